@@ -1,0 +1,113 @@
+"""Every error the program raises on purpose, grouped by who can act on it.
+
+AgentAppError
+├── UserError                   the person at the keyboard: one line, exit code 2
+│   ├── SettingError            a setting or an argument is wrong
+│   ├── QuestionError           the question is empty or far too long
+│   ├── UnknownName             no prompt, tool or model has that name; says the nearest
+│   ├── PromptError             a prompt file is wrong: file, line, and what would be right
+│   ├── ToolFileError           a tool file cannot be used, or two tools have one name
+│   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
+│   └── FetchError              a pinned model could not be fetched from any of its sources
+├── EndpointError               the model's server: dead, refusing the key, or answering nonsense
+├── ToolCrash                   the author of a tool: it raised something that it never announced
+└── ScriptError                 the author of a test: a scripted model was asked too much or too little
+
+What the *model* can mend (an unreadable reply, wrong arguments, a tool's own complaint) is never
+raised to the caller: it becomes an `Observation` that the model reads next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class AgentAppError(Exception):
+    """Anything that went wrong inside this program and that it can explain in one line."""
+
+
+class UserError(AgentAppError):
+    """Something that the person at the keyboard can put right."""
+
+
+class SettingError(UserError):
+    """A setting or an argument is wrong."""
+
+
+class QuestionError(UserError):
+    """The question is empty or far too long."""
+
+
+class UnknownName(UserError):  # noqa: N818 - it reads as what it is: "unknown tool 'x'"
+    """A name that stands for nothing; the nearest known names are in the message.
+
+    Args:
+        kind: what was looked for, as a reader would say it: ``"tool"``, ``"prompt"``, ``"model"``.
+        name: the name that was given.
+        known: every name that would have been right.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        super().__init__(f"unknown {kind} {name!r}; {suggest(name, self.known)}")
+
+
+class PromptError(UserError):
+    """A prompt file is wrong; says where and what would be right.
+
+    Args:
+        problem: what is wrong and what would be right, in one sentence without a full stop.
+        file: the file, if the prompt came from one.
+        line: the line in it, counted from 1.
+    """
+
+    def __init__(self, problem: str, *, file: Path | None = None, line: int | None = None) -> None:
+        self.problem, self.file, self.line = problem, file, line
+        where = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
+        super().__init__(where + problem)
+
+
+class ToolFileError(UserError):
+    """A tool file cannot be used, or two tools have one name."""
+
+
+class ModelError(UserError):
+    """A model cannot be had: its file is missing or corrupt, its package or key is not there."""
+
+
+class FetchError(UserError):
+    """A pinned model could not be fetched from any of its sources."""
+
+
+class EndpointError(AgentAppError):
+    """The model's server is dead, refused the key, or answered nonsense."""
+
+
+class ToolCrash(AgentAppError):  # noqa: N818 - a crash is what it is
+    """A tool raised an exception that it never announced: a bug in the tool, not in the question.
+
+    Args:
+        tool: the tool's name.
+        cause: the exception it raised.
+    """
+
+    def __init__(self, tool: str, cause: BaseException) -> None:
+        self.tool, self.cause = tool, cause
+        super().__init__(f"the tool {tool!r} crashed: {type(cause).__name__}: {cause}")
+
+
+class ScriptError(AgentAppError):
+    """A scripted model was called more often than it has replies, or replies were left over."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known names are nearest to a wrong one, or list them all when none is near."""
+    import difflib
+
+    known = list(known)
+    by_folded = {k.casefold(): k for k in known}
+    near = difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(repr(by_folded[n]) for n in near) + "?"
+    return ("known: " + ", ".join(known)) if known else "there is none"

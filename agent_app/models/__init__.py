@@ -1,0 +1,1 @@
+"""A model's name becomes a LangChain chat model."""
