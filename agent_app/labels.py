@@ -1,5 +1,150 @@
-"""The words of the ReAct format, and what a line that begins with one looks like.
+"""The words of the ReAct format, and what a line that begins with one of them looks like.
 
 One definition serves three readers: the parser finds the parts of a reply by it, the prompt quotes
 look-alikes in text that is not the model's own, and the grammar is written with the same words.
+The format is that of Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models" (2022).
 """
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+QUESTION = "Question"
+THOUGHT = "Thought"
+ACTION = "Action"
+ACTION_INPUT = "Action Input"
+OBSERVATION = "Observation"
+FINAL_ANSWER = "Final Answer"
+
+# Short forms that models write. They count only where nothing else fits, which the parser decides.
+SHORT_INPUT = "Input"
+SHORT_ANSWER = "Answer"
+
+# Spaces are matched with a bound, so that no line of any length makes the matcher go back and forth.
+_GAP = r"[ \t_-]{0,8}"
+_WORDS = {
+    QUESTION: "question",
+    THOUGHT: "thought",
+    ACTION_INPUT: f"action{_GAP}input",
+    ACTION: "action",
+    OBSERVATION: "observation",
+    FINAL_ANSWER: f"final{_GAP}answer",
+    SHORT_INPUT: "input",
+    SHORT_ANSWER: "answer",
+}
+_GROUPS = {word.replace(" ", "_"): word for word in _WORDS}
+_ANY = "|".join(f"(?P<{group}>{_WORDS[word]})" for group, word in _GROUPS.items())
+_COLON = r"[*_`]{0,3}[ \t]{0,8}[:：]"
+_AT_START = re.compile(
+    rf"(?P<before>[ \t*_#>`•-]{{0,16}}(?:\d{{1,3}}[.)][ \t*_]{{0,8}})?)"
+    rf"(?:{_ANY})(?P<number>[ \t]?\d{{1,3}}(?!{_COLON}\d))?(?P<colon>{_COLON})(?P<after>[*_`]{{0,3}})",
+    re.IGNORECASE,
+)
+_INSIDE = re.compile(rf"(?<!\S)(?:{_ANY}){_COLON}", re.IGNORECASE)
+
+# What chat templates are made of. In a message's text a server may take it for the real thing.
+_CONTROL_TOKEN = re.compile(
+    r"<\|[^\n<>|]{1,64}\|>"
+    r"|</?(?:s|think|thinking|tool_call|tool_response|start_of_turn|end_of_turn)>"
+    r"|<</?SYS>>|\[/?INST\]",
+    re.IGNORECASE,
+)
+_END_OF_TURN = re.compile(
+    r"<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|return|call|tool_calls?_(?:section_)?end)\|>"
+    r"|</s>|<end_of_turn>"
+)
+_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label found in a line."""
+
+    word: str
+    """The word as the format writes it, such as ``"Action Input"``."""
+    start: int
+    end: int
+    """Where in the line it begins, and where the text after it begins."""
+    repair: str | None
+    """How it differs from the plain form, in words, or None."""
+
+
+def at_start(line: str) -> Label | None:
+    """Find the label that a line begins with, in any case and through Markdown decoration.
+
+    ``**Action:** x``, ``## action : x``, ``1. Action: x`` and ``Action 1: x`` all begin with ``Action``.
+    """
+    if ":" not in line and "：" not in line:
+        return None
+    indent = len(line) - len(line.lstrip())
+    match = _AT_START.match(line, indent)
+    if match is None:
+        return None
+    word = _word(match)
+    return Label(word, 0, match.end(), _difference(match, word))
+
+
+def inside(line: str, start: int = 0) -> Label | None:
+    """Find the first label at or after `start`, wherever in the line it stands."""
+    match = _INSIDE.search(line, start)
+    return None if match is None else Label(_word(match), match.start(), match.end(), None)
+
+
+def may_begin(partial: str) -> bool:
+    """Say whether a line of which only the beginning is known may still turn out to begin with a label."""
+    stripped = partial.lstrip()
+    bare = stripped.lstrip("*_#>`•- \t0123456789.)")
+    if len(stripped) - len(bare) > 40 or len(bare) > 40:
+        return False
+    letters = re.sub(r"[\s_*`\d-]", "", bare).casefold()
+    return any(word.replace(" ", "").casefold().startswith(letters) for word in _WORDS)
+
+
+def fence(text: str) -> str:
+    """Quote in foreign text whatever could be taken for the format's own words or for a chat template's.
+
+    A line that begins with a label gets ``| `` before it; a control token is broken up with spaces
+    (``<|im_end|>`` becomes ``< |im_end| >``). All else stays as it is, and every kind of line end
+    becomes ``\\n``, because what a model takes for a new line is not only ``\\n``.
+    """
+    lines = _LINE_END.split(text)
+    quoted = "\n".join(f"| {line}" if _looks_like_label(line) else line for line in lines)
+    return _CONTROL_TOKEN.sub(lambda m: f"{m[0][0]} {m[0][1:-1]} {m[0][-1]}", quoted)
+
+
+def end_of_turn(line: str) -> tuple[int, int]:
+    """Return where in a line a chat template's end-of-turn token begins and ends, or ``(-1, -1)``."""
+    match = _END_OF_TURN.search(line)
+    return (-1, -1) if match is None else match.span()
+
+
+def _looks_like_label(line: str) -> bool:
+    # A reader of text takes a fullwidth or dotted look-alike for the letter itself, so compare as read.
+    seen = line
+    if not line.isascii():
+        shown = unicodedata.normalize("NFKC", line)
+        seen = "".join(c for c in shown if unicodedata.category(c) not in ("Cf", "Mn"))
+    seen = seen.lstrip(" \t|")
+    return at_start(seen) is not None or is_bare_observation(seen)
+
+
+def is_bare_observation(line: str) -> bool:
+    """Say whether a line is the word ``Observation`` alone, which some models write without its colon."""
+    return len(line) < 32 and line.strip(" \t*_`#>").casefold() == OBSERVATION.casefold()
+
+
+def _word(match: re.Match[str]) -> str:
+    return next(word for group, word in _GROUPS.items() if match[group] is not None)
+
+
+def _difference(match: re.Match[str], word: str) -> str | None:
+    written = match[0][len(match["before"]) :]
+    if match["before"].strip() or match["after"] or any(c in match["colon"] for c in "*_`"):
+        return "decorated label"
+    if match["number"]:
+        return "numbered label"
+    if written == f"{word}:":
+        return None
+    return "fullwidth colon" if "：" in match["colon"] else "label in other letters"

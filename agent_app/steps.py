@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 Arguments: TypeAlias = str | dict[str, Any]
 """What a tool is called with: plain text, or a JSON object."""
 
-StoppedBy = Literal["steps", "seconds", "format errors"]
+StoppedBy = Literal["steps", "seconds", "format errors", "repeats"]
 """Which limit ended a run before the model came to an answer of its own."""
 
 

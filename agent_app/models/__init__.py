@@ -1,1 +1,99 @@
-"""A model's name becomes a LangChain chat model."""
+"""A model's name becomes a LangChain chat model.
+
+embedded, embedded:NAME, embedded:PATH.gguf    llama.cpp in this process
+openai:NAME                                    OpenAI, or a server that speaks its protocol
+PROVIDER:NAME                                  any provider that LangChain knows
+scripted:FILE                                  replies from a file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from agent_app.errors import ModelError, UnknownName
+from agent_app.models.complaints import explain
+from agent_app.models.pinned import Pinned, pinned_model, pinned_models
+from agent_app.models.provider import open_provider
+from agent_app.models.stored import checked_file
+from agent_app.models.traits import Traits, name_of, traits_of
+from agent_app.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+__all__ = [
+    "Pinned",
+    "Traits",
+    "explain",
+    "load_model",
+    "name_of",
+    "pinned_model",
+    "pinned_models",
+    "traits_of",
+]
+
+_Opener: TypeAlias = "Callable[[str, Settings, Path | None], BaseChatModel]"
+
+
+def load_model(
+    name: str = "embedded", *, settings: Settings | None = None, folder: Path | None = None
+) -> BaseChatModel:
+    """Return the chat model that a name stands for. Fetches nothing and calls no remote server.
+
+    Args:
+        name: as in the table above.
+        settings: where models lie, and the context window and threads of an embedded one.
+        folder: the program's own folder of fetched models, if not the usual cache folder.
+
+    Raises:
+        UnknownName: no such pinned model or provider; says the nearest.
+        ModelError: a file, package or key is missing, or a file is corrupt; says what to do.
+    """
+    kind, colon, rest = name.strip().partition(":")
+    if kind != "embedded" and not colon:
+        known = [
+            "embedded",
+            *(f"embedded:{pinned}" for pinned in pinned_models()),
+            "openai:NAME",
+            "PROVIDER:NAME",
+        ]
+        raise UnknownName("model", name, known)
+    opener = _OPENERS.get(kind)
+    if opener is None:
+        return open_provider(kind, rest, _OPENERS)
+    return opener(rest, settings or Settings(), folder)
+
+
+# The three modules below subclass LangChain's models, and LangChain takes a second to import: `agent-app
+# --help` and the other commands that load no model must not wait for it.
+
+
+def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
+    is_path = rest.endswith(".gguf") or "/" in rest or "\\" in rest
+    if is_path:
+        path, label = Path(rest).expanduser(), f"embedded:{rest}"
+    else:
+        pinned = pinned_model(rest)
+        path, label = checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
+    from agent_app.models.embedded import open_embedded
+
+    return open_embedded(path, context=settings.context, threads=settings.threads, name=label)
+
+
+def _openai(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
+    from agent_app.models.endpoint import open_endpoint
+
+    return open_endpoint(rest)
+
+
+def _scripted(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
+    if not rest:
+        raise ModelError("`scripted:` lacks the file of replies; write scripted:FILE")
+    from agent_app.models.scripted import open_scripted
+
+    return open_scripted(Path(rest).expanduser())
+
+
+_OPENERS: dict[str, _Opener] = {"embedded": _embedded, "openai": _openai, "scripted": _scripted}

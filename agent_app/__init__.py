@@ -1,0 +1,85 @@
+"""A ReAct agent on LangChain that speaks as a pirate.
+
+    from agent_app import Agent
+
+    print(Agent().invoke("What is 23 * 47?").text)
+
+Names are loaded when they are first used, so that ``import agent_app`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent_app.agent import Agent
+    from agent_app.errors import (
+        AgentAppError,
+        EndpointError,
+        FetchError,
+        ModelError,
+        PromptError,
+        QuestionError,
+        ScriptError,
+        SettingError,
+        ToolCrash,
+        ToolFileError,
+        UnknownName,
+        UserError,
+    )
+    from agent_app.models import load_model
+    from agent_app.prompt import Prompt, load_prompt
+    from agent_app.steps import Action, Answer, Observation, Result, Unreadable, Usage
+    from agent_app.toolbox import load_tools
+
+__all__ = [
+    "Action",
+    "Agent",
+    "AgentAppError",
+    "Answer",
+    "EndpointError",
+    "FetchError",
+    "ModelError",
+    "Observation",
+    "Prompt",
+    "PromptError",
+    "QuestionError",
+    "Result",
+    "ScriptError",
+    "SettingError",
+    "ToolCrash",
+    "ToolFileError",
+    "UnknownName",
+    "Unreadable",
+    "Usage",
+    "UserError",
+    "load_model",
+    "load_prompt",
+    "load_tools",
+]
+
+_MODULES = {
+    "Agent": "agent",
+    "Prompt": "prompt",
+    "load_prompt": "prompt",
+    "load_model": "models",
+    "load_tools": "toolbox",
+    **dict.fromkeys(("Action", "Answer", "Observation", "Result", "Unreadable", "Usage"), "steps"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("agent-app")
+        except PackageNotFoundError:  # run from a bare checkout
+            return "0+unknown"
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

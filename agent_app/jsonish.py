@@ -1,0 +1,151 @@
+"""Reads the JSON that models write: JSON itself, and what is almost JSON and can mean only one thing."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_STRICT = json.JSONDecoder(strict=False)  # strict=False: a raw line end inside a string is taken as it is
+_DEPTH = 64
+_BLANK = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)*")
+_STRING = {q: re.compile(rf"{q}((?:[^{q}\\]|\\.)*){q}", re.DOTALL) for q in "\"'"}
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_WORD = re.compile(r"[^\W\d]\w*")
+_WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+
+class NotJson(ValueError):  # noqa: N818 - reads as the statement that it is
+    """The text is no JSON value, not even nearly.
+
+    Args:
+        problem: what was found or missing.
+        position: where in the text, counted in characters from 0.
+    """
+
+    def __init__(self, problem: str, position: int) -> None:
+        self.problem, self.position = problem, position
+        super().__init__(f"{problem} at character {position + 1}")
+
+
+def read(text: str) -> tuple[Any, int, tuple[str, ...]]:
+    """Read the JSON value that a text begins with, in time linear in its length.
+
+    Forgiven: Python's quotes and words, comments, commas too many, keys without quotes, closing
+    brackets missing at the very end. A string must be closed; nothing else is guessed.
+
+    Returns:
+        The value, where the text after it begins, and what was forgiven, in words.
+
+    Raises:
+        NotJson: says what is wrong and where.
+    """
+    start = len(text) - len(text.lstrip())
+    try:
+        value, end = _STRICT.raw_decode(text, start)
+    except RecursionError:
+        raise NotJson("brackets nested too deeply", start) from None
+    except ValueError:
+        reader = _Reader(text)
+        value = reader.value(start, 0)
+        return value, reader.position, tuple(dict.fromkeys(reader.repairs))
+    return value, end, ()
+
+
+class _Reader:
+    """Recursive descent with a bounded depth; each character is looked at once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.repairs: list[str] = []
+
+    def value(self, start: int, depth: int) -> Any:
+        if depth > _DEPTH:
+            raise NotJson("brackets nested too deeply", start)
+        self.position = start
+        char = self._next()
+        if char == "{":
+            return self._object(depth)
+        if char == "[":
+            return self._array(depth)
+        if char in ('"', "'"):
+            return self._string(char)
+        if number := _NUMBER.match(self.text, self.position):
+            self.position = number.end()
+            return json.loads(number[0])
+        word = _WORD.match(self.text, self.position)
+        if word and word[0] in _WORDS:
+            self.position = word.end()
+            if word[0][0].isupper():
+                self.repairs.append("Python's words in JSON")
+            return _WORDS[word[0]]
+        raise NotJson("expected a value", self.position)
+
+    def _object(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self.position += 1
+        while not self._closed("}", first=not found):
+            char = self._next()
+            if char in ('"', "'"):
+                key = self._string(char)
+            elif word := _WORD.match(self.text, self.position):
+                key, self.position = word[0], word.end()
+                self.repairs.append("key without quotes")
+            else:
+                raise NotJson("expected a key in quotes", self.position)
+            if self._next() != ":":
+                raise NotJson("expected ':' after a key", self.position)
+            found[key] = self.value(self.position + 1, depth + 1)
+        return found
+
+    def _array(self, depth: int) -> list[Any]:
+        found: list[Any] = []
+        self.position += 1
+        while not self._closed("]", first=not found):
+            found.append(self.value(self.position, depth + 1))
+        return found
+
+    def _closed(self, bracket: str, *, first: bool) -> bool:
+        """Step over what stands between two members; True at the closing bracket or the text's end."""
+        char = self._next()
+        if not first and char == ",":
+            self.position += 1
+            char = self._next()
+            if char in (bracket, ""):
+                self.repairs.append("comma too many")
+        elif not first and char not in (bracket, ""):
+            raise NotJson(f"expected ',' or '{bracket}'", self.position)
+        if char == "":
+            self.repairs.append("closing bracket added")
+        elif char == bracket:
+            self.position += 1
+        else:
+            return False
+        return True
+
+    def _string(self, quote: str) -> str:
+        match = _STRING[quote].match(self.text, self.position)
+        if match is None:
+            raise NotJson("a string without its closing quote", self.position)
+        self.position = match.end()
+        if quote == "'":
+            self.repairs.append("single quotes in JSON")
+        return _ESCAPE.sub(_unescape, match[1]) if "\\" in match[1] else match[1]
+
+    def _next(self) -> str:
+        blank = _BLANK.match(self.text, self.position)
+        if blank is not None and blank.end() > self.position:
+            if "/" in blank[0]:
+                self.repairs.append("comment in JSON")
+            self.position = blank.end()
+        return self.text[self.position : self.position + 1]
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escaped = match[1]
+    if len(escaped) == 5:
+        return chr(int(escaped[1:], 16))
+    return _ESCAPES.get(escaped, escaped)

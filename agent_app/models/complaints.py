@@ -1,0 +1,82 @@
+"""What goes wrong at a model's server becomes one line that a reader can act on."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from agent_app.errors import AgentAppError, EndpointError
+
+# By class name, along the whole ancestry: the client libraries are slow to import, and the user may
+# have another one than we do. The more special class stands before its parent.
+_BROKEN = {
+    "APITimeoutError": "did not answer in time",
+    "TimeoutException": "did not answer in time",
+    "APIConnectionError": "cannot be reached; is it running, and is its address right?",
+    "ConnectError": "cannot be reached; is it running, and is its address right?",
+    "RemoteProtocolError": "broke off its answer",
+    "TransportError": "broke off the connection",
+    "HTTPError": "failed",
+}
+_REFUSED = {
+    401: "refuses the key",
+    403: "does not allow this with the given key",
+    404: "knows no such model or address",
+    408: "did not answer in time",
+    413: "finds the prompt too long",
+    429: "is asked too often, or the account's quota is used up",
+}
+_LONGEST = 300
+
+
+def explain(error: Exception) -> AgentAppError | None:
+    """Return the one-line error for what a model call raised, or None when it is no endpoint's doing.
+
+    It names the endpoint without credentials and never the key. Our own errors come back as they are.
+    """
+    if isinstance(error, AgentAppError):
+        return error
+    where = _address(error)
+    too_long = _too_long(error)
+    if too_long:
+        return EndpointError(f"{where} finds the prompt too long{too_long}")
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        verdict = _REFUSED.get(status) or ("failed" if status >= 500 else "refuses the call")
+        # A server may quote the key in its refusal, so what it says about keys is not repeated.
+        said = "" if status in (401, 403) else _said(error)
+        return EndpointError(f"{where} {verdict} (HTTP {status}){said}")
+    names = {parent.__name__ for parent in type(error).__mro__}
+    broken = next((words for name, words in _BROKEN.items() if name in names), None)
+    if broken:
+        return EndpointError(f"{where} {broken}")
+    if "APIError" in names:
+        return EndpointError(f"{where} broke off its answer{_said(error)}")
+    return None
+
+
+def _address(error: Exception) -> str:
+    try:
+        url = urlsplit(str(error.request.url))  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):  # httpx: the request was never set
+        return "the model's server"
+    port = f":{url.port}" if url.port else ""
+    return f"{url.scheme}://{url.hostname}{port}{url.path.removesuffix('/chat/completions')}"
+
+
+def _too_long(error: Exception) -> str | None:
+    """Say by how much a prompt exceeds the context window; None when that is not the trouble."""
+    body = getattr(error, "body", None)
+    facts = body if isinstance(body, dict) else {}
+    if facts.get("type") == "exceed_context_size_error":
+        return f": {facts.get('n_prompt_tokens')} tokens, and its context window holds {facts.get('n_ctx')}"
+    if any(parent.__name__ == "ContextOverflowError" for parent in type(error).__mro__):
+        return _said(error)
+    return None
+
+
+def _said(error: Exception) -> str:
+    """Return what the server itself said, as one line of bounded length."""
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(str(said or getattr(error, "message", "") or "").split())
+    return f": {text[:_LONGEST]}" if text else ""

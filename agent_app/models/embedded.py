@@ -1,0 +1,193 @@
+"""The embedded model: llama.cpp serves a GGUF file inside this process, on loopback only.
+
+It speaks the OpenAI protocol, so the one client for it is `ChatOpenAI`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import BaseMessage
+from langchain_openai import ChatOpenAI
+from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
+from pydantic import PrivateAttr, SecretStr
+
+from agent_app.errors import ModelError
+from agent_app.models.traits import Traits
+
+MAX_TOKENS = 1024
+"""How long a reply may get when the caller does not say, in tokens."""
+
+_PROMPT_CACHE_MIB = 512
+# Every call has a connection of its own. On loopback that costs nothing, it lets a closed stream stop the
+# server at once, and an async client can be used from one event loop after another.
+_HEADERS = {"Connection": "close"}
+
+
+class EmbeddedModel(ChatOpenAI):
+    """A chat model that runs in this process; made by `open_embedded`.
+
+    Beyond a plain chat model it goes on writing when the last message is an assistant's, and takes
+    a GBNF grammar as the call's argument ``grammar``. It always streams inside: closing a stream or
+    Ctrl-C stops the work at once.
+    """
+
+    traits: ClassVar[Traits] = Traits(continues=True, grammar=True)
+    label: str
+    _post: Callable[[str, Mapping[str, Any]], Any] = PrivateAttr()
+    _finalizer: weakref.finalize[..., Any] = PrivateAttr()
+
+    def close(self) -> None:
+        """Stop the server and free the memory; happens by itself at the end of the program."""
+        self._finalizer()
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the tokens of a text as this model reads it; LangChain's counting rests on it."""
+        tokens: list[int] = self._post("/tokenize", {"content": text})["tokens"]
+        return tokens
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> int:
+        """Return the length of a prompt in tokens, the words of the chat template included."""
+        if tools:
+            raise ValueError("an embedded model takes no tool definitions")
+        said = super()._get_request_payload(list(messages))["messages"]
+        return self.get_num_tokens(self._post("/apply-template", {"messages": said})["prompt"])
+
+    def _get_request_payload(
+        self,
+        input_: LanguageModelInput,
+        *,
+        stop: list[str] | None = None,
+        grammar: str | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        if grammar is not None:
+            kwargs["extra_body"] = {**kwargs.get("extra_body", {}), "grammar": grammar}
+        return super()._get_request_payload(input_, stop=stop, **kwargs)
+
+
+def open_embedded(
+    path: Path, *, context: int = 8192, threads: int | None = None, name: str | None = None
+) -> EmbeddedModel:
+    """Load a GGUF file and return the running model; takes from half a second to a few seconds.
+
+    Args:
+        path: the model's file.
+        context: how many tokens prompt and reply may have together; never more than the model was
+            trained for.
+        threads: None: one per physical core that this process may use.
+        name: what a stored result calls the model; None: its path.
+
+    Raises:
+        ModelError: there is no such file, or llama.cpp cannot load it.
+    """
+    _check_gguf(path)
+    key = secrets.token_urlsafe(32)
+    server = _start(path, context, threads or physical_cores(), key)
+    client = DefaultHttpxClient(trust_env=False, headers=_HEADERS)  # no proxy: it is this very process
+
+    def post(endpoint: str, body: Mapping[str, Any]) -> Any:
+        authorization = {"Authorization": f"Bearer {key}"}
+        return client.post(f"{address}{endpoint}", json=body, headers=authorization).raise_for_status().json()
+
+    address = server.listening_address
+    # One turn of the server's loop before anything else: a server that is stopped before its loop has
+    # begun to run never hears of it, and the process would hang.
+    post("/completion", {"prompt": " ", "n_predict": 0})
+    model = EmbeddedModel(
+        model=path.stem,
+        label=name or f"embedded:{path}",
+        base_url=f"{address}/v1",
+        api_key=SecretStr(key),
+        http_client=client,
+        http_async_client=DefaultAsyncHttpxClient(trust_env=False, headers=_HEADERS),
+        temperature=0,
+        max_completion_tokens=MAX_TOKENS,
+        http_socket_options=(),  # else it warns about a proxy that is not ours to use
+        max_retries=0,
+        # Unlike a whole reply, a stream does not repeat the beginning that the caller has written.
+        streaming=True,
+        stream_usage=True,
+        stream_chunk_timeout=None,  # reading a long prompt may take minutes
+    )
+    model._post = post
+    holder = [server]
+    del server
+    model._finalizer = weakref.finalize(model, _stop, holder, client)
+    return model
+
+
+def physical_cores() -> int:
+    """Return how many physical cores this process may use; -1 where llama.cpp knows better.
+
+    Two threads on one core slow each other down, and so do more threads than a container's quota.
+    """
+    if sys.platform != "linux":
+        return -1
+    usable = os.sched_getaffinity(0)
+    siblings = Path("/sys/devices/system/cpu")
+    cores = {_read(siblings / f"cpu{n}/topology/thread_siblings_list") or str(n) for n in usable}
+    quota, _, period = (_read(Path("/sys/fs/cgroup/cpu.max")) or "max").partition(" ")
+    allowed = len(cores) if quota == "max" else int(quota) // int(period)
+    return max(1, min(len(cores), allowed))
+
+
+def _start(path: Path, context: int, threads: int, key: str) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_ctx = context
+    params.n_parallel = 1
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.cache_prompt = True
+    params.prefill_assistant = True
+    params.cache_ram_mib = _PROMPT_CACHE_MIB
+    params.warmup = False
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = -1  # llama.cpp's log goes past Python, straight to the terminal
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ModelError(
+            f"llama.cpp cannot load {path}: the file is incomplete, or a kind of model that it does not know"
+        ) from error
+
+
+def _stop(holder: list[Any], client: Any) -> None:
+    client.close()
+    holder.clear()  # the last reference: the server stops when it is freed
+
+
+def _check_gguf(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(f"cannot read the model file {path}: {error.strerror}") from error
+    if magic != b"GGUF":
+        raise ModelError(f"{path} is not a GGUF file; its first four bytes would be 'GGUF'")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None

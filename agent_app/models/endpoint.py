@@ -1,0 +1,116 @@
+"""`openai:NAME`: OpenAI, or any server that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+from openai import BadRequestError
+from pydantic import PrivateAttr, SecretStr
+
+from agent_app.errors import ModelError
+from agent_app.settings import endpoint, key_for
+
+OPENAI = "https://api.openai.com/v1"
+KEY = "OPENAI_API_KEY"
+
+
+class EndpointModel(ChatOpenAI):
+    """A `ChatOpenAI` that finds out by itself whether its model takes stop words.
+
+    Reasoning models of OpenAI refuse the parameter ``stop`` as a whole. The first refused call is
+    repeated without it, and no later call sends it. The caller must then cut a reply itself.
+    """
+
+    _takes_stop: bool = PrivateAttr(default=True)
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        return super()._get_request_payload(input_, stop=stop if self._takes_stop else None, **kwargs)
+
+    def _refused_stop(self, error: BadRequestError) -> bool:
+        """Whether this call may succeed when repeated; remembers that ``stop`` is not taken."""
+        if error.param != "stop" or not self._takes_stop:
+            return False
+        self._takes_stop = False
+        return True
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            return super()._generate(messages, stop, run_manager, **kwargs)
+        except BadRequestError as error:
+            if not self._refused_stop(error):
+                raise
+            return super()._generate(messages, None, run_manager, **kwargs)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        except BadRequestError as error:
+            if not self._refused_stop(error):
+                raise
+            return await super()._agenerate(messages, None, run_manager, **kwargs)
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        # A refusal comes before the first piece, so nothing is ever said twice.
+        try:
+            yield from super()._stream(*args, **kwargs)
+        except BadRequestError as error:
+            if not self._refused_stop(error):
+                raise
+            yield from super()._stream(*args, **kwargs)
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        try:
+            async for chunk in super()._astream(*args, **kwargs):
+                yield chunk
+        except BadRequestError as error:
+            if not self._refused_stop(error):
+                raise
+            async for chunk in super()._astream(*args, **kwargs):
+                yield chunk
+
+
+def open_endpoint(name: str) -> EndpointModel:
+    """Return a model at ``OPENAI_BASE_URL``, or at OpenAI when that is not set; makes no call yet.
+
+    Args:
+        name: the model's name as its server knows it.
+
+    Raises:
+        ModelError: there is no name, or no key for OpenAI itself.
+    """
+    if not name:
+        raise ModelError("`openai:` lacks the model's name; write for example openai:gpt-4o-mini")
+    url, key = endpoint(), key_for(KEY)
+    if not key and not url:
+        raise ModelError(
+            f"openai:{name} takes a key: set {KEY} in the environment or in a file `.env`; "
+            "for a server of your own set OPENAI_BASE_URL"
+        )
+    # Both are given explicitly, so that no other variable can lead a call elsewhere.
+    # Local servers want no key, but the client library insists on one.
+    return EndpointModel(
+        model=name,
+        base_url=url or OPENAI,
+        api_key=SecretStr(key or "none"),
+        stream_usage=True,
+    )

@@ -1,0 +1,294 @@
+"""A prompt file and its parts are put together and checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agent_app.errors import suggest
+from agent_app.prompt.examples import Example, example_from
+from agent_app.prompt.inputs import Input, input_from, wrong_type
+from agent_app.prompt.library import LeadsOut, find_file, part_names
+from agent_app.prompt.problems import Problem, Unusable
+from agent_app.prompt.source import LARGEST, Source, read_source
+from agent_app.prompt.template import Segment, Slot, joined, parse
+from agent_app.prompt.yaml_marks import Marked
+
+RUN_SLOTS = ("tools", "tool_names", "input", "agent_scratchpad")
+"""The slots that a run fills; they need no declaration."""
+
+EXAMPLES = "examples"
+"""The slot that examples go to, when a file has any."""
+
+ROLES = ("system", "human", "ai")
+"""The roles that the body of a chat prompt is divided into, each by a line such as ``# system``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A stretch of a prompt in one role; a prompt that is not for chat has one without a role."""
+
+    role: str
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a prompt file says, its parts put in."""
+
+    name: str
+    description: str
+    version: str
+    inputs: Mapping[str, Input]
+    stop: tuple[str, ...]
+    examples: tuple[Example, ...]
+    model: Mapping[str, Any]
+    tests: tuple[Mapping[str, Any], ...]
+    path: Path
+    parts: Mapping[str, str]
+    """Which file of the library fills which slot."""
+    messages: tuple[Message, ...]
+    source: Source = field(repr=False, compare=False)
+    libraries: tuple[Path, ...] = field(repr=False, compare=False)
+
+
+def assemble(
+    source: Source,
+    libraries: Sequence[Path],
+    problems: list[Problem],
+    swapped: Mapping[str, str] | None = None,
+) -> Content:
+    """Put a prompt together.
+
+    Args:
+        source: the prompt file.
+        libraries: the folders that its parts are looked for in, in that order.
+        problems: all that is wrong with the file and its parts is added here; what is returned is
+            only fit for use when there is nothing.
+        swapped: other files for some of its parts.
+
+    Raises:
+        Unusable: there is no going on after the last problem.
+    """
+    problems += source.problems
+    if source.problems:
+        parse(source.body, source.path, source.body_line, problems)
+        raise Unusable(problems[0])
+    return _Assembly(source, tuple(libraries), problems, dict(swapped or {})).content()
+
+
+@dataclass
+class _Fill:
+    """What a part puts into a slot."""
+
+    segments: tuple[Segment, ...]
+    file: Path
+    part: str
+
+
+class _Assembly:
+    """The work of putting one prompt together."""
+
+    def __init__(
+        self, source: Source, libraries: tuple[Path, ...], problems: list[Problem], swapped: dict[str, str]
+    ) -> None:
+        self.source, self.libraries, self.problems, self.swapped = source, libraries, problems, swapped
+        self.parts = {slot: swapped.get(slot, str(at.value)) for slot, at in source.mapping("parts").items()}
+        self.fills: dict[str, _Fill] = {}
+        self.done: dict[str, tuple[Segment, ...]] = {}
+        self.answers: dict[str, str] = {}
+        self.used: set[str] = set()
+
+    def content(self) -> Content:
+        source = self.source
+        plain = source.front.plain()
+        self.check_name()
+        self.inputs = self.read_inputs()
+        self.read_parts()
+        self.examples = self.read_examples()
+        messages = tuple(self.read_message(*section) for section in self.sections())
+        if not self.swapped:
+            self.check_use()
+        return Content(
+            name=source.path.stem,
+            description=plain.get("description", ""),
+            version=plain.get("version", "0"),
+            inputs=self.inputs,
+            stop=tuple(plain.get("stop", ())),
+            examples=tuple(self.examples),
+            model=plain.get("model", {}),
+            tests=tuple(plain.get("tests", ())),
+            path=source.path,
+            parts=self.parts,
+            messages=messages,
+            source=source,
+            libraries=self.libraries,
+        )
+
+    def add(self, code: str, at: Marked | Slot, message: str, fix: str, file: Path | None = None) -> None:
+        self.problems.append(Problem(code, file or self.source.path, at.line, at.column, message, fix))
+
+    def check_name(self) -> None:
+        name, stem = self.source.get("name"), self.source.path.stem
+        if name is not None and name.value != stem:
+            self.add(
+                "P005",
+                name,
+                f"the name is {name.value!r}",
+                f"name it {stem!r} as the file, or rename the file",
+            )
+
+    def read_inputs(self) -> dict[str, Input]:
+        inputs = {}
+        for name, at in self.source.mapping("inputs").items():
+            if name in (*RUN_SLOTS, EXAMPLES):
+                self.add(
+                    "P010", at, f"the input {name!r} is filled by the program", "take it out or rename it"
+                )
+            inputs[name] = declared = input_from(at)
+            wrong = wrong_type(declared.default, declared.type) if declared.default is not None else None
+            if wrong:
+                self.add("P009", at, f"the default of the input {name!r} does not fit", wrong)
+        return inputs
+
+    def read_parts(self) -> None:
+        for slot, at in self.source.mapping("parts").items():
+            part = self.read_part(self.parts[slot], at)
+            if part is None:
+                continue
+            self.add_fill(slot, part.body, part.body_line, part, slot, at)
+            for name, text in part.mapping("texts").items():
+                self.add_fill(name, str(text.value), text.line, part, slot, at)
+            self.answers |= {name: str(text.value) for name, text in part.mapping("answers").items()}
+
+    def read_part(self, path: str, at: Marked) -> Source | None:
+        try:
+            file = find_file(path, self.libraries)
+            if file is None:
+                known = part_names(str(Path(path).parent), self.libraries)
+                near = suggest(Path(path).stem, sorted(known))
+                self.add("P011", at, f"there is no part {path!r} in the library", near)
+                return None
+            part = read_source(file, "part")
+        except LeadsOut as error:
+            self.add("P011", at, error.what, error.fix)
+            return None
+        except Unusable as error:
+            self.problems.append(error.problem)
+            return None
+        self.problems += part.problems
+        return None if part.problems else part
+
+    def add_fill(self, slot: str, text: str, line: int, part: Source, name: str, at: Marked) -> None:
+        if slot in self.fills or slot in self.inputs or slot in (*RUN_SLOTS, EXAMPLES):
+            where = f"the part {self.parts[name]!r} fills {{{slot}}}, which something else fills"
+            self.add("P010", at, where, "give one of the two another name")
+            return
+        self.fills[slot] = _Fill(parse(text, part.path, line, self.problems), part.path, name)
+
+    def read_examples(self) -> list[Example]:
+        at = self.source.get(EXAMPLES)
+        file: Path | None = None
+        if at is not None and isinstance(at.value, str):
+            part = self.read_part(at.value, at)
+            held = part.get(EXAMPLES) if part else None
+            if part and held is None:
+                self.add(
+                    "P011", at, f"the part {at.value!r} holds no examples", "give it a list under 'examples'"
+                )
+            at, file = held, part.path if part else None
+        items = at.value if at is not None and isinstance(at.value, list) else []
+        found: dict[str, Example] = {}
+        for item in items:
+            example = example_from(item)
+            if example.name in found:
+                self.add("P010", item, f"a second example is called {example.name!r}", "rename one", file)
+            answer = self.answers.get(example.name)
+            found[example.name] = example.answering(answer) if answer else example
+        return list(found.values())
+
+    def sections(self) -> list[tuple[str, str, int]]:
+        """Divide the body into roles: the role, the text, and the line that the text begins on."""
+        source = self.source
+        chat = source.get("chat")
+        if chat is None or not chat.value:
+            return [("", source.body, source.body_line)]
+        sections: list[tuple[str, list[str], int]] = []
+        for number, line in enumerate(source.body.split("\n"), source.body_line):
+            role = line.removeprefix("# ").rstrip()
+            if line.startswith("# ") and role in ROLES:
+                sections.append((role, [], number + 1))
+            elif sections:
+                sections[-1][1].append(line)
+            elif line.strip():
+                fix = "begin with a line like '# system' or '# human'"
+                self.add(
+                    "P014", Marked(None, number, 1), "the body of a chat prompt has words before a role", fix
+                )
+                break
+        return [(role, "\n".join(lines), first) for role, lines, first in sections]
+
+    def read_message(self, role: str, text: str, line: int) -> Message:
+        path = self.source.path
+        return Message(role, self.expand(parse(text, path, line, self.problems), path, ()))
+
+    def expand(self, segments: Sequence[Segment], file: Path, trail: tuple[str, ...]) -> tuple[Segment, ...]:
+        out: list[Segment] = []
+        size = 0
+        for segment in segments:
+            put = [segment] if isinstance(segment, str) else self.put(segment, file, trail)
+            out += put
+            size += sum(len(s) if isinstance(s, str) else 1 for s in put)
+            if size > LARGEST:
+                fix = f"keep it under {LARGEST:,} characters"
+                self.add("P013", Marked(None, 1, 1), "the prompt is too large when its parts are put in", fix)
+                raise Unusable(self.problems[-1])
+        return joined(out)
+
+    def put(self, slot: Slot, file: Path, trail: tuple[str, ...]) -> list[Segment]:
+        """Return what stands in a slot's place: a part, put together itself, or the slot."""
+        name = slot.name
+        self.used.add(name)
+        if name in self.fills:
+            text = self.filled(slot, file, trail)
+            return [*text, slot.tail] if text else []
+        if name == EXAMPLES and self.source.get(EXAMPLES) is not None:
+            return [slot]
+        if name not in (*RUN_SLOTS, *self.inputs):
+            known = [*self.inputs, *self.fills, *RUN_SLOTS, EXAMPLES]
+            fix = f"declare it under 'inputs', or {suggest(name, known)}"
+            self.add("P007", slot, f"nothing fills {{{name}}}", fix, file)
+        return [replace(slot, tail=""), slot.tail]
+
+    def filled(self, slot: Slot, file: Path, trail: tuple[str, ...]) -> tuple[Segment, ...]:
+        name = slot.name
+        if name in trail:
+            ring = " -> ".join([*trail[trail.index(name) :], name])
+            self.add("P012", slot, f"parts go round in a circle: {ring}", f"take {{{name}}} out here", file)
+            return ()
+        if name not in self.done:
+            fill = self.fills[name]
+            self.done[name] = self.expand(fill.segments, fill.file, (*trail, name))
+        return self.done[name]
+
+    def check_use(self) -> None:
+        for name, at in self.source.mapping("inputs").items():
+            if name not in self.used:
+                message, fix = (
+                    f"the input {name!r} is not used",
+                    f"write {{{name}}} where it belongs, or take it out",
+                )
+                self.add("P008", at, message, fix)
+        used_parts = {fill.part for slot, fill in self.fills.items() if slot in self.used}
+        for slot, at in self.source.mapping("parts").items():
+            if slot not in used_parts and any(fill.part == slot for fill in self.fills.values()):
+                message, fix = (
+                    f"the part {slot!r} is not used",
+                    f"write {{{slot}}} where it belongs, or take it out",
+                )
+                self.add("P008", at, message, fix)
+        examples = self.source.get(EXAMPLES)
+        if examples is not None and EXAMPLES not in self.used:
+            self.add("P008", examples, "the examples are not used", "write {examples} where they belong")

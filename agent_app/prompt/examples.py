@@ -1,0 +1,87 @@
+"""Few-shot examples: whole runs kept as data, and written by what writes a real run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent_app.labels import QUESTION, THOUGHT
+from agent_app.prompt.scratchpad import scratchpad
+from agent_app.prompt.yaml_marks import Marked
+from agent_app.steps import Action, Answer, Observation, Step
+
+CLOSING_THOUGHT = "I now know the final answer"
+"""What an example's last thought is when it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question and the run that answers it."""
+
+    name: str
+    question: str
+    steps: tuple[Step, ...]
+    """Actions, each with its observation after it, and an answer at the end."""
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that it uses."""
+        return frozenset(step.tool for step in self.steps if isinstance(step, Action))
+
+    @property
+    def text(self) -> str:
+        """The example as the model reads it, from ``Question:`` to the final answer."""
+        return f"{QUESTION}: {self.question}\n{THOUGHT}:{scratchpad(self.steps)}"
+
+    def replies(self) -> list[tuple[str, Action | Answer]]:
+        """Return each reply of the model in it, and the step that a parser must read it as."""
+        return [(scratchpad([step]), step) for step in self.steps if isinstance(step, Action | Answer)]
+
+    def answering(self, text: str) -> Example:
+        """Return the same run with another final answer."""
+        last = self.steps[-1]
+        assert isinstance(last, Answer)
+        return replace(self, steps=(*self.steps[:-1], replace(last, text=text)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as the front matter of a file has it."""
+        steps, last = self.steps[:-1], self.steps[-1]
+        assert isinstance(last, Answer)
+        pairs = zip(steps[::2], steps[1::2], strict=True)
+        return {
+            "name": self.name,
+            "input": self.question,
+            "steps": [_pair_to_dict(action, seen) for action, seen in pairs],
+            "final": {"thought": last.thought, "answer": last.text},
+        }
+
+
+def example_from(at: Marked) -> Example:
+    """Make an example of front matter that the schema has found right."""
+    data: Mapping[str, Any] = at.plain()
+    steps: list[Step] = []
+    for step in data.get("steps", ()):
+        steps.append(Action(step["action"], step["action_input"], step.get("thought", "")))
+        steps.append(Observation(step["observation"]))
+    final = data["final"]
+    steps.append(Answer(final["answer"], final.get("thought", CLOSING_THOUGHT)))
+    return Example(data["name"], data["input"], tuple(steps))
+
+
+def usable(examples: Iterable[Example], tool_names: Iterable[str]) -> list[Example]:
+    """Return the examples that use none but these tools."""
+    offered = frozenset(tool_names)
+    return [example for example in examples if example.tools <= offered]
+
+
+def examples_text(examples: Iterable[Example]) -> str:
+    """Write examples one below the other with a blank line between; none give an empty text."""
+    return "\n\n".join(example.text for example in examples)
+
+
+def _pair_to_dict(action: Step, seen: Step) -> dict[str, Any]:
+    assert isinstance(action, Action)
+    assert isinstance(seen, Observation)
+    thought = {"thought": action.thought} if action.thought else {}
+    return {**thought, "action": action.tool, "action_input": action.input, "observation": seen.text}

@@ -1,0 +1,250 @@
+"""A prompt that is ready for use: values go in, text comes out."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent_app.errors import PromptError, UnknownName, suggest
+from agent_app.labels import THOUGHT
+from agent_app.prompt.assemble import EXAMPLES, Content, assemble
+from agent_app.prompt.examples import examples_text, usable
+from agent_app.prompt.inputs import Value, as_text, wrong_type
+from agent_app.prompt.langchain_template import to_template
+from agent_app.prompt.library import find_file, part_names
+from agent_app.prompt.problems import Problem, Unusable
+from agent_app.prompt.saving import file_text, write_text
+from agent_app.prompt.scratchpad import MAX_OBSERVATION, quoted, scratchpad
+from agent_app.prompt.source import Source
+from agent_app.prompt.template import Segment, Slot, fill, slot_names
+from agent_app.steps import PromptRef, Step
+
+if TYPE_CHECKING:
+    from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
+
+SCRATCHPAD = "agent_scratchpad"
+
+
+class Segments(NamedTuple):
+    """A prompt in the middle of a run, cut where the model goes on writing."""
+
+    head: str
+    """All lines before that of the scratchpad; the same text through a whole run."""
+    tail: str
+    """``Thought:`` and the steps so far; one more step only adds to it."""
+
+
+class Prompt(Content):
+    """A checked prompt; `load_prompt` gives one."""
+
+    @property
+    def ref(self) -> PromptRef:
+        """What an answer records of its prompt."""
+        return PromptRef(self.name, self.version, self.hash)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """SHA-256, in hex, of all that the prompt renders from, its parts and examples included."""
+        inputs = {name: [spec.type, spec.default] for name, spec in self.inputs.items()}
+        messages = [
+            [m.role, *(s if isinstance(s, str) else [s.name] for s in m.segments)] for m in self.messages
+        ]
+        examples = [example.text for example in self.examples]
+        data = json.dumps([messages, inputs, examples, self.stop], sort_keys=True)
+        return hashlib.sha256(data.encode()).hexdigest()
+
+    @functools.cached_property
+    def slots(self) -> tuple[str, ...]:
+        """The names that values are given to, in the order of the text."""
+        names = slot_names(s for message in self.messages for s in message.segments)
+        return tuple(n for n in names if not self._holds_examples(n))
+
+    def render(self, /, **values: Value) -> str:
+        """Put a value into each slot and return the text; values go in as they are.
+
+        Of the examples, those are shown that use no tool but ``tool_names``, or all where that is not
+        a slot. A chat prompt gives its messages' texts with a blank line between.
+
+        Args:
+            values: one for each slot without a default: a text, number, truth value or list of texts.
+
+        Raises:
+            PromptError: a value is missing, belongs to no slot, or is not of its input's type.
+        """
+        return "\n\n".join(text for _, text in self.render_messages(**values))
+
+    def render_messages(self, /, **values: Value) -> list[tuple[str, str]]:
+        """Do as `render`, and return each message's role and text; the role is empty outside chat prompts."""
+        offered = values.get("tool_names")
+        names = offered.split(",") if isinstance(offered, str) else offered
+        texts = self._texts(values)
+        if self._shows_examples:
+            texts[EXAMPLES] = self._examples_text(
+                [n.strip() for n in names] if isinstance(names, Sequence) else None
+            )
+        return [(message.role, fill(message.segments, texts)) for message in self.messages]
+
+    def render_run(
+        self,
+        question: str,
+        steps: Sequence[Step],
+        tools: str,
+        tool_names: Sequence[str],
+        *,
+        max_observation: int = MAX_OBSERVATION,
+        **values: Value,
+    ) -> Segments:
+        """Write the prompt for the next reply of a run.
+
+        The question, the observations and the values are data: lines in them that look like labels
+        are quoted, control characters are taken out.
+
+        Args:
+            question: what was asked.
+            steps: the steps so far.
+            tools: what the tools are and take, as text.
+            tool_names: the names of the tools; examples that use others are left out.
+            max_observation: how many characters of an observation are shown.
+            values: one for each input of the prompt without a default.
+
+        Raises:
+            PromptError: the prompt is not made for runs, or a value is missing, surplus or of a wrong type.
+        """
+        before, line = self._cut
+        run = {"input": quoted(question), "tools": tools, "tool_names": ", ".join(tool_names), SCRATCHPAD: ""}
+        texts = {name: quoted(text) for name, text in self._texts(values, given=run).items()} | run
+        if self._shows_examples:
+            texts[EXAMPLES] = self._examples_text(tool_names)
+        return Segments(fill(before, texts), line + scratchpad(steps, max_observation=max_observation))
+
+    def with_parts(self, **names: str) -> Prompt:
+        """Return the prompt with other parts in some slots, such as ``persona="butler"``.
+
+        Args:
+            names: for each slot a name of a part beside the one it replaces, or a path in the library.
+
+        Raises:
+            UnknownName: there is no such part.
+            PromptError: the prompt has no part in that slot, or does not fit together with the new one.
+        """
+        swapped = {slot: self._part_path(slot, name) for slot, name in names.items()}
+        return prompt_from(self.source, self.libraries, {**self.parts, **swapped})
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the prompt to one file that needs no parts and renders the same.
+
+        Args:
+            path: a ``.md`` file; its stem becomes the prompt's name.
+            overwrite: whether a file that is there may be replaced.
+
+        Raises:
+            PromptError: the path is not one of a prompt, or is taken.
+        """
+        path = Path(path)
+        write_text(path, file_text(self, path.stem), overwrite=overwrite)
+
+    def to_langchain(self, tool_names: Sequence[str] | None = None) -> PromptTemplate | ChatPromptTemplate:
+        """Return a LangChain template of the same text; a chat prompt becomes a `ChatPromptTemplate`.
+
+        Its variables are the slots, defaults are its partial variables. Examples become plain text.
+
+        Args:
+            tool_names: show the examples that use no tool but these; None: show all.
+
+        Raises:
+            PromptError: LangChain refuses the template.
+        """
+        return to_template(self, self._examples_text(tool_names) if self._shows_examples else "")
+
+    def _holds_examples(self, slot: str) -> bool:
+        return slot == EXAMPLES and slot not in self.inputs
+
+    @functools.cached_property
+    def _shows_examples(self) -> bool:
+        return any(self._holds_examples(n) for m in self.messages for n in slot_names(m.segments))
+
+    def _examples_text(self, tool_names: Sequence[str] | None) -> str:
+        return examples_text(self.examples if tool_names is None else usable(self.examples, tool_names))
+
+    def _texts(self, values: Mapping[str, Value], given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Check values and return those of the slots as text, without what is given already."""
+        wanted = [name for name in self.slots if name not in (given or {})]
+        for name in values:
+            if name not in wanted:
+                raise PromptError(f"the prompt {self.name!r} has no slot {{{name}}}; {suggest(name, wanted)}")
+        texts = {}
+        for name in wanted:
+            spec = self.inputs.get(name)
+            value = values.get(name, spec.default if spec else None)
+            if value is None:
+                raise PromptError(f"the prompt {self.name!r} needs a value for {{{name}}}")
+            texts[name] = self._text(name, value)
+        return texts
+
+    def _text(self, name: str, value: Value) -> str:
+        if name == "tool_names" and not isinstance(value, str) and isinstance(value, Sequence):
+            return ", ".join(value)
+        spec = self.inputs.get(name)
+        wrong = wrong_type(value, spec.type if spec else "string")
+        if wrong:
+            raise PromptError(f"the value for {{{name}}} of the prompt {self.name!r} does not fit; {wrong}")
+        return as_text(value)
+
+    @functools.cached_property
+    def _cut(self) -> tuple[tuple[Segment, ...], str]:
+        """What stands before the scratchpad's line, and how that line begins."""
+        segments = self.messages[0].segments if len(self.messages) == 1 else ()
+        names = slot_names(segments)
+        for name in ("input", SCRATCHPAD):
+            if name not in names:
+                hint = "; it is a chat prompt" if len(self.messages) > 1 else ""
+                raise self._unfit(f"no slot {{{name}}} in its body{hint}")
+        at = next(n for n, s in enumerate(segments) if isinstance(s, Slot) and s.name == SCRATCHPAD)
+        before = segments[at - 1] if at else ""
+        words, newline, line = before.rpartition("\n") if isinstance(before, str) else ("", "", "")
+        if line != f"{THOUGHT}:":
+            raise self._unfit(f"a line of {{{SCRATCHPAD}}} that does not begin with '{THOUGHT}:'")
+        if len(segments) > at + 1:
+            raise self._unfit(f"words after {{{SCRATCHPAD}}}")
+        return (*segments[: at - 1], words + newline), line
+
+    def _unfit(self, what: str) -> PromptError:
+        end = f"end it with 'Question: {{input}}' and '{THOUGHT}:{{{SCRATCHPAD}}}'"
+        return PromptError(
+            f"the prompt {self.name!r} cannot be run, for it has {what}; {end}", file=self.path
+        )
+
+    def _part_path(self, slot: str, name: str) -> str:
+        if slot not in self.parts:
+            has = suggest(slot, self.parts)
+            raise PromptError(f"the prompt {self.name!r} has no part {slot!r}; {has}", file=self.path)
+        if name.endswith(".md"):
+            return name
+        folder = Path(self.parts[slot]).parent.as_posix()
+        known = part_names(folder, self.libraries)
+        path = f"{folder}/{name}.md"
+        if name not in known or find_file(path, self.libraries) is None:
+            raise UnknownName(slot, name, known)
+        return path
+
+
+def prompt_from(
+    source: Source, libraries: Sequence[Path], swapped: Mapping[str, str] | None = None
+) -> Prompt:
+    """Put a prompt together and check it.
+
+    Raises:
+        PromptError: the first thing that is wrong with it.
+    """
+    problems: list[Problem] = []
+    try:
+        content = assemble(source, libraries, problems, swapped)
+    except Unusable as error:
+        raise (problems or [error.problem])[0].error() from None
+    if problems:
+        raise problems[0].error()
+    return Prompt(**vars(content))

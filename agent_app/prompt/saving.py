@@ -1,0 +1,78 @@
+"""A prompt is written to one file that needs no parts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent_app.errors import PromptError
+from agent_app.prompt.assemble import Content, Message
+from agent_app.prompt.source import compose_source
+from agent_app.prompt.template import as_source
+
+
+def file_text(content: Content, name: str) -> str:
+    """Return the text of a file that holds a prompt whole, under some name."""
+    front: dict[str, Any] = {"name": name, "description": content.description, "version": content.version}
+    front["inputs"] = {key: spec.to_dict() for key, spec in content.inputs.items()}
+    front["examples"] = [example.to_dict() for example in content.examples]
+    front["stop"] = list(content.stop)
+    front["model"] = dict(content.model)
+    front["tests"] = [dict(test) for test in content.tests]
+    chat = bool(content.messages[0].role) if content.messages else True
+    front["chat"] = chat
+    keep = {"name", "version"} | ({"examples"} if content.source.get("examples") else set())
+    return front_and_body({k: v for k, v in front.items() if v or k in keep}, body_text(content.messages))
+
+
+def body_text(messages: tuple[Message, ...]) -> str:
+    """Return the body that is read as these messages."""
+    if len(messages) == 1 and not messages[0].role:
+        return as_source(messages[0].segments)
+    return "\n".join(f"# {message.role}\n{as_source(message.segments)}" for message in messages)
+
+
+def front_and_body(front: Mapping[str, Any], body: str) -> str:
+    """Return the text of a file with this front matter and this body."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, _: Any) -> bool:  # the reader takes no aliases
+            return True
+
+    def on_one_line(dumper: Dumper, text: str) -> yaml.Node:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
+
+    Dumper.add_representer(str, on_one_line)
+
+    return compose_source(
+        yaml.dump(dict(front), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100), body
+    )
+
+
+def write_text(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a prompt file whole or not at all.
+
+    Raises:
+        PromptError: the path does not end in ``.md``, is taken, or cannot be written.
+    """
+    if path.suffix != ".md":
+        raise PromptError("a prompt file ends in .md", file=path)
+    if path.exists() and not overwrite:
+        raise PromptError("there is a file already; choose another path, or pass overwrite=True", file=path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            Path(temporary).replace(path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(temporary).unlink()
+    except OSError as error:
+        raise PromptError(f"cannot write the file: {error.strerror}", file=path) from error

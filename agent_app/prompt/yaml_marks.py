@@ -1,0 +1,124 @@
+"""YAML becomes plain values that know their line: mappings, lists, texts, numbers, truth values.
+
+The rest of YAML (aliases, tags, dates, merge keys, keys said twice) is refused, so that a small file
+cannot grow large, and nothing in it can mean anything but what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from agent_app.prompt.problems import Problem, Unusable
+
+if TYPE_CHECKING:
+    import yaml
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+_PREFIX = "tag:yaml.org,2002:"
+_SCALARS = {"str", "int", "float", "bool", "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A value and where it stands; the value of a key stands where its key does."""
+
+    value: Mapping[str, Marked] | list[Marked] | Scalar
+    line: int
+    column: int
+
+    def plain(self) -> Any:
+        """Return the value without its places."""
+        if isinstance(self.value, Mapping):
+            return {key: child.plain() for key, child in self.value.items()}
+        if isinstance(self.value, list):
+            return [child.plain() for child in self.value]
+        return self.value
+
+
+def read_yaml(text: str, file: Path, first_line: int) -> Marked:
+    """Read YAML and keep the places; an empty text is an empty mapping.
+
+    Args:
+        text: the YAML.
+        file: where it comes from, for the problem.
+        first_line: the line of the file that the text begins on.
+
+    Raises:
+        Unusable: it is not YAML, or more of YAML than is taken here.
+    """
+    import yaml
+
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        what = f"the front matter is not YAML: {error.problem or error.context}"
+        raise _refused(what, "mend it here or above", file, first_line + line, column) from error
+    except yaml.YAMLError as error:  # a character that YAML does not allow; its place is an offset
+        what = f"the front matter is not YAML: {str(error).splitlines()[0]}"
+        raise _refused(what, "take the character out", file, first_line, 0) from error
+    except RecursionError as error:
+        raise _refused(
+            "the front matter is nested too deeply", "make it flat", file, first_line, 0
+        ) from error
+    if root is None:
+        return Marked({}, first_line, 1)
+    return _Reader(file, first_line).read(root)
+
+
+class _Reader:
+    """Turns the nodes of one file into marked values; each node may be met once."""
+
+    def __init__(self, file: Path, first_line: int) -> None:
+        self.file, self.first_line = file, first_line
+        self.seen: set[int] = set()
+
+    def read(self, node: yaml.Node, place: yaml.Node | None = None) -> Marked:
+        import yaml
+
+        if id(node) in self.seen:
+            raise self.refuse(node, "an alias (*name)", "write the value out again")
+        self.seen.add(id(node))
+        mark = (place or node).start_mark
+        line, column = self.first_line + mark.line, mark.column + 1
+        if isinstance(node, yaml.MappingNode) and node.tag == _PREFIX + "map":
+            return Marked(self.mapping(node), line, column)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _PREFIX + "seq":
+            return Marked([self.read(child) for child in node.value], line, column)
+        return Marked(self.scalar(node), line, column)
+
+    def mapping(self, node: yaml.MappingNode) -> dict[str, Marked]:
+        values: dict[str, Marked] = {}
+        for key, child in node.value:
+            if key.tag != _PREFIX + "str":
+                raise self.refuse(key, "a key that is not text", "put it in quotes")
+            if key.value in values:
+                raise self.refuse(key, f"the key {key.value!r} a second time", "keep one of the two")
+            values[key.value] = self.read(child, key)
+        return values
+
+    def scalar(self, node: yaml.Node) -> Scalar:
+        import yaml
+
+        kind = node.tag.removeprefix(_PREFIX)
+        if kind not in _SCALARS:
+            raise self.refuse(node, f"a value of the kind {kind!r}", "put it in quotes to make it text")
+        try:
+            value: Scalar = yaml.constructor.SafeConstructor().construct_object(node)
+        except ValueError as error:
+            raise self.refuse(node, f"{node.value!r}, which is no {kind}", "put it in quotes") from error
+        return value
+
+    def refuse(self, node: yaml.Node, what: str, fix: str) -> Unusable:
+        mark = node.start_mark
+        what = f"the front matter holds {what}"
+        return _refused(what, fix, self.file, self.first_line + mark.line, mark.column)
+
+
+def _refused(what: str, fix: str, file: Path, line: int, column: int) -> Unusable:
+    return Unusable(Problem("P002", file, line, column + 1, what, fix))

@@ -1,0 +1,416 @@
+"""Finds tool files, checks arguments, runs an `Action` and returns an `Observation`.
+
+A tool file is a Python file with LangChain tools in it; the built-in tools and a user's own come in
+by the same door. What the *model* can mend (an unknown tool, wrong arguments, a complaint that the
+tool announces with `ToolException`) becomes an observation. Anything else that a tool raises is a
+bug in it and reaches the caller as `ToolCrash`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import itertools
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
+from agent_app.steps import Action, Arguments, Observation
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from langchain_core.tools import BaseTool
+
+_SHOWN = 60
+"""Characters of a wrong value that a complaint about it repeats."""
+
+
+# --- tool files ---
+
+_loads = itertools.count()
+
+
+def load_tool_files(folder: Path) -> list[BaseTool]:
+    """Return every tool in the Python files of a folder, in the order of the files' names.
+
+    Files whose names begin with ``_`` are left out, and so are such names in a file. Loading a file
+    runs it.
+
+    Raises:
+        ToolFileError: there is no such folder; a file cannot be run, or has no tool in it; or two
+            tools have one name.
+    """
+    return [tool for tool, _ in _collect(_files(folder)).values()]
+
+
+def load_tools(names: Sequence[str] | None = None, folders: Sequence[Path] = ()) -> list[BaseTool]:
+    """Return the named tools from some folders of tool files, in the order of the names.
+
+    Args:
+        names: the tools that are wanted; None: all there are, in the order of the folders.
+        folders: where to look.
+
+    Raises:
+        UnknownName: no tool in these folders has that name.
+        ToolFileError: as for `load_tool_files`, and two tools of one name in different folders.
+    """
+    found = _collect(file for folder in folders for file in _files(folder))
+    wanted = dict.fromkeys(found if names is None else names)
+    for name in wanted:
+        if name not in found:
+            raise UnknownName("tool", name, found)
+    return [found[name][0] for name in wanted]
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ToolFileError(f"there is no folder of tools at {folder}")
+    return sorted(file.resolve() for file in folder.glob("*.py") if not file.name.startswith("_"))
+
+
+def _collect(files: Iterable[Path]) -> dict[str, tuple[BaseTool, Path]]:
+    """Load the tools of some files, by name; a file that is listed twice is loaded once."""
+    found: dict[str, tuple[BaseTool, Path]] = {}
+    for file in dict.fromkeys(files):
+        for tool in _load_file(file):
+            if tool.name in found:
+                raise ToolFileError(
+                    f"two tools are called {tool.name!r}: in {found[tool.name][1]} and in {file}"
+                )
+            found[tool.name] = (tool, file)
+    return found
+
+
+def _load_file(file: Path) -> list[BaseTool]:
+    """Run a tool file and return its tools, in the order in which they stand there."""
+    from langchain_core.tools import BaseTool
+
+    # A name of its own for each load: a file called json.py hides no other module, and the tools of
+    # an earlier load keep theirs.
+    name = f"_agent_app_tool_{next(_loads)}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None  # a file that ends in .py always has one
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ToolFileError(f"{_place_of(error, file)}: {type(error).__name__}: {_reason(error)}") from error
+    public = (value for key, value in vars(module).items() if not key.startswith("_"))
+    # By identity, as a tool may have two names in the file, and tools are not hashable.
+    tools = {id(value): value for value in public if isinstance(value, BaseTool)}
+    if not tools:
+        raise ToolFileError(f"{file}: there is no tool in it; write a function with @tool above it")
+    return list(tools.values())
+
+
+def _place_of(error: BaseException, file: Path) -> str:
+    """Return the file and the line in it at which it failed to run."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f"{file}:{error.lineno}"
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)
+    ]
+    return f"{file}:{lines[-1]}" if lines else str(file)
+
+
+def _reason(error: BaseException) -> str:
+    return _one_line(error.msg if isinstance(error, SyntaxError) else str(error))
+
+
+# --- running them ---
+
+
+class Toolbox:
+    """The tools of an agent: what the model is told of them, and how an `Action` is run.
+
+    Args:
+        tools: LangChain tools; a plain function with a docstring and annotations becomes one.
+
+    Raises:
+        ToolFileError: two tools have one name.
+    """
+
+    def __init__(self, tools: Sequence[BaseTool | Callable[..., Any]]) -> None:
+        from langchain_core.tools import BaseTool
+        from langchain_core.tools import tool as as_tool
+
+        self.tools = tuple(t if isinstance(t, BaseTool) else as_tool(t) for t in tools)
+        self.names = tuple(tool.name for tool in self.tools)
+        self._forms = {tool.name: _form_of(tool) for tool in self.tools}
+        if len(self._forms) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise ToolFileError(f"two tools are called {twice!r}")
+
+    def describe(self) -> str:
+        """Return what the model reads of the tools: one line each."""
+        return "\n".join(form.description for form in self._forms.values())
+
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """Return the JSON schema of each tool's arguments, an object with ``properties``."""
+        return {name: form.schema for name, form in self._forms.items()}
+
+    def is_plain(self, name: str) -> bool:
+        """Say whether a tool takes one text and nothing else, so that its input needs no JSON.
+
+        Raises:
+            UnknownName: there is no such tool.
+        """
+        if name not in self._forms:
+            raise UnknownName("tool", name, self.names)
+        return self._forms[name].plain
+
+    def run(self, action: Action, config: RunnableConfig | None = None) -> Observation:
+        """Run the tool that an action names and return what came back.
+
+        A tool that is only there as a coroutine is run in an event loop of its own.
+
+        Raises:
+            ToolCrash: the tool raised something that it never announced.
+        """
+        call = self._prepare(action)
+        if isinstance(call, Observation):
+            return call
+        form, arguments = call
+        try:
+            if form.is_async:
+                return _observed(_run_alone(form.tool, arguments, config))
+            return _observed(form.tool.invoke(arguments, config))
+        except Exception as error:  # noqa: BLE001 - a stranger's code can raise anything; nothing is swallowed
+            return _explained(form, arguments, error)
+
+    async def arun(self, action: Action, config: RunnableConfig | None = None) -> Observation:
+        """Do what `run` does without holding up the event loop: a tool without a coroutine gets a thread."""
+        call = self._prepare(action)
+        if isinstance(call, Observation):
+            return call
+        form, arguments = call
+        try:
+            return _observed(await form.tool.ainvoke(arguments, config))
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            return _explained(form, arguments, error)
+
+    def _prepare(self, action: Action) -> tuple[_Form, dict[str, Any]] | Observation:
+        """Return the tool's form and its arguments, or what is wrong with the action."""
+        form = self._forms.get(action.tool)
+        if form is None:
+            return _complaint(f"there is no tool {action.tool!r}; {suggest(action.tool, self.names)}")
+        arguments = form.read(action.input)
+        if arguments is None:
+            return _complaint(f"{form.tool.name} takes {form.expected}")
+        wrong = form.misfit(arguments)
+        return _complaint(wrong) if wrong else (form, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a tool wants to be given, worked out once so that a call costs little."""
+
+    tool: BaseTool
+    schema: dict[str, Any]
+    properties: Mapping[str, Any]
+    required: tuple[str, ...]
+    open: bool
+    """Whether other arguments than `properties` are welcome."""
+    only: str | None
+    """The parameter, where there is just one."""
+    plain: bool
+    is_async: bool
+    """Whether the tool can only be awaited."""
+    description: str
+    expected: str
+
+    def read(self, given: Arguments) -> dict[str, Any] | None:
+        """Return the arguments that an input stands for; None if it stands for none."""
+        if not self.properties and not self.open:
+            return {}
+        if isinstance(given, str):
+            if not given.strip() and not self.required:
+                return {}
+            parsed = _json(given)
+            if self.only is None:
+                return parsed if isinstance(parsed, dict) else None
+            if isinstance(parsed, dict) and parsed.keys() == {self.only}:
+                given = parsed
+            else:
+                return {self.only: given if self.plain or parsed is None else parsed}
+        if self.only is None or not self.plain:
+            return dict(given)
+        # Where a text is wanted, other JSON is that text.
+        if self.only in given:
+            return {**given, self.only: _as_text(given[self.only])}
+        return {self.only: _as_text(given)}
+
+    def misfit(self, arguments: dict[str, Any]) -> str:
+        """Say which arguments are missing or unknown; empty if none is."""
+        missing = [name for name in self.required if name not in arguments]
+        unknown = [] if self.open else [name for name in arguments if name not in self.properties]
+        if not missing and not unknown:
+            return ""
+        problems = [f"{name!r} is missing" for name in missing] + [f"{name!r} is unknown" for name in unknown]
+        return f"{self.tool.name}: {', '.join(problems)}; it takes {self.expected}"
+
+
+def _form_of(tool: BaseTool) -> _Form:
+    """Work out what a tool takes; parameters that are injected at run time are not the model's concern."""
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+
+    schema: dict[str, Any] = convert_to_openai_tool(tool)["function"].get("parameters", {})
+    properties = schema.setdefault("properties", {})
+    required = tuple(schema.get("required", ()))
+    only = next(iter(properties)) if len(properties) == 1 else None
+    about = " ".join(tool.description.split())
+    if only is None:
+        about += (
+            f" Input: JSON object {_signature(properties, required)}" if properties else " Input: nothing."
+        )
+    return _Form(
+        tool=tool,
+        schema=schema,
+        properties=properties,
+        required=required,
+        open=bool(schema.get("additionalProperties")),
+        only=only,
+        plain=only is not None and _types(properties[only]) == {"string"},
+        is_async=getattr(tool, "coroutine", None) is not None and getattr(tool, "func", None) is None,
+        description=f"{tool.name}: {about}",
+        expected=_expected(properties, required, only),
+    )
+
+
+def _signature(properties: Mapping[str, Any], required: Sequence[str]) -> str:
+    """Write the parameters in a line: ``{"a": number, "b": string (optional)}``."""
+    parts = [
+        f'"{name}": {_kind(schema)}' + ("" if name in required else " (optional)")
+        for name, schema in properties.items()
+    ]
+    return "{" + ", ".join(parts) + "}"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """Name what a parameter takes: its choices, or the kinds of JSON value."""
+    if "enum" in schema:
+        return " or ".join(json.dumps(choice, ensure_ascii=False) for choice in schema["enum"])
+    if schema.get("type") == "array" and schema.get("items"):
+        return f"array of {_kind(schema['items'])}"
+    return " or ".join(sorted(_types(schema))) or "any value"
+
+
+def _types(schema: Mapping[str, Any]) -> set[str]:
+    """Return the types of JSON value that a schema allows beside null; empty if it does not say."""
+    kind = schema.get("type", [])
+    types = {kind} if isinstance(kind, str) else set(kind)
+    for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        types |= _types(option)
+    return types - {"null"}
+
+
+_EXAMPLES: dict[str, Any] = {
+    "string": "text",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+}
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    """Return a value that a parameter would take."""
+    return schema["enum"][0] if "enum" in schema else _EXAMPLES[min(_types(schema), default="string")]
+
+
+def _expected(properties: Mapping[str, Any], required: Sequence[str], only: str | None) -> str:
+    """Say what a tool takes, with an example that has no more in it than must be."""
+    if only is not None:
+        return f"{only} ({_kind(properties[only])}), for example {json.dumps(_example(properties[only]))}"
+    example = {name: _example(properties[name]) for name in required or properties}
+    return f"a JSON object {_signature(properties, required)}, for example {json.dumps(example)}"
+
+
+def _json(text: str) -> Any:
+    """Read a text as JSON; None if it is not."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _run_alone(tool: BaseTool, arguments: dict[str, Any], config: RunnableConfig | None) -> Any:
+    """Run a tool that can only be awaited, from code that cannot await."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(tool.ainvoke(arguments, config))
+    raise RuntimeError("it can only be awaited, and an event loop is running; call the agent's async methods")
+
+
+# --- what came back ---
+
+
+def _observed(result: Any) -> Observation:
+    from langchain_core.messages import ToolMessage
+
+    if isinstance(result, ToolMessage):
+        return Observation(_as_text(result.content), error=result.status == "error")
+    return Observation(_as_text(result))
+
+
+def _as_text(result: Any) -> str:
+    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+
+
+def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Observation:
+    """Return the observation for an error that the model can mend.
+
+    Raises:
+        ToolCrash: it is none of those.
+    """
+    from langchain_core.tools import ToolException
+    from pydantic import ValidationError
+
+    if isinstance(error, ToolException):
+        return _complaint(str(error) or f"{form.tool.name} failed without saying why")
+    if isinstance(error, ValidationError):
+        # The tool's own code may use pydantic too: only what the arguments do wrong is the model's fault.
+        wrong = _wrong_values(form, arguments)
+        if wrong:
+            return _complaint(f"{form.tool.name}: {wrong}; it takes {form.expected}")
+    raise ToolCrash(form.tool.name, error) from error
+
+
+def _wrong_values(form: _Form, arguments: dict[str, Any]) -> str:
+    """Say which arguments the tool's schema refuses and why; empty if it takes them."""
+    from pydantic import BaseModel, ValidationError
+
+    schema = form.tool.get_input_schema()
+    if not issubclass(schema, BaseModel):
+        return ""
+    try:
+        schema.model_validate(arguments)
+    except ValidationError as error:
+        return ", ".join(_problem(e) for e in error.errors(include_url=False, include_context=False))
+    return ""
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    place = ".".join(map(str, detail["loc"])) or "the input"
+    shown = _as_text(detail["input"])
+    shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+    message = detail["msg"].removeprefix("Input ").partition(", unable")[0]
+    return f"{place!r} {message}, got {shown!r}"
+
+
+def _complaint(text: str) -> Observation:
+    return Observation(_one_line(text), error=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

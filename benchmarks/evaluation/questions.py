@@ -1,0 +1,37 @@
+"""Reads the questions of the evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.evaluation.judge import Question
+
+FILE = Path(__file__).parent / "questions.jsonl"
+
+
+def load_questions(split: str = "all", kinds: Iterable[str] = (), limit: int | None = None) -> list[Question]:
+    """Return the questions of a half and of some kinds, in the order of the file.
+
+    Args:
+        split: ``dev``, ``test`` or ``all``.
+        kinds: only these; empty means every kind.
+        limit: at most this many, taken from the kinds in turn so that a small sample is a mixed one.
+
+    Raises:
+        TypeError: a line has an unknown field or lacks one.
+    """
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    wanted = [q for q in (Question(**json.loads(line)) for line in lines) if split in ("all", q.split)]
+    chosen = set(kinds)
+    wanted = [q for q in wanted if not chosen or q.kind in chosen]
+    if limit is None:
+        return wanted
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, int, Question]] = []
+    for question in wanted:
+        turns.append((seen[question.kind], len(turns), question))
+        seen[question.kind] += 1
+    return [question for *_, question in sorted(turns)[:limit]]

@@ -1,0 +1,34 @@
+"""Fixtures for every test: a real small model, and no trace of the developer's own settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent_app.models.fetch import fetch
+from agent_app.models.pinned import pinned_model
+from agent_app.models.stored import find, verify
+from agent_app.places import model_folder
+from agent_app.settings import read_settings
+
+_KEPT = "AGENT_APP_MODEL_DIR"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in list(os.environ):
+        if variable.startswith(("AGENT_APP_", "OPENAI_")) and variable != _KEPT:
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The file of smollm2-135m, fetched once and kept in the program's ordinary model folder."""
+    pinned = pinned_model("smollm2-135m")
+    given = read_settings({_KEPT: os.environ.get(_KEPT, "")}).model_dir
+    path = find(pinned, [given, model_folder()] if given else [model_folder()])
+    path = path or fetch(pinned, model_folder())
+    verify(path, pinned)
+    return path

@@ -1,0 +1,142 @@
+"""The clock, on a Monday in March 2026 at noon in UTC."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import pytest
+from langchain_core.tools import StructuredTool, ToolException
+
+from agent_app.places import builtin
+from agent_app.toolbox import load_tools
+
+(clock,) = load_tools(["clock"], [builtin("tools")])
+NOON = datetime(2026, 3, 2, 12, 5, 33, tzinfo=UTC)
+NOW = "Monday 2026-03-02 12:05:33 (local time, UTC+00:00)"
+
+
+@pytest.fixture(autouse=True)
+def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(clock, StructuredTool)
+    assert clock.func is not None
+
+    def now(zone: tzinfo | None = None) -> datetime:
+        return NOON.astimezone(zone or UTC)
+
+    monkeypatch.setattr(sys.modules[clock.func.__module__], "_now", now)
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("", NOW),
+        ("now", NOW),
+        ("What is the current time?", NOW),
+        ("current date and time", NOW),
+        ("what's today's date", NOW),
+        ("now()", NOW),
+        ("Tokyo", "Monday 2026-03-02 21:05:33 (Asia/Tokyo, UTC+09:00)"),
+        ("Europe/Paris", "Monday 2026-03-02 13:05:33 (Europe/Paris, UTC+01:00)"),
+        ("Paris, France", "Monday 2026-03-02 13:05:33 (Europe/Paris, UTC+01:00)"),
+        ("current time in New York", "Monday 2026-03-02 07:05:33 (America/New_York, UTC-05:00)"),
+        ("What time is it in San Francisco?", "Monday 2026-03-02 04:05:33 (America/Los_Angeles, UTC-08:00)"),
+        ("Port of Spain", "Monday 2026-03-02 08:05:33 (America/Port_of_Spain, UTC-04:00)"),
+        ("today in Auckland", "Tuesday 2026-03-03 01:05:33 (Pacific/Auckland, UTC+13:00)"),
+        ("UTC+2", "Monday 2026-03-02 14:05:33 (UTC+02:00)"),
+        ("time in GMT-3:30", "Monday 2026-03-02 08:35:33 (UTC-03:30)"),
+    ],
+)
+def test_it_tells_the_time_here_and_elsewhere(query: str, line: str) -> None:
+    assert clock.invoke(query) == line
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("today", "2026-03-02 is a Monday"),
+        ("what day is it tomorrow?", "2026-03-03 is a Tuesday"),
+        ("weekday 2024-02-29", "2024-02-29 is a Thursday"),
+        ("weekday(2024/02/29)", "2024-02-29 is a Thursday"),
+        ("What day of the week was 2001-09-11?", "2001-09-11 is a Tuesday"),
+        ("3 March 2024", "2024-03-03 is a Sunday"),
+        ("weekday of the 3rd of March 2024", "2024-03-03 is a Sunday"),
+        ("March 3, 2024", "2024-03-03 is a Sunday"),
+        ("Sept. 1st 2024", "2024-09-01 is a Sunday"),
+    ],
+)
+def test_it_names_the_weekday_of_a_date(query: str, line: str) -> None:
+    assert clock.invoke(query) == line
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("days between 2024-01-01 and 2024-12-25", "359 days from Monday 2024-01-01 to Wednesday 2024-12-25"),
+        (
+            "how many days from 2024-03-01 to 2024-03-15",
+            "14 days from Friday 2024-03-01 to Friday 2024-03-15",
+        ),
+        (
+            "days between March 2, 2024 and March 1, 2024",
+            "1 day from Saturday 2024-03-02 back to Friday 2024-03-01",
+        ),
+        ("days until 2026-12-25", "298 days from Monday 2026-03-02 to Friday 2026-12-25"),
+        ("how many days since 2026-01-01", "60 days from Thursday 2026-01-01 to Monday 2026-03-02"),
+        ("2024-01-31 + 45 days", "2024-01-31 + 45 days is Saturday 2024-03-16"),
+        ("2024-01-31 - 10 days", "2024-01-31 - 10 days is Sunday 2024-01-21"),
+        ("2024-01-31 plus 1 week and 2 days", "2024-01-31 + 9 days is Friday 2024-02-09"),
+        ("What date is 3 weeks before 3 March 2024?", "2024-03-03 - 21 days is Sunday 2024-02-11"),
+        ("45 days from today", "2026-03-02 + 45 days is Thursday 2026-04-16"),
+        ("in 1 day", "2026-03-02 + 1 day is Tuesday 2026-03-03"),
+        ("2 weeks ago", "2026-03-02 - 14 days is Monday 2026-02-16"),
+    ],
+)
+def test_it_counts_with_dates(query: str, line: str) -> None:
+    assert clock.invoke(query) == line
+
+
+FORMS = (
+    "now; Tokyo; Europe/Paris; UTC+2; weekday 2024-02-29; days between 2024-01-01 and 2024-12-25; "
+    "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024"
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Atlantis",
+        "03/04/2024",
+        "days until easter",
+        "hours between 2024-01-01 and 2024-01-02",
+        "2024-01-31 + 1 month",
+        "2024-01-01 2024-01-02 + 3 days",
+        "how many days in 2 weeks",
+    ],
+)
+def test_what_it_cannot_read_is_refused_with_the_forms_it_knows(query: str) -> None:
+    with pytest.raises(ToolException) as caught:
+        clock.invoke(query)
+    assert str(caught.value) == f"cannot read {query!r}; write one of: {FORMS}"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("2023-02-29", "'2023-02-29' is not in the calendar; a date is written like 2024-02-29"),
+        ("9999-12-31 + 5 days", "that date is outside of the years 1 to 9999"),
+        ("today - 999999999 days", "that date is outside of the years 1 to 9999"),
+        ("UTC+20", "there is no offset 'UTC+20'; offsets go up to 14 hours"),
+    ],
+)
+def test_what_does_not_exist_is_said_to_be_so(query: str, message: str) -> None:
+    with pytest.raises(ToolException) as caught:
+        clock.invoke(query)
+    assert str(caught.value) == message
+
+
+def test_without_the_stopped_clock_it_tells_the_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    _, day, hour, _ = clock.invoke("UTC+0").split(" ")
+    told = datetime.fromisoformat(f"{day} {hour}+00:00")
+    assert abs(datetime.now(UTC) - told) < timedelta(seconds=60)

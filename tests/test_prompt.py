@@ -1,0 +1,729 @@
+"""Prompt files: what they may say, what is refused and how, and the text that comes out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
+
+from agent_app.errors import PromptError, UnknownName
+from agent_app.parser import ReActOutputParser
+from agent_app.prompt import (
+    CODES,
+    Prompt,
+    check_file,
+    from_langchain,
+    frontmatter_schema,
+    load_prompt,
+    scratchpad,
+)
+from agent_app.steps import Action, Answer, Observation, PromptRef, Step, Unreadable
+
+Write = Callable[..., Path]
+
+RUN_BODY = "Tools:\n\n{tools}\n\nQuestion: {input}\nThought:{agent_scratchpad}"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file of a library and return its path."""
+
+    def write_file(body: str, front: str = "", path: str = "mine.md") -> Path:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"---\n{front.strip()}\n---\n\n{body}\n" if front else f"{body}\n", encoding="utf-8")
+        return file
+
+    return write_file
+
+
+# --- slots -----------------------------------------------------------------------------------------
+
+
+def test_slots_are_filled_and_doubled_braces_are_braces(write: Write) -> None:
+    prompt = load_prompt(write("Hi {who}: {{}} {{who}} {{{who}}}", "inputs: {who: {}}"))
+    assert prompt.render(who="Ann") == "Hi Ann: {} {who} {Ann}"
+
+
+@given(value=st.text(alphabet="{}ab:!.[]\n\\$%", max_size=30))
+def test_a_value_is_never_read_again(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
+    file = tmp_path_factory.mktemp("library") / "mine.md"
+    file.write_text("---\ninputs: {a: {}, b: {}}\n---\n[{a}|{b}]")
+    assert load_prompt(file).render(a=value, b="{a}") == f"[{value}|{{a}}]"
+
+
+@pytest.mark.parametrize(
+    ("slot", "message"),
+    [
+        ("{u:>200000000}", "{u:>200000000} is more than a name; write {u}; a slot takes nothing else"),
+        ("{u!r}", "{u!r} is more than a name; write {u}; a slot takes nothing else"),
+        ("{u.__class__}", "{u.__class__} is more than a name; write {u}; a slot takes nothing else"),
+        ("{u[0]}", "{u[0]} is more than a name; write {u}; a slot takes nothing else"),
+        ("{}", "{} is not a slot; a slot is {name}; write {{ and }} for braces"),
+        ("{0}", "{0} is not a slot; a slot is {name}; write {{ and }} for braces"),
+        ("{ u }", "{ u } is not a slot; a slot is {name}; write {{ and }} for braces"),
+        ("{ü}", "{ü} is not a slot; a slot is {name}; write {{ and }} for braces"),
+        ("{", "a lone '{'; write '{{' for a brace, or {name} for a slot"),
+        ("}", "a lone '}'; write '}}' for a brace, or {name} for a slot"),
+    ],
+)
+def test_anything_but_a_name_in_braces_is_refused_with_its_place(
+    write: Write, slot: str, message: str
+) -> None:
+    file = write(f"one\ntwo {slot}", "version: '1'")
+    (problem,) = check_file(file)
+    assert (problem.code, problem.line, problem.column) == ("P006", 6, 5)
+    with pytest.raises(PromptError) as caught:
+        load_prompt(file)
+    assert str(caught.value) == f"{file}:6: {message}"
+
+
+def test_a_missing_a_surplus_and_a_wrong_value_are_errors_by_name(write: Write) -> None:
+    prompt = load_prompt(write("{who} {n}", "inputs: {who: {}, n: {type: integer, default: 3}}"))
+    assert prompt.render(who="Ann") == "Ann 3"
+    with pytest.raises(PromptError, match=r"^the prompt 'mine' needs a value for \{who\}$"):
+        prompt.render()
+    with pytest.raises(PromptError, match=r"^the prompt 'mine' has no slot \{hwo\}; did you mean 'who'\?$"):
+        prompt.render(who="Ann", hwo="Ann")
+    with pytest.raises(
+        PromptError, match=r"\{n\} of the prompt 'mine' does not fit; it takes a whole number, not text"
+    ):
+        prompt.render(who="Ann", n="3")
+    with pytest.raises(PromptError, match="it takes a whole number, not true or false"):
+        prompt.render(who="Ann", n=True)
+
+
+def test_each_type_of_input_has_its_text(write: Write) -> None:
+    front = "inputs: {s: {}, i: {type: integer}, n: {type: number}, b: {type: boolean}, l: {type: list}}"
+    prompt = load_prompt(write("{s}\n{i}\n{n}\n{b}\n{l}", front))
+    text = prompt.render(s="x", i=2, n=2.5, b=False, l=["one", "two"])
+    assert text == "x\n2\n2.5\nfalse\n- one\n- two"
+    with pytest.raises(PromptError, match="it takes a number, not nan"):
+        prompt.render(s="x", i=2, n=float("nan"), b=False, l=[])
+
+
+# --- what a file may say ---------------------------------------------------------------------------
+
+FAULTS: list[tuple[str, str, str, int, str]] = [
+    ("name: other", "x", "P005", 2, "the name is 'other'; name it 'mine' as the file, or rename the file"),
+    (
+        "version: '1'\ndescripton: x",
+        "x",
+        "P003",
+        3,
+        "unknown key 'descripton' in the front matter; did you mean 'description'?",
+    ),
+    ("version: 1.0", "x", "P004", 2, "'version' is a number; it takes text, so put it in quotes"),
+    (
+        "stop: [a, 1]",
+        "x",
+        "P004",
+        2,
+        "item 2 of 'stop' is a whole number; it takes text, so put it in quotes",
+    ),
+    (
+        "inputs:\n  a: {type: text}",
+        "{a}",
+        "P004",
+        3,
+        "'type' is 'text'; known: string, integer, number, boolean, list",
+    ),
+    (
+        "inputs:\n  a-b: {}",
+        "x",
+        "P004",
+        3,
+        "'a-b' in 'inputs' is no name; a name is letters, digits and _, and begins with no digit",
+    ),
+    (
+        "inputs:\n  a: {default: 1}",
+        "{a}",
+        "P009",
+        3,
+        "the default of the input 'a' does not fit; it takes text, not a whole number",
+    ),
+    (
+        "inputs:\n  tools: {}",
+        "{tools}",
+        "P010",
+        3,
+        "the input 'tools' is filled by the program; take it out or rename it",
+    ),
+    (
+        "inputs:\n  a: {}",
+        "x",
+        "P008",
+        3,
+        "the input 'a' is not used; write {a} where it belongs, or take it out",
+    ),
+    (
+        "inputs:\n  who: {}",
+        "{who}\n{hwo}",
+        "P007",
+        7,
+        "nothing fills {hwo}; declare it under 'inputs', or did you mean 'who'?",
+    ),
+    ("examples: []", "x", "P008", 2, "the examples are not used; write {examples} where they belong"),
+    (
+        "examples:\n  - name: a\n    input: b",
+        "{examples}",
+        "P004",
+        3,
+        "item 1 of 'examples' has no 'final'; add 'final'",
+    ),
+    (
+        "parts:\n  a: parts/none.md",
+        "{a}",
+        "P011",
+        3,
+        "there is no part 'parts/none.md' in the library; known: examples, format, tools",
+    ),
+    (
+        "parts:\n  a: ../out.md",
+        "{a}",
+        "P011",
+        3,
+        "the path '../out.md' leads out of the library; give one inside it, without '..'",
+    ),
+    (
+        "stop: [a\n",
+        "x",
+        "P002",
+        2,
+        "the front matter is not YAML: expected ',' or ']', but got '<stream end>'; mend it here or above",
+    ),
+    (
+        "stop: [a]\nstop: [b]",
+        "x",
+        "P002",
+        3,
+        "the front matter holds the key 'stop' a second time; keep one of the two",
+    ),
+    (
+        "stop: &a [x]\nmodel: *a",
+        "x",
+        "P002",
+        2,
+        "the front matter holds an alias (*name); write the value out again",
+    ),
+    (
+        "version: 2024-01-01",
+        "x",
+        "P002",
+        2,
+        "the front matter holds a value of the kind 'timestamp'; put it in quotes to make it text",
+    ),
+    (
+        "version: !!python/name:os.abc x",
+        "x",
+        "P002",
+        2,
+        "the front matter holds a value of the kind 'python/name:os.abc'; put it in quotes to make it text",
+    ),
+    ("stop: " + "[" * 5000, "x", "P002", 2, "the front matter is nested too deeply; make it flat"),
+    ("[a]", "x", "P004", 2, "the front matter is a list; it takes a mapping"),
+    (
+        "chat: true",
+        "words",
+        "P014",
+        5,
+        "the body of a chat prompt has words before a role; begin with a line like '# system' or '# human'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("front", "body", "code", "line", "message"), FAULTS)
+def test_a_fault_is_told_with_its_line_and_what_was_meant(
+    write: Write, front: str, body: str, code: str, line: int, message: str
+) -> None:
+    file = write(body, front)
+    first = check_file(file)[0]
+    assert (first.code, first.line, first.file) == (code, line, file)
+    with pytest.raises(PromptError) as caught:
+        load_prompt(file)
+    assert caught.value.line == line
+    assert str(caught.value) == f"{file}:{line}: {message}"
+
+
+def test_every_fault_of_a_file_is_told_at_once(write: Write) -> None:
+    file = write("{u!r} {nobody}", "name: other\ninputs: {a: {}}")
+    assert [p.code for p in check_file(file)] == ["P005", "P006", "P007", "P008"]
+    assert set(CODES) >= {code for _, _, code, _, _ in FAULTS}
+
+
+def test_a_file_that_is_no_text_or_too_large_or_not_closed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.md"
+    for data, said in [
+        (b"ok\nno\xff", f"{file}:2: the file is not UTF-8; save it as UTF-8"),
+        (b"x" * (1 << 20) + b"x", f"{file}:1: the file has more than 1,048,576 bytes; make it smaller"),
+        (b"---\nname: mine\n", f"{file}:1: the front matter has no end; close it with a line '---'"),
+    ]:
+        file.write_bytes(data)
+        with pytest.raises(PromptError) as caught:
+            load_prompt(file)
+        assert str(caught.value) == said
+
+
+def test_line_ends_and_a_byte_order_mark_make_no_difference(tmp_path: Path) -> None:
+    file = tmp_path / "mine.md"
+    file.write_bytes("\ufeff---\r\nversion: '2'\r\n---\r\n\r\na\r\nb\r\n".encode())
+    prompt = load_prompt(file)
+    assert (prompt.version, prompt.render()) == ("2", "a\nb")
+
+
+ONE_STEP = """
+examples:
+  - {name: a, input: b, final: {answer: c}, steps: [{action: d, action_input: %s, observation: e}]}
+"""
+SCHEMA_CASES = [
+    *(front for front, _, code, _, _ in FAULTS if code in ("P003", "P004")),
+    "{}",
+    "name: Mine",
+    "name: mine",
+    "inputs: {a: {type: list, default: [x]}}",
+    "inputs: {a: {type: list, default: [1]}}",
+    "inputs: {a: {default: null}}",
+    "parts: {a: parts/x.txt}",
+    "examples: parts/x.md",
+    "examples: 3",
+    "examples: [{name: a, input: b, final: {answer: c}, steps: []}]",
+    "examples: [{name: a, input: b, final: {answer: c}, steps: [{action: d}]}]",
+    ONE_STEP % "{e: 1}",
+    ONE_STEP % "1",
+    "model: {temperature: 0, max_tokens: 10, top_p: 0.5, name: embedded}",
+    "model: {max_tokens: 0.5}",
+    "tests: [{input: a, contains: [b], lacks: [c]}]",
+    "tests: [{contains: [b]}]",
+    "stop: ['']",
+    "chat: yes",
+    "chat: 1",
+]
+
+
+@pytest.mark.parametrize("front", SCHEMA_CASES)
+def test_the_published_schema_and_the_reader_agree(write: Write, front: str) -> None:
+    valid = jsonschema.Draft202012Validator(frontmatter_schema()).is_valid(yaml.safe_load(front))
+    codes = {p.code for p in check_file(write("x", front))}
+    assert valid == (not codes & {"P003", "P004"})
+
+
+def test_the_published_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(frontmatter_schema())
+
+
+# --- parts -----------------------------------------------------------------------------------------
+
+
+def test_parts_hold_slots_and_other_parts(write: Write) -> None:
+    write("B says {who}", path="parts/b.md")
+    write("A[{b}]", "texts: {more: '{who} again'}", path="parts/a.md")
+    front = "parts: {a: parts/a.md, b: parts/b.md}\ninputs: {who: {}}"
+    prompt = load_prompt(write("{a} {more}", front))
+    assert prompt.render(who="Ann") == "A[B says Ann] Ann again"
+
+
+def test_a_circle_of_parts_is_an_error_at_the_slot_that_closes_it(write: Write) -> None:
+    write("{b}", path="parts/a.md")
+    b = write("x\n{a}", path="parts/b.md")
+    file = write("{a}", "parts: {a: parts/a.md, b: parts/b.md}")
+    with pytest.raises(PromptError) as caught:
+        load_prompt(file)
+    assert str(caught.value) == f"{b}:2: parts go round in a circle: a -> b -> a; take {{a}} out here"
+
+
+def test_parts_that_multiply_are_stopped(write: Write) -> None:
+    names = "abcdefgh"
+    for here, there in itertools.pairwise(names):
+        write(f"{{{there}}} " * 100, path=f"parts/{here}.md")
+    write("x" * 100, path="parts/h.md")
+    front = "parts: {" + ", ".join(f"{n}: parts/{n}.md" for n in names) + "}"
+    assert [p.code for p in check_file(write("{a}", front))] == ["P013"]
+
+
+def test_two_parts_cannot_fill_one_slot(write: Write) -> None:
+    write("A", "texts: {b: B}", path="parts/a.md")
+    write("B", path="parts/b.md")
+    file = write("{a} {b}", "parts:\n  a: parts/a.md\n  b: parts/b.md")
+    (problem,) = check_file(file)
+    assert (problem.code, problem.line) == ("P010", 4)
+
+
+def test_a_part_that_is_not_used_is_an_error(write: Write) -> None:
+    write("A", path="parts/a.md")
+    (problem,) = check_file(write("x", "parts: {a: parts/a.md}"))
+    assert problem.error().problem == "the part 'a' is not used; write {a} where it belongs, or take it out"
+
+
+def test_with_parts_swaps_in_a_part_beside_the_old_one(write: Write) -> None:
+    write("Hi", path="parts/tones/warm.md")
+    write("Good day", path="parts/tones/cool.md")
+    prompt = load_prompt(write("{tone}!", "parts: {tone: parts/tones/warm.md}"))
+    cool = prompt.with_parts(tone="cool")
+    assert (prompt.render(), cool.render()) == ("Hi!", "Good day!")
+    assert cool.parts == {"tone": "parts/tones/cool.md"}
+    assert cool.hash != prompt.hash
+    assert cool.with_parts(tone="warm") == prompt
+    with pytest.raises(UnknownName, match=r"^unknown tone 'coll'; did you mean 'cool'\?$"):
+        prompt.with_parts(tone="coll")
+    with pytest.raises(PromptError, match="the prompt 'mine' has no part 'persona'; known: tone"):
+        prompt.with_parts(persona="pirate")
+
+
+def test_an_input_that_only_the_old_part_used_is_no_fault_of_the_new_one(write: Write) -> None:
+    write("Ahoy {ship}", path="parts/tones/sea.md")
+    write("Hello", path="parts/tones/land.md")
+    front = "parts: {tone: parts/tones/sea.md}\ninputs: {ship: {}}"
+    land = load_prompt(write("{tone}", front)).with_parts(tone="land")
+    assert (land.slots, land.render()) == ((), "Hello")
+
+
+def test_what_is_hashed_is_what_is_rendered(write: Write) -> None:
+    part = write("Hi", path="parts/a.md")
+    front = "parts: {a: parts/a.md}\nstop: [x]"
+    first = load_prompt(write("{a}", front))
+    assert len(first.hash) == 64
+    assert first.ref == PromptRef("mine", "0", first.hash)
+    assert load_prompt(write("{a}", front + "\ndescription: d\ntests: [{input: q}]")).hash == first.hash
+    assert load_prompt(write("{a}", front.replace("[x]", "[y]"))).hash != first.hash
+    assert load_prompt(write("{a}.", front)).hash != first.hash
+    part.write_text("Ho")
+    assert load_prompt(write("{a}", front)).hash != first.hash
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+RUN: list[Step] = [
+    Action("calculator", "2 + 2", "I need to add"),
+    Observation("4"),
+    Unreadable("\nI am lost "),
+    Observation("write an Action or a Final Answer", error=True),
+    Action("search", {"query": "é", "n": 2}),
+    Observation("first\nsecond\n"),
+    Answer("4", "I now know the final answer"),
+]
+
+
+def test_a_run_is_written_in_the_format() -> None:
+    assert "Thought:" + scratchpad(RUN) == (
+        "Thought: I need to add\n"
+        "Action: calculator\n"
+        "Action Input: 2 + 2\n"
+        "Observation: 4\n"
+        "Thought: I am lost\n"
+        "Observation: write an Action or a Final Answer\n"
+        "Thought:\n"
+        "Action: search\n"
+        'Action Input: {"query": "é", "n": 2}\n'
+        "Observation: first\n"
+        "second\n"
+        "Thought: I now know the final answer\n"
+        "Final Answer: 4"
+    )
+
+
+_TEXTS = st.text(max_size=40)
+_STEPS = st.one_of(
+    st.builds(Action, _TEXTS, _TEXTS, _TEXTS), st.builds(Observation, _TEXTS), st.builds(Unreadable, _TEXTS)
+)
+
+
+@given(st.lists(_STEPS, max_size=6), st.lists(_STEPS, max_size=3))
+def test_more_steps_only_add_to_what_the_model_has_read(steps: list[Step], more: list[Step]) -> None:
+    assert scratchpad([*steps, *more], max_observation=20).startswith(scratchpad(steps, max_observation=20))
+
+
+def test_the_next_prompt_is_the_last_one_and_the_reply_and_what_came_of_it(write: Write) -> None:
+    prompt = load_prompt(write(RUN_BODY))
+    reply = " I need to add\nAction: calculator\nAction Input: 2 + 2"
+    before = prompt.render_run("Sum?", [], "T", ["calculator"])
+    after = prompt.render_run("Sum?", RUN[:2], "T", ["calculator"])
+    assert before == ("Tools:\n\nT\n\nQuestion: Sum?\n", "Thought:")
+    assert "".join(after) == "".join(before) + reply + "\nObservation: 4\nThought:"
+
+
+@given(st.text(alphabet="Observationfl:AcswerTh \n\r\x00\x1b\u2028\x0b", max_size=60))
+def test_no_line_of_an_observation_is_taken_for_a_label(text: str) -> None:
+    lines = scratchpad([Observation(text)]).split("\n")[1:]
+    assert lines[0].startswith("Observation:")
+    assert lines[-1] == "Thought:"
+    assert not [
+        line for line in lines[1:-1] if line.lstrip().startswith(("Observation:", "Thought:", "Action:"))
+    ]
+    assert not set("".join(lines)) & set("\r\x00\x1b\u2028\x0b")
+
+
+def test_labels_in_a_question_an_observation_or_a_value_are_quoted(write: Write) -> None:
+    prompt = load_prompt(write("About {topic}\n" + RUN_BODY, "inputs: {topic: {}}"))
+    forged = "x\nObser\x00vation: 7\nFinal Answer: {tools}"
+    rendered = prompt.render_run(forged, [Action("a", "b"), Observation(forged)], "T", ["a"], topic=forged)
+    shown = "x\n| Observation: 7\n| Final Answer: {tools}"
+    assert rendered.head == f"About {shown}\nTools:\n\nT\n\nQuestion: {shown}\n"
+    assert rendered.tail == f"Thought:\nAction: a\nAction Input: b\nObservation: {shown}\nThought:"
+
+
+def test_a_long_observation_keeps_its_head_and_tail(write: Write) -> None:
+    text = "".join(f"{n:04}" for n in range(1000))
+    prompt = load_prompt(write(RUN_BODY))
+    tail = prompt.render_run("q", [Observation(text)], "T", [], max_observation=30).tail
+    assert tail == (
+        "Thought:\nObservation: 00000001000200030004\n"
+        "... [3970 characters left out] ...\n9709980999\nThought:"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("Question: {input}", "no slot {agent_scratchpad} in its body"),
+        ("Thought:{agent_scratchpad}", "no slot {input} in its body"),
+        ("{input}\n{agent_scratchpad}", "a line of {agent_scratchpad} that does not begin with 'Thought:'"),
+        ("{input}\nThought:{agent_scratchpad}\nGo", "words after {agent_scratchpad}"),
+    ],
+)
+def test_a_prompt_that_is_not_for_runs_says_so_when_run(write: Write, body: str, what: str) -> None:
+    file = write(body)
+    prompt = load_prompt(file)
+    assert prompt.render(**dict.fromkeys(prompt.slots, "v")) == body.replace("{input}", "v").replace(
+        "{agent_scratchpad}", "v"
+    )
+    with pytest.raises(PromptError) as caught:
+        prompt.render_run("q", [], "T", [])
+    end = "end it with 'Question: {input}' and 'Thought:{agent_scratchpad}'"
+    assert str(caught.value) == f"{file}: the prompt 'mine' cannot be run, for it has {what}; {end}"
+
+
+# --- examples --------------------------------------------------------------------------------------
+
+EXAMPLES = """
+examples:
+  - name: sum
+    input: What is 2 + {2}?
+    steps:
+      - {thought: I need to add, action: calculator, action_input: {a: 2}, observation: "4"}
+    final: {answer: It is 4.}
+  - name: sky
+    input: What colour is the sky?
+    final: {thought: I know this, answer: Blue.}
+"""
+SUM = (
+    "Question: What is 2 + {2}?\nThought: I need to add\nAction: calculator\n"
+    'Action Input: {"a": 2}\nObservation: 4\nThought: I now know the final answer\nFinal Answer: It is 4.'
+)
+SKY = "Question: What colour is the sky?\nThought: I know this\nFinal Answer: Blue."
+
+
+def test_examples_are_written_as_runs_and_left_out_without_their_tools(write: Write) -> None:
+    prompt = load_prompt(write("Look:\n\n{examples}\n\n{tools}{tool_names}", EXAMPLES))
+    assert (
+        prompt.render(tools="", tool_names="calculator, clock")
+        == f"Look:\n\n{SUM}\n\n{SKY}\n\ncalculator, clock"
+    )
+    assert prompt.render(tools="", tool_names=["clock"]) == f"Look:\n\n{SKY}\n\nclock"
+
+
+def test_examples_count_for_the_hash(write: Write) -> None:
+    first = load_prompt(write("{examples}", EXAMPLES)).hash
+    assert load_prompt(write("{examples}", EXAMPLES.replace("Blue.", "Grey."))).hash != first
+
+
+def test_examples_that_are_all_left_out_leave_no_hole(write: Write) -> None:
+    only = EXAMPLES[: EXAMPLES.index("  - name: sky")]
+    prompt = load_prompt(write("Look:\n\n{examples}\n\nNow {tool_names}", only))
+    assert prompt.render(tool_names=["clock"]) == "Look:\n\nNow clock"
+
+
+def test_an_empty_part_leaves_no_hole_wherever_it_stands(write: Write) -> None:
+    write("", path="parts/none.md")
+    write("Some", path="parts/some.md")
+    front = "parts: {none: parts/none.md, some: parts/some.md}"
+    prompt = load_prompt(write("{some}\n\n{none}\n\n{some}\n\nEnd {none}", front))
+    assert prompt.render() == "Some\n\nSome\n\nEnd "
+
+
+def test_an_examples_replies_are_what_a_model_would_write(write: Write) -> None:
+    example = load_prompt(write("{examples}", EXAMPLES)).examples[0]
+    assert example.replies() == [
+        (
+            ' I need to add\nAction: calculator\nAction Input: {"a": 2}',
+            Action("calculator", {"a": 2}, "I need to add"),
+        ),
+        (
+            " I now know the final answer\nFinal Answer: It is 4.",
+            Answer("It is 4.", "I now know the final answer"),
+        ),
+    ]
+
+
+@pytest.mark.parametrize("persona", ["bard", "butler", "noir", "pirate", "plain"])
+def test_the_parser_reads_the_examples_that_ship_as_they_are_meant(persona: str) -> None:
+    for example in load_prompt("pirate", persona=persona).examples:
+        parser = ReActOutputParser(tool_names=tuple(example.tools))
+        assert [parser.parse(text) for text, _ in example.replies()] == [
+            move for _, move in example.replies()
+        ]
+
+
+def test_a_part_answers_the_examples_in_its_own_voice(write: Write) -> None:
+    write("Arg!", "answers: {sky: 'Blue, arg!', unknown: x}", path="parts/voice.md")
+    write("", EXAMPLES, path="parts/runs.md")
+    prompt = load_prompt(
+        write("{voice}\n\n{examples}", "parts: {voice: parts/voice.md}\nexamples: parts/runs.md")
+    )
+    assert prompt.render() == f"Arg!\n\n{SUM}\n\n{SKY.replace('Blue.', 'Blue, arg!')}"
+
+
+# --- saving and LangChain --------------------------------------------------------------------------
+
+
+def test_a_saved_prompt_needs_no_parts_and_is_the_same(tmp_path: Path) -> None:
+    prompt = load_prompt("pirate", persona="noir")
+    saved = tmp_path / "new" / "detective.md"
+    prompt.save(saved)
+    again = load_prompt(saved)
+    assert (again.name, again.hash, dict(again.parts)) == ("detective", prompt.hash, {})
+    assert (again.examples, again.stop, again.tests) == (prompt.examples, prompt.stop, prompt.tests)
+    with pytest.raises(PromptError, match="there is a file already"):
+        prompt.save(saved)
+    prompt.save(saved, overwrite=True)
+    with pytest.raises(PromptError, match=r"a prompt file ends in \.md"):
+        prompt.save(tmp_path / "detective.txt")
+
+
+@pytest.mark.parametrize("body", ["", "\n", " a\n", "\n\na {{}} {x}\n\n", "---\n{x}"])
+def test_saving_keeps_every_character(write: Write, tmp_path: Path, body: str) -> None:
+    prompt = load_prompt(write(body, "inputs: {x: {}}" if "{x}" in body else "version: '1'"))
+    prompt.save(tmp_path / "copy.md")
+    assert load_prompt(tmp_path / "copy.md").messages == prompt.messages
+
+
+TEMPLATES: list[Any] = [
+    PromptTemplate.from_template("Tell {who} of {{braces}} and {tools}\n"),
+    PromptTemplate.from_template("\n{question}", partial_variables={"question": "Why?"}),
+    PromptTemplate.from_template("No slots"),
+    ChatPromptTemplate.from_messages(
+        [("system", "Be {mood}.\n\n# Rules\nNone"), ("human", "{question}"), ("ai", "Hm")]
+    ),
+    ChatPromptTemplate.from_messages([("human", "{a} {b}")]).partial(b="{x}"),
+]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_langchain_template_comes_back_unchanged(tmp_path: Path, template: Any) -> None:
+    from_langchain(template, tmp_path / "taken.md", description="taken in")
+    again = load_prompt(tmp_path / "taken.md")
+    assert again.to_langchain() == template
+    values = {name: f"<{name}>" for name in template.input_variables}
+    if isinstance(template, PromptTemplate):
+        assert again.render(**values) == template.format(**values)
+    else:
+        said = [(m.type, m.content) for m in template.format_messages(**values)]
+        assert again.render_messages(**values) == said
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (
+            PromptTemplate.from_template("{{ a }}", template_format="mustache"),
+            "a mustache template cannot be kept",
+        ),
+        (
+            ChatPromptTemplate.from_messages([MessagesPlaceholder("past")]),
+            "a MessagesPlaceholder cannot be kept",
+        ),
+        (ChatPromptTemplate.from_messages([("human", "a\n# ai\nb")]), "cannot keep this template's messages"),
+        (PromptTemplate.from_template("a\r\nb"), "cannot keep this template's template"),
+        (PromptTemplate.from_template("a", metadata={"k": 1}), "cannot keep this template's metadata"),
+        ("text", "a str cannot be kept in a prompt file"),
+    ],
+)
+def test_a_template_that_a_file_cannot_say_is_refused_and_nothing_is_written(
+    tmp_path: Path, template: Any, said: str
+) -> None:
+    with pytest.raises(PromptError, match=said):
+        from_langchain(template, tmp_path / "taken.md")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prompt_composes_with_lcel() -> None:
+    prompt = load_prompt("pirate")
+    template = prompt.to_langchain(["clock"])
+    values = {"tools": "T {x}", "tool_names": "clock", "input": "Hi?", "agent_scratchpad": ""}
+    assert template.format(**values) == prompt.render(**values)
+    assert (template | FakeListChatModel(responses=["Arg!"])).invoke(values).content == "Arg!"
+
+
+# --- the prompts that ship -------------------------------------------------------------------------
+
+FORMAT = (
+    "Question:",
+    "Thought:",
+    "Action:",
+    "Action Input:",
+    "Observation:",
+    "repeat N times",
+    "Final Answer:",
+)
+END = (
+    'Begin! Remember to speak as a pirate when giving your final answer. Use lots of "Arg"s\n\n'
+    "Question: {input}\nThought:{agent_scratchpad}"
+)
+
+
+def test_pirate_is_the_classic_text() -> None:
+    prompt = load_prompt("pirate")
+    body = prompt.path.read_text(encoding="utf-8").split("---\n", 2)[2]
+    assert all(slot in body for slot in ("{tools}", "{tool_names}", "{input}", "{agent_scratchpad}"))
+    whole = prompt.render(**{name: f"{{{name}}}" for name in prompt.slots})
+    assert whole.startswith(
+        "Answer the following questions as best you can, but speaking as a pirate might speak. "
+        "You have access to the following tools:\n\n{tools}\n\n"
+    )
+    assert all(words in whole for words in FORMAT)
+    assert whole.endswith(END)
+    assert prompt.stop == ("\nObservation:",)
+
+
+def test_the_file_alone_makes_the_voice() -> None:
+    plain = load_prompt("plain")
+    pirate = load_prompt("pirate")
+    assert pirate.with_parts(persona="plain").hash == plain.hash
+    assert plain.with_parts(persona="pirate").hash == pirate.hash
+    whole = plain.render(**dict.fromkeys(plain.slots, "x"))
+    assert not [word for word in ("pirate", "Arg", "arg!", "matey") if word in whole]
+
+
+PERSONAS = ("bard", "butler", "noir", "pirate", "plain")
+
+
+@pytest.mark.parametrize("name", PERSONAS)
+def test_every_persona_speaks_in_its_own_voice_throughout(name: str) -> None:
+    plain, prompt = load_prompt("plain"), load_prompt("pirate", persona=name)
+    answers = [example.steps[-1] for example in prompt.examples]
+    if name != "plain":
+        assert not set(answers) & {example.steps[-1] for example in plain.examples}
+    others = [load_prompt("pirate", persona=other) for other in PERSONAS if other != name]
+    assert prompt.hash not in {other.hash for other in others}
+    prompt.render_run("q", [], "T", ["calculator"])
+
+
+def test_examples_that_ship_begin_with_a_tool_that_ships() -> None:
+    assert all(
+        example.tools <= {"calculator", "clock", "web_search"} for example in load_prompt("pirate").examples
+    )
+
+
+def test_a_prompt_loads_the_same_each_time() -> None:
+    assert load_prompt("pirate") == load_prompt("pirate")
+    assert isinstance(load_prompt("pirate"), Prompt)
+    json.dumps(load_prompt("pirate").tests)

@@ -1,0 +1,516 @@
+"""The calculator: exact arithmetic on what people and models write.
+
+An expression is translated token by token into a Python expression, parsed by `ast`, and worked out
+by the evaluator below; nothing is ever executed. Numbers are fractions as long as they can be, so
+0.1 + 0.2 is 0.3, and become floats only where a result is irrational.
+
+Where habits differ, this is what it does:
+
+- ``%`` before an operand is the remainder (``10 % 3``, ``10 % (-3)``), elsewhere, so also before a
+  sign, a percentage (``15% of 240``, ``50% - 1``).
+- ``200 + 10%`` is 220, as on a pocket calculator; ``10% + 5%`` is 0.15.
+- ``-2^2`` is -4, ``2^3^2`` is 2^9; ``(-8)^(1/3)`` is the real root, -2.
+- ``log`` is the natural logarithm, as in programming languages; ``log(8, 2)`` has base 2.
+- ``round`` rounds halves away from zero: ``round(2.5)`` is 3.
+- ``//`` rounds down, and a remainder has the sign of the divisor.
+- Inside the parentheses of a function a comma separates arguments; elsewhere it groups thousands.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable
+from decimal import Decimal, Inexact, localcontext
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
+
+from langchain_core.tools import ToolException, tool
+
+Number: TypeAlias = Fraction | float
+
+MAX_LENGTH = 1000
+"""Characters in an expression."""
+MAX_DEPTH = 64
+"""Parentheses, signs and powers inside one another."""
+MAX_DIGITS = 4000
+"""Digits of a number on the way; above it a calculation is refused before it is begun."""
+SHOWN_DIGITS = 1000
+"""Digits of an integer that is printed whole; a longer one is rounded."""
+
+_MAX_BITS = int(MAX_DIGITS * math.log2(10))
+
+
+@tool
+def calculator(expression: str) -> str:
+    """Work out arithmetic exactly.
+
+    Input: one expression, for example (17 + 3) * 2^5 or 15% of 240 or sqrt(2).
+    """
+    source = _translate(expression)
+    try:
+        tree = ast.parse(source, mode="eval")
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise _unreadable(expression) from error
+    try:
+        return _show(_value(tree.body, source, 0))
+    except ZeroDivisionError as error:
+        raise ToolException("division by zero has no result") from error
+    except OverflowError as error:
+        raise _too_large() from error
+
+
+# --- from what was written to a Python expression ---
+
+_CHARACTERS: dict[int, str] = str.maketrans(
+    {
+        **{chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # fullwidth forms
+        **dict.fromkeys("×·⋅∙∗", "*"),
+        **dict.fromkeys("÷∕⁄", "/"),
+        **dict.fromkeys("−–—", "-"),
+        **dict.fromkeys("$€£¥\u00a0\u202f\u2009", " "),
+        "π": " pi ",
+    }
+)
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_TOKEN = re.compile(
+    r"""  (?P<grouped> [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) (?:\.[0-9]+)? )
+        | (?P<number>  (?:[0-9](?:_?[0-9])*\.?[0-9]* | \.[0-9]+) (?:[eE][+-]?[0-9]+)? )
+        | (?P<times>   [xX] (?![A-Za-z_]) )
+        | (?P<name>    (?:math\.)? [A-Za-z_][A-Za-z_0-9]* )
+        | (?P<sign>    \*\* | // | [-+*/%^(),!\[\]√] )""",
+    re.VERBOSE,
+)
+# What may come after the % of a remainder; after that of a percentage comes an operator or nothing.
+_OPERAND_NEXT = re.compile(r"\s*(?!(?:of|mod|x)(?![a-z_]))[0-9.(√a-z]", re.IGNORECASE)
+
+
+def _translate(text: str) -> str:
+    """Return a Python expression in ASCII that means what `text` means."""
+    if len(text) > MAX_LENGTH:
+        raise ToolException(f"the expression has {len(text)} characters; at most {MAX_LENGTH} can be read")
+    raised = _SUPERSCRIPT.sub(lambda found: f"^({found[0].translate(_SUPERSCRIPTS)})", text)
+    plain = raised.translate(_CHARACTERS).strip().lstrip("=").rstrip("=?. \n")
+    if not plain:
+        raise ToolException("the expression is empty; write one, for example (17 + 3) * 2")
+    translation, position = _Translation(), 0
+    while position < len(plain):
+        if plain[position].isspace():
+            position += 1
+            continue
+        token = _TOKEN.match(plain, position)
+        if token is None:
+            raise ToolException(
+                f"cannot read {plain[position]!r}; write numbers, operators and functions only, "
+                "for example 2 * (3 + 4)"
+            )
+        position += translation.take(token)
+    return translation.finish()
+
+
+class _Translation:
+    """A Python expression as it grows, token by token."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        # Open brackets: which one, where its operand begins in `out`, whether commas separate in it.
+        self.opened: list[tuple[str, int, bool]] = []
+        # Where the operand that was just read begins in `out`; None while one is due.
+        self.operand: int | None = None
+
+    def take(self, token: re.Match[str]) -> int:
+        """Add a token; return how many characters of it were used."""
+        kind, text = token.lastgroup, token[0]
+        if kind == "grouped" and self.separating:
+            text = text.partition(",")[0]
+        if kind in ("grouped", "number"):
+            self._add_operand(re.sub("^0+(?=[0-9])", "", re.sub("[,_]", "", text)))
+        elif kind == "times":
+            self._add_operator("*")
+        elif kind == "name":
+            self._add_name(text.lower().removeprefix("math."))
+        elif text == "%" and not _OPERAND_NEXT.match(token.string, token.end()):
+            self._add_postfix("percent", text)
+        else:
+            self._add_sign(text)
+        return len(text)
+
+    def finish(self) -> str:
+        """Return the whole expression."""
+        if self.opened:
+            raise ToolException(f"a {_CLOSING[self.opened[-1][0]]!r} is missing")
+        return " ".join(self.out)
+
+    @property
+    def separating(self) -> bool:
+        """Whether a comma here separates arguments."""
+        return bool(self.opened) and self.opened[-1][2]
+
+    def _add_sign(self, sign: str) -> None:
+        if sign in _CLOSING:
+            self._open(sign)
+        elif sign in _CLOSING.values():
+            self._close(sign)
+        elif sign == "!":
+            self._add_postfix("factorial", sign)
+        elif sign == "√":
+            self._expect_operand(sign)
+            self.out.append(sign)
+        elif sign == "," and not self.separating:
+            raise ToolException(
+                "a comma may only separate arguments or thousands, as in max(1, 2) or 1,234; "
+                "decimals take a point"
+            )
+        else:
+            self._add_operator("**" if sign == "^" else sign)
+
+    def _add_name(self, name: str) -> None:
+        if name == "of":
+            if self.operand is None or self.out[self.operand] != "percent":
+                raise ToolException("'of' can only follow a percentage, as in 15% of 240")
+            self._add_operator("*")
+        elif name == "mod" and self.operand is not None:
+            self._add_operator("%")
+        elif name == "percent" and self.operand is not None:
+            self._add_postfix(name, name)
+        elif name in _CONSTANTS:
+            self._add_operand(name)
+        elif name in _FUNCTIONS:
+            self._expect_operand(name)
+            self.out.append(name)
+        else:
+            known = ", ".join(sorted([*_CONSTANTS, *_FUNCTIONS]))
+            raise ToolException(f"unknown name {name[:40]!r}; write numbers, or one of: {known}")
+
+    def _add_operator(self, text: str) -> None:
+        self.out.append(text)
+        self.operand = None
+
+    def _add_operand(self, text: str) -> None:
+        self._expect_operand(text)
+        self.operand = len(self.out)
+        self.out.append(text)
+        if self.operand and self.out[self.operand - 1] == "√":
+            self.operand -= 1
+            self.out[self.operand :] = ["sqrt", "(", text, ")"]
+
+    def _add_postfix(self, function: str, sign: str) -> None:
+        if self.operand is None:
+            raise ToolException(f"{sign!r} has no number before it")
+        self.out[self.operand : self.operand] = [function, "("]
+        self.out.append(")")
+
+    def _open(self, bracket: str) -> None:
+        self._expect_operand(bracket)
+        if len(self.opened) == MAX_DEPTH:
+            raise _too_deep()
+        if self.out and self.out[-1] == "√":
+            self.out[-1] = "sqrt"
+        is_call = bool(self.out) and self.out[-1] in _FUNCTIONS
+        self.opened.append((bracket, len(self.out) - is_call, is_call or bracket == "["))
+        self.out.append(bracket)
+
+    def _close(self, bracket: str) -> None:
+        if not self.opened or _CLOSING[self.opened[-1][0]] != bracket:
+            raise ToolException(f"a {bracket!r} closes nothing")
+        _, self.operand, _ = self.opened.pop()
+        self.out.append(bracket)
+
+    def _expect_operand(self, text: str) -> None:
+        if self.operand is not None:
+            raise ToolException(f"an operator is missing before {text!r}; a product is written with *")
+
+
+_CLOSING = {"(": ")", "[": "]"}
+
+
+# --- from the expression to its value ---
+
+
+def _value(node: ast.expr, source: str, depth: int) -> Number:
+    """Work out a node of the parsed `source`; `depth` counts what it is nested in."""
+    if depth > MAX_DEPTH:
+        raise _too_deep()
+    match node:
+        case ast.Constant():
+            return _literal(source[node.col_offset : node.end_col_offset])
+        case ast.Name(id=name) if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        case ast.Name(id=name):
+            raise ToolException(f"{name} needs its arguments in parentheses, as in {name}(2)")
+        case ast.UnaryOp(op=ast.USub()):
+            return -_value(node.operand, source, depth + 1)
+        case ast.UnaryOp(op=ast.UAdd()):
+            return _value(node.operand, source, depth + 1)
+        case ast.BinOp():
+            return _chain(node, source, depth)
+        case ast.Call(func=ast.Name(id=name)):
+            # sum([1, 2]) and sum(1, 2) are the same.
+            nodes = [n for arg in node.args for n in (arg.elts if isinstance(arg, ast.List) else [arg])]
+            return _call(name, [_value(n, source, depth + 1) for n in nodes])
+    raise _unreadable(source)
+
+
+def _chain(node: ast.BinOp, source: str, depth: int) -> Number:
+    """Work out ``a + b - c ...`` from the left, in a loop: a long sum is not a deep one."""
+    links: list[ast.BinOp] = []
+    first: ast.expr = node
+    while isinstance(first, ast.BinOp):
+        links.append(first)
+        first = first.left
+    total = _value(first, source, depth + 1)
+    for link in reversed(links):
+        right = _value(link.right, source, depth + 1)
+        additive = isinstance(link.op, ast.Add | ast.Sub)
+        if additive and _is_percentage(link.right) and not _is_percentage(link.left):
+            right *= total
+        total = _bounded(_OPERATORS[type(link.op)](total, right))
+    return total
+
+
+def _is_percentage(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "percent"
+
+
+def _literal(text: str) -> Fraction:
+    _, _, exponent = text.lower().partition("e")
+    if exponent and abs(int(exponent)) > MAX_DIGITS:
+        raise _too_large()
+    return Fraction(text)
+
+
+def _call(name: str, values: list[Number]) -> Number:
+    """Apply a function of the table to its arguments."""
+    function = _FUNCTIONS[name]
+    most = math.inf if function.most is None else function.most
+    if not function.least <= len(values) <= most:
+        many = str(function.least)
+        if function.most != function.least:
+            many += " or more" if function.most is None else f" to {function.most}"
+        hint = "; write thousands without a comma there" if len(values) > most else ""
+        raise ToolException(f"{name} takes {many} argument(s), got {len(values)}{hint}")
+    try:
+        return _bounded(function.apply(*values))
+    except ValueError as error:
+        shown = ", ".join(map(_show, values))
+        raise ToolException(f"{name}({shown}) has no real result; {name} takes {function.takes}") from error
+
+
+def _bounded(value: Number | int) -> Number:
+    """Return a value as it is kept; refuse one that has outgrown the limit."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _too_large()
+        return value
+    if isinstance(value, int):
+        value = Fraction(value)
+    if _bits(value) > _MAX_BITS:
+        raise _too_large()
+    return value
+
+
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    """Raise to a power: exactly where that is possible and small enough, else in floats."""
+    if (
+        isinstance(base, Fraction)
+        and isinstance(exponent, Fraction)
+        and abs(exponent.numerator) * (_bits(base) - 1) <= _MAX_BITS
+    ):
+        return _root(Fraction(base**exponent.numerator), exponent.denominator)
+    power: float | complex = float(base) ** float(exponent)
+    if isinstance(power, complex):
+        raise ToolException("a negative number to a fractional power has no real result")
+    if power == 0 and base != 0:
+        raise ToolException("the result is too small, nearer to 0 than can be worked with")
+    return power
+
+
+def _root(value: Number, degree: int) -> Number:
+    """Take the real root: exactly where it is rational, else as a float."""
+    if value < 0 and degree % 2 == 0:
+        raise ToolException("an even root of a negative number has no real result")
+    if isinstance(value, Fraction):
+        numerator, denominator = abs(value.numerator), value.denominator
+        top, bottom = _whole_root(numerator, degree), _whole_root(denominator, degree)
+        if top**degree == numerator and bottom**degree == denominator:
+            return Fraction(top, bottom) if value >= 0 else -Fraction(top, bottom)
+    size = abs(float(value))
+    root = math.sqrt(size) if degree == 2 else math.cbrt(size) if degree == 3 else size ** (1 / degree)
+    return math.copysign(root, value)
+
+
+def _whole_root(value: int, degree: int) -> int:
+    """Return the root of a whole number, rounded down, by Newton's method."""
+    if degree == 1 or value < 2:
+        return value
+    if degree >= value.bit_length():
+        return 1
+    guess = 1 << -(-value.bit_length() // degree)
+    while True:
+        better = ((degree - 1) * guess + value // guess ** (degree - 1)) // degree
+        if better >= guess:
+            return guess
+        guess = better
+
+
+def _log(value: Number, base: Number = math.e) -> Number:
+    """Take a logarithm; a whole one of exact numbers is exact."""
+    if base <= 0 or base == 1:
+        raise ValueError("no such base")
+    result = _natural_log(value) / _natural_log(base)
+    if isinstance(value, Fraction) and isinstance(base, Fraction) and base ** round(result) == value:
+        return Fraction(round(result))
+    return result
+
+
+def _natural_log(value: Number) -> float:
+    # Of a fraction in two halves, as either may be far beyond a float.
+    return (
+        math.log(value.numerator) - math.log(value.denominator)
+        if isinstance(value, Fraction)
+        else math.log(value)
+    )
+
+
+def _factorial(value: Number) -> int:
+    whole = _whole(value)
+    if whole > 1 and math.lgamma(whole + 1) > _MAX_BITS * math.log(2):
+        raise _too_large()
+    return math.factorial(whole)
+
+
+def _round(value: Number, places: Number = Fraction(0)) -> Fraction:
+    digits = _whole(places)
+    if abs(digits) > MAX_DIGITS:
+        raise _too_large()
+    scale = Fraction(10) ** digits
+    # A float counts as its shortest decimal, not as the binary fraction that is next to it.
+    exact = Fraction(repr(value)) if isinstance(value, float) else value
+    size = Fraction(math.floor(abs(exact) * scale + Fraction(1, 2))) / scale
+    return size if value >= 0 else -size
+
+
+def _whole(value: Number) -> int:
+    if value != int(value):
+        raise ValueError("not a whole number")
+    return int(value)
+
+
+def _multiple(*values: Number) -> Number:
+    total: Number = Fraction(1)
+    for value in values:
+        total = _bounded(math.lcm(_whole(total), _whole(value)))
+    return total
+
+
+def _wave(function: Callable[[float], float]) -> Callable[[Number], float]:
+    # Rounded, so that sin(pi) is 0 and not the error that pi itself has as a float.
+    return lambda angle: round(function(float(angle)), 15)
+
+
+class _Function(NamedTuple):
+    """A function by name: how it is worked out, how many arguments it has, and what they may be."""
+
+    apply: Callable[..., Number | int]
+    least: int = 1
+    most: int | None = 1
+    takes: str = "numbers"
+
+
+_CONSTANTS: dict[str, Number] = {"pi": math.pi, "e": math.e}
+_AVERAGE = _Function(lambda *values: sum(values) / Fraction(len(values)), 1, None)
+_FUNCTIONS = {
+    "abs": _Function(abs),
+    "acos": _Function(math.acos, takes="a number from -1 to 1"),
+    "asin": _Function(math.asin, takes="a number from -1 to 1"),
+    "atan": _Function(math.atan),
+    "average": _AVERAGE,
+    "avg": _AVERAGE,
+    "cbrt": _Function(lambda value: _root(value, 3)),
+    "ceil": _Function(math.ceil),
+    "cos": _Function(_wave(math.cos)),
+    "degrees": _Function(math.degrees),
+    "exp": _Function(lambda value: _power(math.e, value)),
+    "factorial": _Function(_factorial, takes="a whole number from 0 up"),
+    "floor": _Function(math.floor),
+    "gcd": _Function(lambda *values: math.gcd(*map(_whole, values)), 1, None, "whole numbers"),
+    "lcm": _Function(_multiple, 1, None, "whole numbers"),
+    "ln": _Function(_log, takes="a number above 0"),
+    "log": _Function(_log, 1, 2, "a number above 0, and a base above 0 other than 1"),
+    "log10": _Function(lambda value: _log(value, Fraction(10)), takes="a number above 0"),
+    "log2": _Function(lambda value: _log(value, Fraction(2)), takes="a number above 0"),
+    "max": _Function(lambda *values: max(values), 1, None),
+    "mean": _AVERAGE,
+    "min": _Function(lambda *values: min(values), 1, None),
+    "mod": _Function(operator.mod, 2, 2),
+    "percent": _Function(lambda value: value / Fraction(100)),
+    "pow": _Function(_power, 2, 2),
+    "radians": _Function(math.radians),
+    "round": _Function(_round, 1, 2, "a number, and a whole number of decimal places"),
+    "sin": _Function(_wave(math.sin)),
+    "sqrt": _Function(lambda value: _root(value, 2)),
+    "sum": _Function(lambda *values: sum(values), 1, None),
+    "tan": _Function(_wave(math.tan)),
+}
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Number | int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+}
+
+
+# --- from the value to text ---
+
+
+def _show(value: Number) -> str:
+    """Write a number: whole or exactly where it is short, else to 12 significant digits."""
+    if isinstance(value, float):
+        return _decimal_text(Decimal(f"{value:.12g}"))
+    if value.denominator == 1:
+        whole = Decimal(value.numerator)
+        if whole.adjusted() < SHOWN_DIGITS:
+            return f"{whole:f}"
+    with localcontext(prec=30) as context:
+        context.clear_flags()
+        quotient = Decimal(value.numerator) / Decimal(value.denominator)
+        if context.flags[Inexact]:
+            context.prec = 12
+            quotient = Decimal(value.numerator) / Decimal(value.denominator)
+    return _decimal_text(quotient)
+
+
+def _decimal_text(value: Decimal) -> str:
+    if value == 0:
+        return "0"
+    value = value.normalize()
+    # Far out, zeros would only stand for digits that were rounded away, so a power of ten does instead.
+    plain = -7 <= value.adjusted() < max(12, len(value.as_tuple().digits))
+    return f"{value:f}" if plain else f"{value:e}"
+
+
+# --- what can be wrong with an expression as a whole ---
+
+
+def _unreadable(text: str) -> ToolException:
+    return ToolException(f"cannot read {text.strip()[:80]!r}; write it like 2 * (3 + 4)")
+
+
+def _too_large() -> ToolException:
+    return ToolException(
+        f"the numbers grow too large; {MAX_DIGITS} digits are the most, 308 for irrational ones"
+    )
+
+
+def _too_deep() -> ToolException:
+    return ToolException(f"the expression is nested too deeply; at most {MAX_DEPTH} levels can be read")
