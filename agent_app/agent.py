@@ -28,7 +28,7 @@ from agent_app.models import Traits, explain, load_model, name_of, traits_of
 from agent_app.parser import FormatError, Piece, ReActOutputParser, ReplyReader
 from agent_app.prompt import Prompt, load_prompt
 from agent_app.settings import Settings
-from agent_app.steps import Answer, Observation, PromptRef, Result, Step, StoppedBy, Usage
+from agent_app.steps import Answer, Observation, Result, Step, StoppedBy, Usage
 from agent_app.toolbox import Toolbox, load_tools
 
 LONGEST_QUESTION = 50_000
@@ -105,21 +105,20 @@ class Agent(Runnable[Question, Result]):
             ToolCrash: a tool raised something that it never announced.
         """
 
-        def run(question: Question, config: RunnableConfig) -> Result:
-            return _last(self._events(question, config, live=False))
+        def run(question: Question, run_manager: object, config: RunnableConfig) -> Result:  # noqa: ARG001
+            for event in self._events(question, config, live=False):
+                last = event
+            return _result(last)
 
         return self._call_with_config(run, input, config)
 
     async def ainvoke(self, input: Question, config: RunnableConfig | None = None, **_: Any) -> Result:  # noqa: A002
         """Do what `invoke` does, without holding up the event loop."""
 
-        async def run(question: Question, config: RunnableConfig) -> Result:
-            result: Result | None = None
+        async def run(question: Question, run_manager: object, config: RunnableConfig) -> Result:  # noqa: ARG001
             async for event in self._aevents(question, config, live=False):
-                if isinstance(event, Finished):
-                    result = event.result
-            assert result is not None  # the last event of every run
-            return result
+                last = event
+            return _result(last)
 
         return await self._acall_with_config(run, input, config)
 
@@ -133,7 +132,8 @@ class Agent(Runnable[Question, Result]):
             for question in inputs:
                 yield from self._events(question, config, live=True)
 
-        yield from self._transform_stream_with_config(iter([input]), run, config)
+        drive: Any = self._transform_stream_with_config  # typed for a runnable that streams its output
+        yield from drive(iter([input]), run, config)
 
     async def astream(  # type: ignore[override]
         self,
@@ -151,7 +151,8 @@ class Agent(Runnable[Question, Result]):
         async def one() -> AsyncIterator[Question]:
             yield input
 
-        async for event in self._atransform_stream_with_config(one(), run, config):
+        drive: Any = self._atransform_stream_with_config  # as in `stream`
+        async for event in drive(one(), run, config):
             yield event
 
     def transform(
@@ -184,49 +185,60 @@ class Agent(Runnable[Question, Result]):
                 back = run.parts.toolbox.run(request.action, config)
                 continue
             call = run.call(request)
-            try:
-                if live:
-                    for chunk in run.parts.model.stream(call.messages, config, **call.options):
-                        yield from call.read(chunk)
-                        if call.reader.done:
-                            break
-                else:
-                    call.take(run.parts.model.invoke(call.messages, config, **call.options))
-            except Exception as error:
-                raise _explained(error) from error
+            yield from self._ask(call, config, live=live)
             back = call.move()
             yield from call.rest()
         yield from run.news()
         yield Finished(run.result())
 
-    async def _aevents(self, question: Question, config: RunnableConfig, *, live: bool) -> AsyncIterator[Event]:
+    async def _aevents(
+        self, question: Question, config: RunnableConfig, *, live: bool
+    ) -> AsyncIterator[Event]:
         run = _Run(self._loaded(), question, self.limits)
         yield run.started()
         back: Move | Observation | None = None
         while (request := run.next(back)) is not None:
-            for event in run.news():
-                yield event
+            for step in run.news():
+                yield step
             if isinstance(request, RunTool):
                 back = await run.parts.toolbox.arun(request.action, config)
                 continue
             call = run.call(request)
-            try:
-                if live:
-                    async for chunk in run.parts.model.astream(call.messages, config, **call.options):
-                        for event in call.read(chunk):
-                            yield event
-                        if call.reader.done:
-                            break
-                else:
-                    call.take(await run.parts.model.ainvoke(call.messages, config, **call.options))
-            except Exception as error:
-                raise _explained(error) from error
+            async for said in self._aask(call, config, live=live):
+                yield said
             back = call.move()
-            for event in call.rest():
-                yield event
-        for event in run.news():
-            yield event
+            for said in call.rest():
+                yield said
+        for step in run.news():
+            yield step
         yield Finished(run.result())
+
+    def _ask(self, call: _Call, config: RunnableConfig, *, live: bool) -> Iterator[Said]:
+        model = self._loaded().model
+        try:
+            if not live:
+                call.take(model.invoke(call.messages, config, **call.options))
+                return
+            for chunk in model.stream(call.messages, config, **call.options):
+                yield from call.read(chunk)
+                if call.reader.done:
+                    return
+        except Exception as error:
+            raise _explained(error) from error
+
+    async def _aask(self, call: _Call, config: RunnableConfig, *, live: bool) -> AsyncIterator[Said]:
+        model = self._loaded().model
+        try:
+            if not live:
+                call.take(await model.ainvoke(call.messages, config, **call.options))
+                return
+            async for chunk in model.astream(call.messages, config, **call.options):
+                for said in call.read(chunk):
+                    yield said
+                if call.reader.done:
+                    return
+        except Exception as error:
+            raise _explained(error) from error
 
     def _loaded(self) -> _Parts:
         if self._parts is None:
@@ -238,7 +250,9 @@ class Agent(Runnable[Question, Result]):
     def _load(self) -> _Parts:
         model, prompt, tools = self._given
         return _Parts(
-            prompt=prompt if isinstance(prompt, Prompt) else load_prompt(prompt, folders=prompt_folders(self.settings)),
+            prompt=prompt
+            if isinstance(prompt, Prompt)
+            else load_prompt(prompt, folders=prompt_folders(self.settings)),
             toolbox=Toolbox(_tools(tools, self.settings)),
             model=model if isinstance(model, BaseChatModel) else load_model(model, settings=self.settings),
         )
@@ -251,7 +265,7 @@ def prompt_folders(settings: Settings) -> tuple[Any, ...]:
 
 
 def tool_folders(settings: Settings) -> tuple[Any, ...]:
-    """Return where tools are found: the built-in folder, the user's own if there is one, that of the settings."""
+    """Return where tools are found: the built-in folder, the user's own if any, that of the settings."""
     user = places.user_folder("tools")
     own = [settings.tools_dir] if settings.tools_dir else []
     return (places.builtin("tools"), *([user] if user.is_dir() else []), *own)
@@ -348,7 +362,9 @@ class _Run:
 class _Call:
     """One call of the model: what it is asked, and its reply as it comes in."""
 
-    def __init__(self, run: _Run, messages: list[BaseMessage], options: dict[str, Any], *, last: bool) -> None:
+    def __init__(
+        self, run: _Run, messages: list[BaseMessage], options: dict[str, Any], *, last: bool
+    ) -> None:
         self.messages, self.options = messages, options
         self.reader: ReplyReader = run.parts.parser.reader()
         self._run, self._last = run, last
@@ -434,11 +450,7 @@ def _explained(error: Exception) -> Exception:
     return explain(error) or error
 
 
-def _last(events: Iterator[Event]) -> Result:
-    """Run to the end and return the result."""
-    result: Result | None = None
-    for event in events:
-        if isinstance(event, Finished):
-            result = event.result
-    assert result is not None  # the last event of every run
-    return result
+def _result(last: Event) -> Result:
+    """Return the result that the last event of every run holds."""
+    assert isinstance(last, Finished)
+    return last.result

@@ -109,7 +109,9 @@ def _object(schema: Schema, depth: int) -> str:
     """All required properties in their order, then those that may be left out, each in its place."""
     needed = set(schema.get("required", ()))
     properties: Mapping[str, Schema] = schema["properties"]
-    members = {k: f"{_literal(json.dumps(k) + ': ')} {_value(v, depth=depth + 1)}" for k, v in properties.items()}
+    members = {
+        k: f"{_literal(json.dumps(k) + ': ')} {_value(v, depth=depth + 1)}" for k, v in properties.items()
+    }
     required = [members[k] for k in members if k in needed]
     optional = [members[k] for k in members if k not in needed]
     if required:

@@ -129,4 +129,5 @@ def _reminder(steps: list[Step], action: Action) -> str:
     """Tell the model again what it has seen already."""
     seen = [s.text for s in steps if isinstance(s, Observation) and not s.error]
     told = f" It gave: {seen[-1]}" if seen else " It did not help."
-    return f"You have just used {action.tool} with this same input.{told} Do something else, or give the Final Answer."
+    done = f"You have just used {action.tool} with this same input.{told}"
+    return f"{done} Do something else, or give the Final Answer."

@@ -28,7 +28,9 @@ _FENCE = re.compile(r"`{3,}[\w.+-]{0,40}")
 _SPECIAL = re.compile(r"[:：`<{\[]|observation", re.IGNORECASE)  # a line without any of these is plain text
 _SPECIAL_BUT_BLOBS = re.compile(r"[:：`<]|observation", re.IGNORECASE)
 _HELD = re.compile(r"<|(?<!\S)action", re.IGNORECASE)  # what makes the rest of a line uncertain until its end
-_PEEL_BEFORE = re.compile(r"(?:(?:use|using|call|run|invoke|try|tool|function)\b:?\s{0,4})?(?:the\s{1,4})?", re.I)
+_PEEL_BEFORE = re.compile(
+    r"(?:(?:use|using|call|run|invoke|try|tool|function)\b:?\s{0,4})?(?:the\s{1,4})?", re.I
+)
 _PEEL_AFTER = re.compile(r"\s{1,4}(?:tool|function|action)$", re.IGNORECASE)
 _CALL = re.compile(r"(?P<name>[\w.-]{1,64})(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL)
 _DECORATION = " \t*_`'\"[](){}<>.,:;"
@@ -293,7 +295,11 @@ class ReplyReader:
             self._repair(label.repair)
         self._seen.add(word)
         if self._state is _State.INPUT or (self._state is _State.TOOL and self._is_call()):
-            if word == labels.ACTION_INPUT and self._state is _State.INPUT and not any(map(str.strip, self._input)):
+            if (
+                word == labels.ACTION_INPUT
+                and self._state is _State.INPUT
+                and not any(map(str.strip, self._input))
+            ):
                 return False
             if self._state is _State.TOOL and word == labels.ACTION_INPUT:
                 self._state = _State.INPUT
@@ -439,7 +445,10 @@ class ReplyReader:
         if not rest or rest[0] in "*_`":
             self._held = len(line) > _LONGEST_NAME
             return False
-        if self._state in (_State.THOUGHT, _State.TOOL) and label.word not in (labels.THOUGHT, labels.FINAL_ANSWER):
+        if self._state in (_State.THOUGHT, _State.TOOL) and label.word not in (
+            labels.THOUGHT,
+            labels.FINAL_ANSWER,
+        ):
             self._held = True
             return False
         again = self._enter(label)
@@ -578,8 +587,9 @@ class ReplyReader:
         unquoted = _unquoted(text)
         if unquoted != text:
             self._repair("quotes around the input")
-        trimmed = unquoted.removesuffix("Observation:").rstrip() if unquoted.endswith(" Observation:") else unquoted
-        return trimmed
+        return (
+            unquoted.removesuffix("Observation:").rstrip() if unquoted.endswith(" Observation:") else unquoted
+        )
 
     def _is_call(self) -> bool:
         return self._call() is not None
@@ -629,11 +639,15 @@ class ReplyReader:
             name = self._tools.resolve(self._name)[0]
             if name is None:
                 return self._error(self._unknown(self._name))
-            return self._error(f"There was no input for {name}. Write a line 'Action Input:' after 'Action: {name}'.")
+            return self._error(
+                f"There was no input for {name}. Write a line 'Action Input:' after 'Action: {name}'."
+            )
         if "empty action dropped" in self._repairs or labels.ACTION in self._seen:
             return self._error(f"The action named no tool. {self._choice()}")
         if labels.ACTION_INPUT in self._seen:
-            return self._error(f"There was an 'Action Input:' without an 'Action:' before it. {self._choice()}")
+            return self._error(
+                f"There was an 'Action Input:' without an 'Action:' before it. {self._choice()}"
+            )
         if labels.THOUGHT in self._seen:
             return self._error(f"There was no action and no final answer after the thought. {self._choice()}")
         return self._error(f"The reply had neither an action nor a final answer. {self._choice()}")
@@ -871,4 +885,4 @@ def _not_an_object(tool: str, given: Arguments) -> str:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
         problem = f"{error.problem} at line {line}, column {column}"
-    return f"The Action Input of {tool} must be a JSON object: {problem}. Write it as {{\"name\": value}}."
+    return f'The Action Input of {tool} must be a JSON object: {problem}. Write it as {{"name": value}}.'

@@ -75,6 +75,11 @@ def endpoint() -> str | None:
     return os.environ.get("OPENAI_BASE_URL") or None
 
 
+def terminal_has_colours() -> bool:
+    """Say whether the terminal, if there is one, may be given colours: neither NO_COLOR nor TERM=dumb."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def _convert(name: str, kind: str, text: str) -> str | int | float | Path:
     wanted = kind.removesuffix(" | None")
     try:

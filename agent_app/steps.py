@@ -146,7 +146,7 @@ class Result:
         """
         data = json.loads(text)
         if not isinstance(data, dict):
-            raise ValueError("not a stored result: expected a JSON object")
+            raise ValueError("not a stored result: expected a JSON object")  # noqa: TRY004 - it is the text's fault
         return cls.from_dict(data)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent_app.errors import AgentAppError, EndpointError
 
-# By class name, along the whole ancestry: the client libraries are slow to import, and the user may
-# have another one than we do. The more special class stands before its parent.
+# By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
+# user may have another one than we do. What is more special stands first.
 _BROKEN = {
-    "APITimeoutError": "did not answer in time",
     "TimeoutException": "did not answer in time",
-    "APIConnectionError": "cannot be reached; is it running, and is its address right?",
-    "ConnectError": "cannot be reached; is it running, and is its address right?",
+    "APITimeoutError": "did not answer in time",
     "RemoteProtocolError": "broke off its answer",
-    "TransportError": "broke off the connection",
+    "ReadError": "broke off its answer",
+    "APIConnectionError": "cannot be reached; is it running, and is its address right?",
+    "TransportError": "cannot be reached; is it running, and is its address right?",
     "HTTPError": "failed",
 }
 _REFUSED = {
@@ -45,7 +46,7 @@ def explain(error: Exception) -> AgentAppError | None:
         # A server may quote the key in its refusal, so what it says about keys is not repeated.
         said = "" if status in (401, 403) else _said(error)
         return EndpointError(f"{where} {verdict} (HTTP {status}){said}")
-    names = {parent.__name__ for parent in type(error).__mro__}
+    names = _names(error)
     broken = next((words for name, words in _BROKEN.items() if name in names), None)
     if broken:
         return EndpointError(f"{where} {broken}")
@@ -65,18 +66,29 @@ def _address(error: Exception) -> str:
 
 def _too_long(error: Exception) -> str | None:
     """Say by how much a prompt exceeds the context window; None when that is not the trouble."""
-    body = getattr(error, "body", None)
-    facts = body if isinstance(body, dict) else {}
+    facts = _body(error)
     if facts.get("type") == "exceed_context_size_error":
         return f": {facts.get('n_prompt_tokens')} tokens, and its context window holds {facts.get('n_ctx')}"
-    if any(parent.__name__ == "ContextOverflowError" for parent in type(error).__mro__):
+    if facts.get("code") == "context_length_exceeded" or "ContextOverflowError" in _names(error):
         return _said(error)
     return None
 
 
 def _said(error: Exception) -> str:
     """Return what the server itself said, as one line of bounded length."""
-    body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or getattr(error, "message", "") or "").split())
+    text = " ".join(str(_body(error).get("message") or getattr(error, "message", "")).split())
     return f": {text[:_LONGEST]}" if text else ""
+
+
+def _body(error: Exception) -> dict[str, Any]:
+    body = getattr(error, "body", None)
+    return body if isinstance(body, dict) else {}
+
+
+def _names(error: BaseException) -> set[str]:
+    names: set[str] = set()
+    link: BaseException | None = error
+    while link is not None:
+        names.update(parent.__name__ for parent in type(link).__mro__)
+        link = link.__cause__
+    return names

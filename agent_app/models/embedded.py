@@ -26,6 +26,9 @@ MAX_TOKENS = 1024
 """How long a reply may get when the caller does not say, in tokens."""
 
 _PROMPT_CACHE_MIB = 512
+# The server looks whether its client is still there once a batch of the prompt, so a call that was given
+# up holds up the next one for no longer than it takes to read this many tokens.
+_BATCH = 128
 # Every call has a connection of its own. On loopback that costs nothing, it lets a closed stream stop the
 # server at once, and an async client can be used from one event loop after another.
 _HEADERS = {"Connection": "close"}
@@ -85,8 +88,8 @@ def open_embedded(
 
     Args:
         path: the model's file.
-        context: how many tokens prompt and reply may have together; never more than the model was
-            trained for.
+        context: how many tokens prompt and reply may have together; the server lowers it to what the
+            model was trained for.
         threads: None: one per physical core that this process may use.
         name: what a stored result calls the model; None: its path.
 
@@ -151,6 +154,7 @@ def _start(path: Path, context: int, threads: int, key: str) -> Any:
     params.model.path = str(path)
     params.n_ctx = context
     params.n_parallel = 1
+    params.n_batch = _BATCH
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.hostnames = ["127.0.0.1"]

@@ -130,13 +130,15 @@ def _from_hub(source: HuggingFace, offset: int, hub: str) -> Iterator[bytes]:
     import httpx
 
     url = f"{hub}/{source.repo}/resolve/{source.revision}/{source.file}"
-    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    headers = {"Accept-Encoding": "identity"}  # a range counts the bytes of the file itself
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
     try:
         with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as response:
             response.raise_for_status()
             # A server that knows no ranges sends the whole file; then the known beginning is passed over.
             skip = 0 if response.status_code == httpx.codes.PARTIAL_CONTENT else offset
-            for piece in response.iter_bytes(_CHUNK):
+            for piece in response.iter_bytes():  # as they arrive: a break loses nothing
                 if len(piece) > skip:
                     yield piece[skip:]
                 skip = max(0, skip - len(piece))

@@ -1,0 +1,68 @@
+"""The command line: one file a command, loaded when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "ask": "Answer one question.",
+    "models": "List the embedded models, or fetch one.",
+    "prompts": "List, show, check and compare prompts.",
+    "tools": "List the tools, or run one without a model.",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported only when they are called, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"agent_app.cli.{name}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from agent_app.errors import UnknownName
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], _COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        import agent_app
+
+        click.echo(f"agent-app {agent_app.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+def app() -> None:
+    """Ask a pirate, who thinks in steps and has tools.
+
+    \b
+    agent-app ask "What is 23 * 47?"
+    agent-app tools run calculator "2*(3+4)"
+    agent-app models
+
+    Answers go to stdout, everything else to stderr. Settings are read from the environment and from
+    a .env file; .env.example lists them.
+
+    Exit codes: 0 done; 1 an answer is missing or failed; 2 the call or a setting is wrong; 3 a limit
+    ended the run early; 130 interrupted.
+    """

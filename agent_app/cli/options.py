@@ -1,0 +1,60 @@
+"""What several commands have in common: their options, and how those go before the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent_app.settings import Settings, read_settings
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+model = click.option("-m", "--model", metavar="NAME", help="The model, as in `agent-app models`.")
+prompt = click.option("-p", "--prompt", metavar="NAME", help="A prompt's name, or the path of a prompt file.")
+tools_dir = click.option(
+    "--tools-dir",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="A folder of your own tools, added to the built-in ones.",
+)
+prompts_dir = click.option(
+    "--prompts-dir", type=FOLDER, metavar="FOLDER", help="A folder of your own prompts, looked in first."
+)
+params = click.option(
+    "-P", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A value for an input of the prompt."
+)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Put several options on a command, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def settings(**given: Any) -> Settings:
+    """Return the settings, with what was given on the command line before them."""
+    return dataclasses.replace(read_settings(), **{k: v for k, v in given.items() if v is not None})
+
+
+def values(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read ``NAME=VALUE`` pairs.
+
+    Raises:
+        click.UsageError: a pair has no ``=``.
+    """
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"-P takes NAME=VALUE, not {pair!r}")
+        found[name] = value
+    return found

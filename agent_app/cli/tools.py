@@ -1,0 +1,71 @@
+"""`agent-app tools`: what the model reads of the tools, and running one without a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent_app.cli import options
+from agent_app.errors import UnknownName
+from agent_app.terminal import stderr, stdout
+
+if TYPE_CHECKING:
+    from agent_app.toolbox import Toolbox
+
+
+@click.group(invoke_without_command=True)
+@options.tools_dir
+@click.pass_context
+def tools(ctx: click.Context, tools_dir: Path | None) -> None:
+    """List the tools with what the model reads of them.
+
+    \b
+    agent-app tools
+    agent-app tools run calculator "2*(3+4)"
+    agent-app tools --tools-dir my_tools run greet '{"name": "Anne", "times": 2}'
+
+    A tool is a Python file with a LangChain tool in it; see the README.
+    """
+    ctx.obj = tools_dir
+    if ctx.invoked_subcommand is None:
+        stdout().line(_toolbox(tools_dir).describe())
+
+
+@tools.command("list")
+@click.pass_obj
+def list_(tools_dir: Path | None) -> None:
+    """List the tools, as `agent-app tools` does."""
+    stdout().line(_toolbox(tools_dir).describe())
+
+
+@tools.command()
+@click.argument("name")
+@click.argument("input", nargs=-1)
+@click.pass_obj
+def run(tools_dir: Path | None, name: str, input: tuple[str, ...]) -> None:  # noqa: A002 - the word the format uses
+    """Run the tool NAME with INPUT: plain text, or a JSON object for a tool with several parameters.
+
+    \b
+    agent-app tools run calculator "2*(3+4)"
+    agent-app tools run clock Tokyo
+    """
+    from agent_app.steps import Action
+
+    toolbox = _toolbox(tools_dir)
+    if name not in toolbox.names:
+        raise UnknownName("tool", name, toolbox.names)
+    observation = toolbox.run(Action(name, " ".join(input)))
+    if observation.error:
+        stderr().line(observation.text)
+        sys.exit(1)
+    stdout().line(observation.text)
+
+
+def _toolbox(tools_dir: Path | None) -> Toolbox:
+    from agent_app.agent import tool_folders
+    from agent_app.toolbox import Toolbox, load_tools
+
+    return Toolbox(load_tools(None, tool_folders(options.settings(tools_dir=tools_dir))))
