@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -34,19 +34,26 @@ QUESTIONS = (
 )
 
 
+class Call(NamedTuple):
+    """The tokens of one call of the model, and whether it was the first of its conversation."""
+
+    prompt: int
+    cached: int
+    written: int
+    first: bool
+
+
 @dataclass(slots=True)
 class Taken:
     """What the conversations of one round took."""
 
     seconds: float = 0.0
-    steps: int = 0
-    prompts: list[list[int]] = field(default_factory=list)
-    """Prompt tokens and cached ones of each call from the second of its conversation on."""
+    calls: list[Call] = field(default_factory=list)
 
     @property
     def per_step(self) -> float:
         """Seconds for a call of the model and what belongs to it."""
-        return self.seconds / self.steps
+        return self.seconds / len(self.calls)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,14 +67,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rounds = [_round(agent, model) for _ in range(options.rounds + 1)][1:]
     ours, straight = ([pair[i] for pair in rounds] for i in (0, 1))
     for name, takes in (("ours", ours), ("straight", straight)):
-        prompt, cached = (sum(p[i] for t in takes for p in t.prompts) for i in (0, 1))
-        share = 100 * cached / prompt if prompt else 0
-        median = statistics.median(t.per_step for t in takes)
-        print(
-            f"{name:10}{median:8.3f} s a step   {share:5.1f} % of the prompt cached from the second step on"
-        )
+        print(f"{name:10}{_line(takes)}")
     ratio = statistics.median(a.per_step / b.per_step for a, b in zip(ours, straight, strict=True))
-    print(f"ours / straight: {ratio:.3f} over {ours[0].steps} steps a round")
+    print(f"ours / straight: {ratio:.3f} over {len(ours[0].calls)} steps a round")
+
+
+def _line(takes: Sequence[Taken]) -> str:
+    """Say what the rounds of one side took; both sides should have read and written as many tokens."""
+    calls = [call for taken in takes for call in taken.calls]
+    later = [call for call in calls if not call.first]
+    seconds = statistics.median(taken.per_step for taken in takes)
+    read = sum(call.prompt - call.cached for call in calls) / len(calls)
+    written = sum(call.written for call in calls) / len(calls)
+    prompt = sum(call.prompt for call in later)
+    share = f"{sum(call.cached for call in later) / prompt:.1%}" if prompt else "(there was none)"
+    return (
+        f"{seconds:8.3f} s a step, {read:.0f} tokens read and {written:.0f} written; "
+        f"cached from the second step on: {share}"
+    )
 
 
 def _round(agent: Agent, model: Any) -> tuple[Taken, Taken]:
@@ -99,9 +116,9 @@ def _ask(agent: Agent, model: Any, question: str, taken: Taken) -> list[Any]:
         taken.seconds += time.perf_counter() - begun
     finally:
         client.event_hooks = hooks
-    taken.steps += len(requests)
-    calls = [step["tokens"] for step in outcome.steps if "tokens" in step]
-    taken.prompts += [[prompt, cached] for prompt, cached, _ in calls[1:]]
+    counts = [step["tokens"] for step in outcome.steps if "tokens" in step]
+    for number, (prompt, cached, written) in enumerate(counts):
+        taken.calls.append(Call(prompt, cached, written, number == 0))
     return requests
 
 
@@ -113,10 +130,8 @@ def _send(client: Any, requests: Sequence[Any], taken: Taken) -> None:
         taken.seconds += time.perf_counter() - begun
         reply.raise_for_status()
         usage = _usage(reply.text)
-        if number:
-            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-            taken.prompts.append([usage["prompt_tokens"], cached])
-    taken.steps += len(requests)
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        taken.calls.append(Call(usage["prompt_tokens"], cached, usage["completion_tokens"], number == 0))
 
 
 def _usage(text: str) -> dict[str, Any]:

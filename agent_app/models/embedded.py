@@ -148,6 +148,10 @@ def physical_cores() -> int:
 
 
 def _start(path: Path, context: int, threads: int, key: str) -> Any:
+    # The threads of llama.cpp wait for each other hundreds of times a token, by default spinning for so long
+    # that beside any other busy program a reply takes ten times as long. After a short spin they sleep.
+    # OpenMP reads this when it is loaded, and there is no other way to tell it; what the user set stays.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import xllamacpp
 
     params = xllamacpp.CommonParams()
