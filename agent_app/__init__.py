@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent_app.errors import (
         AgentAppError,
         EndpointError,
+        EndpointRefused,
         FetchError,
         ModelError,
         PromptError,
@@ -40,6 +41,7 @@ __all__ = [
     "AgentAppError",
     "Answer",
     "EndpointError",
+    "EndpointRefused",
     "FetchError",
     "ModelError",
     "Observation",

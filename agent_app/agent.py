@@ -6,6 +6,7 @@ everything that decides anything is in `loop`, `prompt`, `parser` and `toolbox`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -215,7 +216,7 @@ class Agent(Runnable[Question, Result]):
 
     def _ask(self, call: _Call, config: RunnableConfig, *, live: bool) -> Iterator[Said]:
         model = self._loaded().model
-        try:
+        with _explained():
             if not live:
                 call.take(model.invoke(call.messages, config, **call.options))
                 return
@@ -223,12 +224,10 @@ class Agent(Runnable[Question, Result]):
                 yield from call.read(chunk)
                 if call.reader.done:
                     return
-        except Exception as error:
-            raise _explained(error) from error
 
     async def _aask(self, call: _Call, config: RunnableConfig, *, live: bool) -> AsyncIterator[Said]:
         model = self._loaded().model
-        try:
+        with _explained():
             if not live:
                 call.take(await model.ainvoke(call.messages, config, **call.options))
                 return
@@ -237,8 +236,6 @@ class Agent(Runnable[Question, Result]):
                     yield said
                 if call.reader.done:
                     return
-        except Exception as error:
-            raise _explained(error) from error
 
     def _loaded(self) -> _Parts:
         if self._parts is None:
@@ -425,6 +422,8 @@ def _checked(question: Any) -> str:
         raise QuestionError(
             f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} are taken"
         )
+    if not question.isascii() and any("\ud800" <= c <= "\udfff" for c in question):
+        raise QuestionError("the question is not Unicode text: a part of it was in another encoding")
     return question
 
 
@@ -446,8 +445,16 @@ def _joined(parts: list[Any]) -> Any:
     return whole
 
 
-def _explained(error: Exception) -> Exception:
-    return explain(error) or error
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Make one line of what goes wrong at a model's server; all else goes on its way as it is."""
+    try:
+        yield
+    except Exception as error:
+        explained = explain(error)
+        if explained is None or explained is error:
+            raise
+        raise explained from error
 
 
 def _result(last: Event) -> Result:

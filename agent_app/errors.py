@@ -9,7 +9,8 @@ AgentAppError
 │   ├── ToolFileError           a tool file cannot be used, or two tools have one name
 │   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
 │   └── FetchError              a pinned model could not be fetched from any of its sources
-├── EndpointError               the model's server: dead, refusing the key, or answering nonsense
+├── EndpointError               the model's server: dead, overloaded, or answering nonsense
+│   └── EndpointRefused         ... or refusing the key or the model's name: a UserError as well
 ├── ToolCrash                   the author of a tool: it raised something that it never announced
 └── ScriptError                 the author of a test: a scripted model was asked too much or too little
 
@@ -81,7 +82,11 @@ class FetchError(UserError):
 
 
 class EndpointError(AgentAppError):
-    """The model's server is dead, refused the key, or answered nonsense."""
+    """The model's server is dead, overloaded, or answered nonsense."""
+
+
+class EndpointRefused(EndpointError, UserError):  # noqa: N818 - the server did what it says
+    """The model's server refuses the key, or knows no model of that name."""
 
 
 class ToolCrash(AgentAppError):  # noqa: N818 - a crash is what it is

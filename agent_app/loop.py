@@ -72,6 +72,7 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
     """
     deadline = None if limits.seconds is None else clock() + limits.seconds
     actions = format_errors = repeats = 0
+    result = Observation("")
     while True:
         stopped_by = _limit_met(limits, actions, format_errors, repeats)
         if stopped_by is None and deadline is not None and clock() >= deadline:
@@ -93,11 +94,12 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
         actions += 1
         repeats = repeats + 1 if repeated else 0
         if repeated:
-            steps.append(Observation(_reminder(steps, move), error=True))
+            steps.append(Observation(_reminder(move, result), error=True))
             continue
         observation = yield RunTool(move)
         assert isinstance(observation, Observation)
         steps.append(observation)
+        result = observation
 
 
 def _limit_met(limits: Limits, actions: int, format_errors: int, repeats: int) -> StoppedBy | None:
@@ -125,9 +127,13 @@ def _last_action(steps: list[Step]) -> tuple[str, object] | None:
     return None
 
 
-def _reminder(steps: list[Step], action: Action) -> str:
-    """Tell the model again what it has seen already."""
-    seen = [s.text for s in steps if isinstance(s, Observation) and not s.error]
-    told = f" It gave: {seen[-1]}" if seen else " It did not help."
+def _reminder(action: Action, result: Observation) -> str:
+    """Tell the model again what it has seen already.
+
+    Args:
+        action: the one that it repeats.
+        result: what the tool gave when it was run.
+    """
+    told = " It did not help." if result.error or not result.text else f" It gave: {result.text}"
     done = f"You have just used {action.tool} with this same input.{told}"
     return f"{done} Do something else, or give the Final Answer."

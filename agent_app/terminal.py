@@ -52,6 +52,13 @@ def clean_line(text: str) -> str:
     return clean(text).replace("\n", "␊").replace("\t", "␉")
 
 
+def clean_json(text: str) -> str:
+    """Return JSON text in which those characters are JSON's own escapes, so that nothing of it is lost."""
+    import json
+
+    return text.translate({code: json.dumps(chr(code))[1:-1] for code in _SHOWN})
+
+
 def width(text: str) -> int:
     """Return how many columns a clean line takes; wide characters take two, combining ones none."""
     return sum(

@@ -88,11 +88,16 @@ def _line(takes: Sequence[Taken]) -> str:
 
 
 def _round(agent: Agent, model: Any) -> tuple[Taken, Taken]:
-    """Let the agent answer each question, then send what it sent once more."""
+    """Let the agent answer all questions, then send all that it sent once more.
+
+    In this order both sides find the same in the server's prompt cache: the whole round of the other.
+    """
     ours, straight = Taken(), Taken()
+    conversations = []
     for question in QUESTIONS:
         _take_slot(model)
-        requests = _ask(agent, model, question, ours)
+        conversations.append(_ask(agent, model, question, ours))
+    for requests in conversations:
         _take_slot(model)
         _send(model.root_client._client, requests, straight)
     return ours, straight

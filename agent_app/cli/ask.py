@@ -13,7 +13,7 @@ from agent_app.cli import options
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
-from agent_app.terminal import Writer, stderr, stdout
+from agent_app.terminal import Writer, clean_json, stderr, stdout
 
 if TYPE_CHECKING:
     from agent_app.events import Event
@@ -93,7 +93,7 @@ def ask(
     events = agent.stream({"input": text, **options.values(params)})
     result = _show(events, steps=not quiet, answer=not as_json)
     if as_json:
-        sys.stdout.write(result.to_json(indent=2) + "\n")
+        sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
     if verbose:
         _account(result, stderr())
     sys.exit(_exit_code(result, stderr()))
@@ -101,7 +101,10 @@ def ask(
 
 def _question(words: tuple[str, ...]) -> str:
     if words == ("-",):
-        return sys.stdin.read()
+        try:
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise QuestionError(f"what came in on stdin is not UTF-8 text: {error}") from error
     if not words:
         raise QuestionError('the question is missing; write agent-app ask "What is 23 * 47?"')
     return " ".join(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent_app.errors import AgentAppError, EndpointError
+from agent_app.errors import AgentAppError, EndpointError, EndpointRefused
 
 # By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
 # user may have another one than we do. What is more special stands first.
@@ -26,6 +26,7 @@ _REFUSED = {
     413: "finds the prompt too long",
     429: "is asked too often, or the account's quota is used up",
 }
+_USERS_TO_MEND = (401, 403, 404)
 _LONGEST = 300
 
 
@@ -45,7 +46,8 @@ def explain(error: Exception) -> AgentAppError | None:
         verdict = _REFUSED.get(status) or ("failed" if status >= 500 else "refuses the call")
         # A server may quote the key in its refusal, so what it says about keys is not repeated.
         said = "" if status in (401, 403) else _said(error)
-        return EndpointError(f"{where} {verdict} (HTTP {status}){said}")
+        kind = EndpointRefused if status in _USERS_TO_MEND else EndpointError
+        return kind(f"{where} {verdict} (HTTP {status}){said}")
     names = _names(error)
     broken = next((words for name, words in _BROKEN.items() if name in names), None)
     if broken:
