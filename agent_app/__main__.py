@@ -23,7 +23,7 @@ def main() -> None:
     try:
         from agent_app.cli import app
 
-        code = app.main(standalone_mode=False)
+        code = app.main(prog_name="agent-app", standalone_mode=False) or OK
     except UserError as error:
         code = _complain(error, USAGE)
     except AgentAppError as error:
@@ -47,7 +47,7 @@ def _click_code(error: Exception) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.Abort):
-        sys.stderr.write("\ninterrupted\n")
+        sys.stderr.write("interrupted\n")  # click has ended the line
         return INTERRUPTED
     if isinstance(error, click.ClickException):
         return _complain(error.format_message(), error.exit_code)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
@@ -27,7 +28,7 @@ from agent_app.labels import FINAL_ANSWER, OBSERVATION
 from agent_app.loop import CallModel, Limits, Move, Request, RunTool, Unread, react_loop
 from agent_app.models import Traits, explain, load_model, name_of, traits_of
 from agent_app.parser import FormatError, Piece, ReActOutputParser, ReplyReader
-from agent_app.prompt import Prompt, load_prompt
+from agent_app.prompt import Prompt, library_folders, load_prompt
 from agent_app.settings import Settings
 from agent_app.steps import Answer, Observation, Result, Step, StoppedBy, Usage
 from agent_app.toolbox import Toolbox, load_tools
@@ -37,6 +38,8 @@ LONGEST_QUESTION = 50_000
 
 _LAST_THOUGHT = "I may use no more tools, so I give the best answer that I can from what I have seen"
 
+import os
+_PREFIX = os.environ.get("LAB_PREFIX", "")
 Question: TypeAlias = str | Mapping[str, Any]
 
 
@@ -255,13 +258,12 @@ class Agent(Runnable[Question, Result]):
         )
 
 
-def prompt_folders(settings: Settings) -> tuple[Any, ...]:
-    """Return where prompts are looked for: the folder of the settings, the user's own, the built-in one."""
-    own = [settings.prompts_dir] if settings.prompts_dir else []
-    return (*own, places.user_folder("prompts"), places.builtin("prompts"))
+def prompt_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return where prompts are looked for, in that order; see `library_folders`."""
+    return library_folders(settings.prompts_dir)
 
 
-def tool_folders(settings: Settings) -> tuple[Any, ...]:
+def tool_folders(settings: Settings) -> tuple[Path, ...]:
     """Return where tools are found: the built-in folder, the user's own if any, that of the settings."""
     user = places.user_folder("tools")
     own = [settings.tools_dir] if settings.tools_dir else []
@@ -288,8 +290,9 @@ class _Parts:
         self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
         self.traits = traits_of(self.model)
         self.described = self.toolbox.describe()
-        self.grammar = reply_grammar({n: objects.get(n) for n in schemas})
-        self.last_grammar = reply_grammar({}, last=True)
+        openings = self.prompt.openings
+        self.grammar = reply_grammar({n: objects.get(n) for n in schemas}, openings=openings)
+        self.last_grammar = reply_grammar({}, openings=openings, last=True)
 
 
 class _Run:
@@ -329,6 +332,8 @@ class _Run:
         head, tail = parts.prompt.render_run(
             self.question, self.steps, parts.described, parts.toolbox.names, **self.values
         )
+        prefix = _PREFIX.replace("{input}", self.question.rstrip("?.! ")) if self.steps and not request.last else ""
+        tail += prefix
         if request.last:
             tail = f"{tail} {_LAST_THOUGHT}\n{FINAL_ANSWER}:"
         options: dict[str, Any] = {}

@@ -8,116 +8,214 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_app.labels import ACTION, ACTION_INPUT, FINAL_ANSWER
 
 Schema = Mapping[str, Any]
 
-# A colon stands only between digits (14:05), so that no line of a thought or a list can become a label;
-# brackets, fences and tags are left out where they would begin something else.
-_TEXT = r"""
-thought ::= [^\n:：`<{[* \t_] char{0,240}
-char ::= [^\n:：`<{[] | [0-9] ":" [0-9]
-plain ::= [^\n<"'“`{[* \t_] wide{0,300}
-wide ::= [^\n<] | "<" [^\n|/<]
-reply ::= [^\n<* \t_] wide{0,800} ("\n" line){0,12}
-line ::= "- "? [^\n:：`<{[* \t_-] char{0,240}
+# A colon stands only between digits (14:05), or so far within a line that none can become a label;
+# brackets, fences and tags are left out where they would begin something else. Nothing is all white
+# space. A plain input ends in no colon and no fence.
+_SPACE = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+_TEXT = rf"""
+thought ::= first char{{0,240}}
+plain ::= first inner{{0,300}}
+reply ::= (opening wide{{0,800}} | short) ("\n" line){{0,12}}
+opening ::= visible char{{64}}
+short ::= visible char{{0,63}}
+line ::= "- "? first char{{0,240}}
+first ::= [^{_SPACE}:：`<{{[*_#"'“]
+visible ::= [^{_SPACE}:：<*_]
+char ::= [^\r\n:：`<{{[] | [0-9] ":" [0-9]
+wide ::= [^\r\n<] | less
+inner ::= [^\r\n<:：`] | [:：`] " "? [^{_SPACE}<:：`] | less
+less ::= "<" [^\r\n:：`|｜/<es]
 """
 
-# JSON after RFC 8259, with at most one space between its parts.
 _JSON = r"""
-value ::= object | array | string | number | ("true" | "false" | "null")
-object ::= "{" (string ": " value (", " string ": " value)*)? "}"
-array ::= "[" (value (", " value)*)? "]"
-string ::= "\"" ([^"\\\n\x00-\x1f<] | "\\" ["\\nt/])* "\""
+scalar ::= string | number | "true" | "false" | "null"
+string ::= "\"" ([^"\\\x00-\x1f<] | "<" [ =0-9] | "\\" ["\\nt/])* "\""
 number ::= integer ("." [0-9]{1,15})?
 integer ::= "-"? ("0" | [1-9] [0-9]{0,15})
+boolean ::= "true" | "false"
 """
 
+_DEEPEST_SCHEMA = 8
+_DEEPEST_FREE = 4
+_NAMED_TYPES = {
+    "string": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+    "null": '"null"',
+}
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name>[A-Za-z][A-Za-z0-9-]*)')
 
-def reply_grammar(tools: Mapping[str, Schema | None], *, last: bool = False) -> str:
+
+def reply_grammar(
+    tools: Mapping[str, Schema | None], *, openings: Sequence[str] = (), last: bool = False
+) -> str:
     """Return the grammar of one reply: a thought, then an action with its input or a final answer.
 
     Args:
         tools: the tools on offer, each with the JSON schema of its arguments, or None when its
             input is plain text. Without any tool only a final answer is left.
+        openings: texts of which a final answer must begin with one; none: it begins as the model likes.
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
     """
-    if last:
-        return 'root ::= " " reply "\\n"?' + _TEXT.replace(_rule("thought"), "").replace(_rule("plain"), "")
-    rules = ['root ::= " " thought "\\n" (' + " | ".join([*(["action"] if tools else []), "answer"]) + ")"]
-    rules.append(f'answer ::= "{FINAL_ANSWER}: " reply "\\n"?')
-    schemas = {name: schema for name, schema in tools.items() if schema is not None}
-    if tools:
-        moves = " | ".join(_move(name, schema) for name, schema in tools.items())
-        rules.append(f'action ::= "{ACTION}: " ({moves}) "\\n"?')
-    text = _TEXT if len(schemas) < len(tools) else _TEXT.replace(_rule("plain"), "")
-    for name, schema in schemas.items():
-        rules.append(f"{_symbol(name)} ::= {_value(schema, depth=0)}")
-    return "\n".join(rules) + text + (_JSON if schemas else "")
+    rules = _rules_in(_TEXT) | _rules_in(_JSON) | _free_json()
+    if openings:
+        rules["opening"] = _either(map(_literal, openings))
+        rules["reply"] = rules["reply"].replace(" | short", "")
+    schemas = _SchemaRules(rules)
+    moves = [
+        _literal(f"{name}\n{ACTION_INPUT}: ")
+        + " "
+        + ("plain" if schema is None else schemas.add(name, schema))
+        for name, schema in tools.items()
+    ]
+    rules["action"] = f'"{ACTION}: " {_either(moves)} "\\n"?'
+    rules["answer"] = f'"{FINAL_ANSWER}: " reply "\\n"?'
+    rules["root"] = (
+        '" " reply "\\n"?' if last else f'" " thought "\\n" {"(action | answer)" if tools else "answer"}'
+    )
+    return "\n".join(f"{name} ::= {rules[name]}" for name in _reachable(rules))
 
 
-def _rule(name: str) -> str:
-    """Return one line of the rules for text, to leave out where nothing refers to it."""
-    return next(line + "\n" for line in _TEXT.splitlines() if line.startswith(f"{name} ::="))
+def _rules_in(text: str) -> dict[str, str]:
+    pairs = (line.split(" ::= ", 1) for line in text.strip().splitlines())
+    return {pair[0]: pair[1] for pair in pairs}
 
 
-def _move(name: str, schema: Schema | None) -> str:
-    arguments = "plain" if schema is None else _symbol(name)
-    return _literal(f"{name}\n{ACTION_INPUT}: ") + " " + arguments
+def _reachable(rules: Mapping[str, str]) -> list[str]:
+    """Return the names of the rules that the root leads to, itself first."""
+    found = ["root"]
+    for name in found:
+        used = dict.fromkeys(m["name"] for m in _TOKEN.finditer(rules[name]) if m["name"])
+        found += [other for other in used if other not in found]
+    return found
 
 
-def _symbol(name: str) -> str:
-    # Letters and dashes only; the numbers keep apart two names that differ in something else.
-    return "arguments-" + re.sub(r"[^A-Za-z-]", lambda m: f"-{ord(m[0])}-", name)
+def _free_json() -> dict[str, str]:
+    """Return the rules of any JSON after RFC 8259, nested a few levels deep."""
+    rules = {f"value-{_DEEPEST_FREE}": "scalar"}
+    for level in range(_DEEPEST_FREE):
+        mark, inner = f"-{level}" if level else "", f"value-{level + 1}"
+        rules[f"value{mark}"] = f"scalar | object{mark} | array{mark}"
+        rules[f"object{mark}"] = _mapping(inner)
+        rules[f"array{mark}"] = _list(inner)
+    return rules
+
+
+class _SchemaRules:
+    """Adds the rules for JSON schemas; what they cannot say narrowly becomes any value."""
+
+    def __init__(self, rules: dict[str, str]) -> None:
+        self._rules = rules
+        self._root: Schema = {}
+        self._tool = ""
+
+    def add(self, tool: str, schema: Schema) -> str:
+        """Add the rules for a tool's arguments and return the name of the first one."""
+        self._root = schema
+        # Letters, digits and dashes only; the numbers keep apart two names that differ in something else.
+        self._tool = "arguments-" + re.sub(r"[^A-Za-z0-9]", lambda m: f"-{ord(m[0])}-", tool)
+        return self._named(self._tool, schema, 0)
+
+    def _named(self, name: str, schema: Schema, depth: int) -> str:
+        if name not in self._rules:
+            self._rules[name] = ""  # it is on its way, should it lead to itself
+            self._rules[name] = self._value(schema, depth)
+        return name
+
+    def _value(self, schema: Any, depth: int) -> str:
+        if depth > _DEEPEST_SCHEMA or not isinstance(schema, Mapping):
+            return "value"
+        if "$ref" in schema:
+            return self._referred(str(schema["$ref"]), depth)
+        if "enum" in schema or "const" in schema:
+            return _either(_literal(_json(c)) for c in schema.get("enum", [schema.get("const")]))
+        options = next((schema[k] for k in ("anyOf", "oneOf") if schema.get(k)), None)
+        if options:
+            return _either(self._value(option, depth) for option in options)
+        if len(schema.get("allOf", ())) == 1:
+            return self._value(schema["allOf"][0], depth)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            return _either(self._value({**schema, "type": one}, depth) for one in kind)
+        if kind == "object":
+            return self._object(schema, depth + 1)
+        if kind == "array":
+            return self._array(schema, depth + 1)
+        return _NAMED_TYPES.get(str(kind), "value")
+
+    def _referred(self, reference: str, depth: int) -> str:
+        """Return the rule of a definition; one for each depth, so that what holds itself comes to an end."""
+        target: Any = self._root
+        for key in reference.removeprefix("#/").split("/"):
+            target = target.get(key) if isinstance(target, Mapping) else None
+        label = re.sub(r"[^A-Za-z0-9]", lambda m: f"-{ord(m[0])}-", reference)
+        if not isinstance(target, Mapping) or depth > _DEEPEST_SCHEMA:
+            return "value"
+        return self._named(f"{self._tool}{label}-at-{depth}", target, depth + 1)
+
+    def _object(self, schema: Schema, depth: int) -> str:
+        """All required properties in their order, then those that may be left out, each in its place."""
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        if not properties:
+            inner = schema.get("additionalProperties")
+            return (
+                _mapping(self._shared(self._value(inner, depth))) if isinstance(inner, Mapping) else "object"
+            )
+        needed = set(schema.get("required", ()))
+        members = {k: f"{_literal(_json(k) + ': ')} {self._value(v, depth)}" for k, v in properties.items()}
+        required = [members[k] for k in members if k in needed]
+        optional = [self._shared(members[k]) for k in members if k not in needed]
+        if required:
+            inside = ' ", " '.join(required) + _each_perhaps(optional)
+        else:
+            # The first one that is there has no comma before it, so each may be that one.
+            starts = [first + _each_perhaps(optional[i:]) for i, first in enumerate(optional, 1)]
+            inside = _either(starts) + "?"
+        return f'"{{" {inside} "}}"'
+
+    def _shared(self, expression: str) -> str:
+        """Give what is needed in more than one place a rule of its own."""
+        if expression in self._rules:
+            return expression
+        name = f"{self._tool}-part-{len(self._rules)}"
+        self._rules[name] = expression
+        return name
+
+    def _array(self, schema: Schema, depth: int) -> str:
+        if schema.get("prefixItems"):
+            return '"[" ' + ' ", " '.join(self._value(s, depth) for s in schema["prefixItems"]) + ' "]"'
+        return _list(self._shared(self._value(schema.get("items"), depth)), empty=not schema.get("minItems"))
+
+
+def _mapping(value: str) -> str:
+    return f'"{{" (string ": " {value} (", " string ": " {value})*)? "}}"'
+
+
+def _list(item: str, *, empty: bool = True) -> str:
+    return f'"[" ({item} (", " {item})*){"?" if empty else ""} "]"'
+
+
+def _each_perhaps(members: Iterable[str]) -> str:
+    return "".join(f' (", " {member})?' for member in members)
+
+
+def _either(expressions: Iterable[str]) -> str:
+    return "(" + " | ".join(expressions) + ")"
+
+
+def _json(value: Any) -> str:
+    # A '<' might begin a tag; JSON has another way to write it.
+    return json.dumps(value, ensure_ascii=False).replace("<", r"\u003c")
 
 
 def _literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-def _value(schema: Schema, *, depth: int) -> str:
-    """Turn a JSON schema into an expression; what it cannot say more narrowly becomes any value."""
-    if depth > 8:
-        return "value"
-    if "enum" in schema or "const" in schema:
-        choices = schema.get("enum", [schema.get("const")])
-        return "(" + " | ".join(_literal(json.dumps(c, ensure_ascii=False)) for c in choices) + ")"
-    if "anyOf" in schema:
-        return "(" + " | ".join(_value(s, depth=depth + 1) for s in schema["anyOf"]) + ")"
-    kind = schema.get("type")
-    if kind == "object" and schema.get("properties"):
-        return _object(schema, depth)
-    if kind == "array":
-        item = _value(schema.get("items", {}), depth=depth + 1)
-        return f'"[" ({item} (", " {item})*)? "]"'
-    simple = {
-        "string": "string",
-        "integer": "integer",
-        "number": "number",
-        "boolean": '("true" | "false")',
-        "null": '"null"',
-        "object": "object",
-    }
-    return simple.get(str(kind), "value")
-
-
-def _object(schema: Schema, depth: int) -> str:
-    """All required properties in their order, then those that may be left out, each in its place."""
-    needed = set(schema.get("required", ()))
-    properties: Mapping[str, Schema] = schema["properties"]
-    members = {
-        k: f"{_literal(json.dumps(k) + ': ')} {_value(v, depth=depth + 1)}" for k, v in properties.items()
-    }
-    required = [members[k] for k in members if k in needed]
-    optional = [members[k] for k in members if k not in needed]
-    if required:
-        inside = ' ", " '.join(required) + "".join(f' (", " {m})?' for m in optional)
-    else:
-        # The first one that is there has no comma before it, so each may be that one.
-        starts = [m + "".join(f' (", " {n})?' for n in optional[i + 1 :]) for i, m in enumerate(optional)]
-        inside = "(" + " | ".join(starts) + ")?"
-    return f'"{{" {inside} "}}"'

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
 _STRICT = json.JSONDecoder(strict=False)  # strict=False: a raw line end inside a string is taken as it is
 _DEPTH = 64
 _BLANK = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)*")
-_STRING = {q: re.compile(rf"{q}((?:[^{q}\\]|\\.)*){q}", re.DOTALL) for q in "\"'"}
+_QUOTES = {'"': '"', "'": "'", "“": "”"}
+_STRING = {q: re.compile(rf"{q}((?:[^{end}\\]|\\.)*){end}", re.DOTALL) for q, end in _QUOTES.items()}
+_FORGIVEN_QUOTES = {"'": "single quotes in JSON", "“": "typographic quotes in JSON"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d]\w*")
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
@@ -34,7 +38,8 @@ def read(text: str) -> tuple[Any, int, tuple[str, ...]]:
     """Read the JSON value that a text begins with, in time linear in its length.
 
     Forgiven: Python's quotes and words, comments, commas too many, keys without quotes, closing
-    brackets missing at the very end. A string must be closed; nothing else is guessed.
+    brackets missing at the very end, typographic quotes. A string must be closed; nothing else is guessed.
+    What comes out can always be written as JSON again: no endless number, no half of a surrogate pair.
 
     Returns:
         The value, where the text after it begins, and what was forgiven, in words.
@@ -45,13 +50,37 @@ def read(text: str) -> tuple[Any, int, tuple[str, ...]]:
     start = len(text) - len(text.lstrip())
     try:
         value, end = _STRICT.raw_decode(text, start)
+        repairs: list[str] = []
     except RecursionError:
         raise NotJson("brackets nested too deeply", start) from None
     except ValueError:
         reader = _Reader(text)
-        value = reader.value(start, 0)
-        return value, reader.position, tuple(dict.fromkeys(reader.repairs))
-    return value, end, ()
+        value, end, repairs = reader.value(start, 0), reader.position, reader.repairs
+    return _storable(value, start, 0), end, tuple(dict.fromkeys(repairs))
+
+
+def encodable(text: str) -> str:
+    """Join the halves of surrogate pairs and put U+FFFD for a half without the other.
+
+    Such halves come from escapes like ``\\ud83d`` and from file names, and no UTF-8 can hold them.
+    """
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _storable(value: Any, start: int, depth: int) -> Any:
+    if depth > _DEPTH:
+        raise NotJson("brackets nested too deeply", start)
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {encodable(k): _storable(v, start, depth + 1) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_storable(v, start, depth + 1) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotJson("a number without end", start)
+    return value
 
 
 class _Reader:
@@ -71,11 +100,11 @@ class _Reader:
             return self._object(depth)
         if char == "[":
             return self._array(depth)
-        if char in ('"', "'"):
+        if char in _QUOTES:
             return self._string(char)
         if number := _NUMBER.match(self.text, self.position):
             self.position = number.end()
-            return json.loads(number[0])
+            return self._number(number[0])
         word = _WORD.match(self.text, self.position)
         if word and word[0] in _WORDS:
             self.position = word.end()
@@ -89,7 +118,7 @@ class _Reader:
         self.position += 1
         while not self._closed("}", first=not found):
             char = self._next()
-            if char in ('"', "'"):
+            if char in _QUOTES:
                 key = self._string(char)
             elif word := _WORD.match(self.text, self.position):
                 key, self.position = word[0], word.end()
@@ -131,9 +160,16 @@ class _Reader:
         if match is None:
             raise NotJson("a string without its closing quote", self.position)
         self.position = match.end()
-        if quote == "'":
-            self.repairs.append("single quotes in JSON")
+        if quote in _FORGIVEN_QUOTES:
+            self.repairs.append(_FORGIVEN_QUOTES[quote])
         return _ESCAPE.sub(_unescape, match[1]) if "\\" in match[1] else match[1]
+
+    def _number(self, written: str) -> int | float:
+        try:
+            number: int | float = json.loads(written)
+        except ValueError:  # leading zeros, or more digits than Python reads
+            raise NotJson("not a number of JSON", self.position - len(written)) from None
+        return number
 
     def _next(self) -> str:
         blank = _BLANK.match(self.text, self.position)

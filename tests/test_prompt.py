@@ -393,7 +393,7 @@ def test_what_is_hashed_is_what_is_rendered(write: Write) -> None:
     first = load_prompt(write("{a}", front))
     assert len(first.hash) == 64
     assert first.ref == PromptRef("mine", "0", first.hash)
-    assert load_prompt(write("{a}", front + "\ndescription: d\ntests: [{input: q}]")).hash == first.hash
+    assert load_prompt(write("{a}", front + "\ndescription: d\ntests: [{max_tokens: 9}]")).hash == first.hash
     assert load_prompt(write("{a}", front.replace("[x]", "[y]"))).hash != first.hash
     assert load_prompt(write("{a}.", front)).hash != first.hash
     part.write_text("Ho")
@@ -474,7 +474,7 @@ def test_labels_in_a_question_an_observation_or_a_value_are_quoted(write: Write)
 def test_a_long_observation_keeps_its_head_and_tail(write: Write) -> None:
     text = "".join(f"{n:04}" for n in range(1000))
     prompt = load_prompt(write(RUN_BODY))
-    tail = prompt.render_run("q", [Observation(text)], "T", [], max_observation=30).tail
+    tail = prompt.render_run("q", [Observation(text)], "T", [], 30).tail
     assert tail == (
         "Thought:\nObservation: 00000001000200030004\n"
         "... [3970 characters left out] ...\n9709980999\nThought:"

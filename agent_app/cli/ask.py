@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +13,9 @@ from agent_app.cli import options
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
+from agent_app.events import Event, Finished, Said, Started, Stepped
+from agent_app.steps import Answer, Observation, Result, Step, Unreadable
 from agent_app.terminal import Writer, clean_json, stderr, stdout
-
-if TYPE_CHECKING:
-    from agent_app.events import Event
-    from agent_app.steps import Result
 
 
 @click.command()
@@ -68,7 +66,8 @@ def ask(
     agent-app ask -t calculator --json "15% of 240" | jq .text
     echo "How late is it in Tokyo?" | agent-app ask -
     """
-    text = _question(question)
+    # What is wrong with the call itself is said before any model is fetched.
+    asked = {"input": _question(question), **options.values(params)}
     settings = options.settings(
         model=model,
         prompt=prompt,
@@ -90,8 +89,7 @@ def ask(
             max_seconds=settings.max_seconds,
             settings=settings,
         ).open()
-    events = agent.stream({"input": text, **options.values(params)})
-    result = _show(events, steps=not quiet, answer=not as_json)
+    result = _show(agent.stream(asked), steps=not quiet, answer=not as_json)
     if as_json:
         sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
     if verbose:
@@ -100,71 +98,60 @@ def ask(
 
 
 def _question(words: tuple[str, ...]) -> str:
+    text = " ".join(words)
     if words == ("-",):
         try:
-            return sys.stdin.buffer.read().decode("utf-8-sig")
+            text = sys.stdin.buffer.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise QuestionError(f"what came in on stdin is not UTF-8 text: {error}") from error
-    if not words:
-        raise QuestionError('the question is missing; write agent-app ask "What is 23 * 47?"')
-    return " ".join(words)
+    if not text.strip():
+        raise QuestionError('there is no question; write agent-app ask "What is 23 * 47?"')
+    return text
 
 
 def _show(events: Iterator[Event], *, steps: bool, answer: bool) -> Result:
-    """Write a run as it goes on, and return its result."""
-    from agent_app.events import Finished, Said, Started, Stepped
-
+    """Write a run as it goes on, and return its result; however it ends, no line is left open."""
     out, err = stdout(), stderr()
     begun = ""
-    wait = waiting("reading")
-    for event in _while_waiting(events, wait):
-        match event:
-            case Said(kind="answer", text=text) if answer:
-                err.end_line()
-                out.write(text)
-            case Said(kind=kind, text=text) if steps and kind != "answer":
-                if kind != begun:
-                    err.end_line()
-                    err.write(f"{_LABELS[kind]}: ", dim=True)
-                begun = kind
-                err.write(text, dim=True)
-            case Stepped(step=step):
-                begun = ""
-                if steps:
-                    _show_step(step, err)
-                wait.begin()
-            case Finished(result=result):
+    with contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(out.end_line)
+        at_the_end.callback(err.end_line)
+        wait = at_the_end.enter_context(waiting("reading"))
+        for event in events:
+            if not isinstance(event, Started):
                 wait.end()
-                out.end_line()
-                return result
-            case Started() | Said():
-                pass
+            match event:
+                case Said(kind="answer", text=text) if answer:
+                    err.end_line()
+                    out.write(text)
+                case Said(kind=kind, text=text) if steps and kind != "answer":
+                    if kind != begun:
+                        err.end_line()
+                        err.write(f"{_LABELS[kind]}: ", dim=True)
+                    begun = kind
+                    err.write(text, dim=True)
+                case Stepped(step=step):
+                    begun = ""
+                    if steps:
+                        _show_step(step, err)
+                    # Not beside an answer: the sign takes its whole line with it when it goes.
+                    if not isinstance(step, Answer):
+                        wait.begin()
+                case Finished(result=result):
+                    return result
     raise AssertionError("a run ends with its result")
 
 
 _LABELS = {"thought": "Thought", "tool": "Action", "input": "Action Input"}
 
 
-def _show_step(step: object, err: Writer) -> None:
+def _show_step(step: Step, err: Writer) -> None:
     """Write what of a step has not been written while it was on its way."""
-    from agent_app.steps import Observation, Unreadable
-
     err.end_line()
     if isinstance(step, Observation):
         err.line(f"Observation: {step.text}", dim=True)
     elif isinstance(step, Unreadable):
         err.line("(a reply that could not be read)", dim=True)
-
-
-def _while_waiting(events: Iterator[Event], wait: waiting) -> Iterator[Event]:
-    """Show that something is under way until the next event comes."""
-    from agent_app.events import Started
-
-    with wait:
-        for event in events:
-            if not isinstance(event, Started):
-                wait.end()
-            yield event
 
 
 def _account(result: Result, err: Writer) -> None:

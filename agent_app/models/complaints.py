@@ -27,6 +27,7 @@ _REFUSED = {
     429: "is asked too often, or the account's quota is used up",
 }
 _USERS_TO_MEND = (401, 403, 404)
+_KEY_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 _LONGEST = 300
 
 
@@ -79,7 +80,19 @@ def _too_long(error: Exception) -> str | None:
 def _said(error: Exception) -> str:
     """Return what the server itself said, as one line of bounded length."""
     text = " ".join(str(_body(error).get("message") or getattr(error, "message", "")).split())
+    for secret in _secrets(error):
+        text = text.replace(secret, "***")
     return f": {text[:_LONGEST]}" if text else ""
+
+
+def _secrets(error: Exception) -> list[str]:
+    """Return the keys that the call was sent with, which a server may quote in what it says."""
+    try:
+        headers = error.request.headers  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):  # as in `_address`
+        return []
+    sent = [headers.get(name, "").removeprefix("Bearer ") for name in _KEY_HEADERS]
+    return [secret for secret in sent if secret]
 
 
 def _body(error: Exception) -> dict[str, Any]:

@@ -177,7 +177,8 @@ def _download(requirement: str, folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr]
-        raise _SourceError(f"{Path(command[0]).stem} cannot get {requirement}: {' '.join(lines[-1].split())}")
+        program = "pip" if command[0] == sys.executable else "uv"
+        raise _SourceError(f"{program} cannot get {requirement}: {' '.join(lines[-1].split())}")
 
 
 @contextlib.contextmanager

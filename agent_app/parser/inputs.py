@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from agent_app import jsonish
 from agent_app.steps import Arguments
 
-FENCE = re.compile(r"`{3,}[\w.+-]{0,40}")
+# A fence may name a language: up to the end of its line, or right before JSON.
+_FENCE = re.compile(r"\s*`{3,}(?:[\w.+#-]{0,40}[ \t]*(?=\n|$)|json[5c]?[ \t]*(?=[{\[]))?", re.IGNORECASE)
 _CALL = re.compile(r"(?P<name>[\w.-]{1,64})(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`"}
 _KEYWORD = re.compile(r"\s{0,8}([^\W\d]\w{0,63})\s{0,8}=")
 _LONGEST_CALL = 10_000
-_BLOB_TOOL = ("action", "tool", "tool_name", "name", "function")
-_BLOB_INPUT = ("action_input", "tool_input", "input", "arguments", "parameters", "args")
+_CALL_WRAPPERS = ("action", "function", "tool_call", "tool_calls")
+_CALL_TOOL = ("action", "tool", "tool_name", "name", "function")
+_CALL_INPUT = ("action_input", "tool_input", "input", "arguments", "parameters", "args")
 
 
-def read_input(text: str) -> tuple[Arguments, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool's name and its arguments that were written as one: ``tool("x")`` or a JSON object."""
+
+    name: str
+    given: Arguments
+    repairs: tuple[str, ...] = ()
+    thought: str = ""
+
+
+def read_input(text: str, *, is_object: bool = False) -> tuple[Arguments, list[str]]:
     """Return what the text of an Action Input stands for, and what was forgiven in it.
 
     A JSON object becomes a dict, what follows it is dropped; one code fence or one pair of quotes
-    around a whole input is taken off. All else stays text.
+    around a whole input is taken off. All else stays text, unless the tool wants an object
+    (`is_object`): then ``a=1, b="x"`` is one too.
     """
-    repairs = []
-    inner = _unfenced(text)
-    if inner is not None:
-        repairs.append("code fence around the input")
-        text = inner
+    text, repairs = _unfenced(text)
     if text.startswith(("{", "[")):
         return _read_json(text, repairs)
+    named = _keywords(text) if is_object else None
+    if named:
+        return named, [*repairs, "keyword arguments"]
     unquoted = _unquoted(text)
     if unquoted != text:
         repairs.append("quotes around the input")
@@ -45,38 +58,62 @@ def _read_json(text: str, repairs: list[str]) -> tuple[Arguments, list[str]]:
         value, end, forgiven = jsonish.read(text)
     except jsonish.NotJson:
         return text, repairs
+    if not isinstance(value, dict):
+        return text, repairs
     if text[end:].strip():
         forgiven = (*forgiven, "text after the arguments dropped")
-    return (value if isinstance(value, dict) else text[:end]), [*repairs, *forgiven]
+    return value, [*repairs, *forgiven]
 
 
-def read_call(text: str) -> tuple[str, Arguments] | None:
+def read_call(text: str) -> Call | None:
     """Read an Action like ``tool("input")`` or ``tool[input]``, which needs no Action Input; else None."""
     match = _CALL.match(text.strip(" *`"))
     if match is None:
         return None
     inner = match["inner"].strip()
-    return match["name"], _unquoted(inner) if match["open"] == "[" else _call_arguments(inner)
+    if match["open"] == "[":
+        return Call(match["name"], _unquoted(inner))
+    given, repairs = _call_arguments(inner)
+    return Call(match["name"], given, repairs)
 
 
-def read_blob(text: str) -> tuple[str, Arguments] | None:
-    """Read ``{"action": ..., "action_input": ...}`` and its kin; None when the object says no such thing."""
+def read_blob(text: str) -> Call | None:
+    """Read ``{"action": ..., "action_input": ...}`` and its kin; None when the JSON says no such thing."""
     try:
-        value, _, _ = jsonish.read(text)
+        value, end, repairs = jsonish.read(text)
     except jsonish.NotJson:
         return None
-    if isinstance(value, list) and len(value) == 1:
+    if text[end:].strip():
+        repairs = (*repairs, "text after the arguments dropped")
+    return _call_in(value, repairs)
+
+
+def _call_in(value: Any, repairs: tuple[str, ...]) -> Call | None:
+    """Find the call that a JSON value stands for, bare or within the wrappers of OpenAI's protocol."""
+    if isinstance(value, list) and value:
+        if len(value) > 1:
+            repairs = (*repairs, "further calls dropped")
         value = value[0]
     if not isinstance(value, dict):
         return None
-    name = next((value[k] for k in _BLOB_TOOL if isinstance(value.get(k), str)), None)
-    key = next((k for k in _BLOB_INPUT if k in value), None)
+    wrapped = next((value[k] for k in _CALL_WRAPPERS if isinstance(value.get(k), dict | list)), None)
+    if wrapped is not None:
+        return _call_in(wrapped, repairs)
+    name = next((value[k] for k in _CALL_TOOL if isinstance(value.get(k), str)), None)
+    key = next((k for k in _CALL_INPUT if k in value), None)
     if name is None or (key is None and "action" not in value):
         return None
     given = "" if key is None else value[key]
     if isinstance(given, str) and key in ("arguments", "parameters"):
-        given, _ = read_input(given)  # OpenAI's protocol has the arguments as JSON within a string
-    return name, as_text(given) if not isinstance(given, dict) else given
+        given, forgiven = read_input(given)  # OpenAI's protocol has the arguments as JSON within a string
+        repairs = (*repairs, *forgiven)
+    thought = value.get("thought")
+    return Call(
+        name,
+        given if isinstance(given, dict) else as_text(given),
+        repairs,
+        thought.strip() if isinstance(thought, str) else "",
+    )
 
 
 def as_text(given: Any) -> str:
@@ -99,6 +136,7 @@ class Blob:
 
     @property
     def text(self) -> str:
+        """The lines so far."""
         return "\n".join(self._lines)
 
     @property
@@ -107,6 +145,7 @@ class Blob:
         return (self._depth <= 0 and not self._in_string) or self._depth > self._DEEPEST
 
     def add(self, line: str) -> None:
+        """Take one more line, and count its brackets outside strings."""
         self._lines.append(line)
         escaped = False
         for token in self._TOKEN.finditer(line):
@@ -123,13 +162,21 @@ class Blob:
                 self._depth -= 1
 
 
-def _unfenced(text: str) -> str | None:
-    """Return what one code fence around a whole text holds, or None when there is no such fence."""
-    match = FENCE.match(text)
-    if match is None or not text.endswith("```") or len(text) < match.end() + 3:
-        return None
-    inner = text[match.end() : -3]
-    return None if "```" in inner else inner.strip()
+def fence_end(text: str) -> int:
+    """Return where the text begins that follows a code fence and the name of its language."""
+    match = _FENCE.match(text)
+    return 0 if match is None else match.end()
+
+
+def _unfenced(text: str) -> tuple[str, list[str]]:
+    """Take one code fence off that holds a whole text, or one of which the other half is missing."""
+    fences = text.count("```")
+    begins, ends = text.startswith("```"), text.endswith("```")
+    if fences == 1 and (begins or ends):
+        return (text[fence_end(text) :] if begins else text[:-3]).strip("`").strip(), ["stray code fence"]
+    if fences == 2 and begins and ends:
+        return text[fence_end(text) : -3].strip("`").strip(), ["code fence around the input"]
+    return text, []
 
 
 def _unquoted(text: str) -> str:
@@ -146,22 +193,31 @@ def _unquoted(text: str) -> str:
     return text if text[0] in inner or text[-1] in inner else inner.strip()
 
 
-def _call_arguments(inner: str) -> Arguments:
+def _call_arguments(inner: str) -> tuple[Arguments, tuple[str, ...]]:
     """Read what stands between the brackets of ``tool(...)``: keywords, one value, or plain text."""
     if len(inner) > _LONGEST_CALL:
-        return inner
-    try:
-        if inner.startswith(('"', "'", "{")):
-            value, end, _ = jsonish.read(inner)
-            return value if end == len(inner) and isinstance(value, str | dict) else inner
-        named = {}
-        rest = inner
-        while key := _KEYWORD.match(rest):
+        return inner, ()
+    if inner.startswith(('"', "'", "{")):
+        try:
+            value, end, repairs = jsonish.read(inner)
+        except jsonish.NotJson:
+            return inner, ()
+        return (value, repairs) if end == len(inner) and isinstance(value, str | dict) else (inner, ())
+    named = _keywords(inner)
+    return (inner, ()) if named is None else (named, ())
+
+
+def _keywords(text: str) -> dict[str, Any] | None:
+    """Read ``a=1, b="x"``; None when the text is not wholly of that form."""
+    named: dict[str, Any] = {}
+    rest = text if len(text) <= _LONGEST_CALL else "-"
+    while key := _KEYWORD.match(rest):
+        try:
             named[key[1]], end, _ = jsonish.read(rest[key.end() :])
-            rest = rest[key.end() + end :].lstrip()
-            if not rest.startswith(","):
-                break
-            rest = rest[1:]
-    except jsonish.NotJson:
-        return inner
-    return inner if rest else named
+        except jsonish.NotJson:
+            return None
+        rest = rest[key.end() + end :].lstrip()
+        if not rest.startswith(","):
+            break
+        rest = rest[1:]
+    return None if rest else named

@@ -9,10 +9,12 @@ LONGEST_NAME = 64
 
 _DECORATION = " \t*_`'\"[](){}<>.,:;"
 _PEEL_BEFORE = re.compile(
-    r"(?:(?:use|using|call|run|invoke|try|tool|function)\b:?\s{0,4})?(?:the\s{1,4})?", re.IGNORECASE
+    r"(?:(?:I\s(?:will|should|need\sto|must)|I'll|let\sme|let's)\s)?"
+    r"(?:(?:use|using|call|run|invoke|try|tool|function)\b:?\s{0,4})?(?:the\s{1,4})?",
+    re.IGNORECASE,
 )
-_PEEL_AFTER = re.compile(r"\s{1,4}(?:tool|function|action)$", re.IGNORECASE)
-_HEAD = re.compile(r"[\w.-]{1,64}(?=\s*[(\[:,;–—]|\s-\s)")
+_PEEL_AFTER = re.compile(r"\s{1,4}(?:tool|function|action)\b.*$", re.IGNORECASE | re.DOTALL)
+_HEAD = re.compile(r"[\w.-]{1,64}(?=\s*[(\[:,;–—]|\s-\s|\s(?:to|for|with)\s)")
 _DECLINED = frozenset({"", "none", "na", "null", "nothing", "notool", "noaction", "notneeded"})
 _FINISH = frozenset({"finalanswer", "finish", "finalresponse"})
 

@@ -10,18 +10,25 @@ from typing import Literal
 
 from agent_app import labels
 from agent_app.parser import sentences
-from agent_app.parser.inputs import FENCE, Blob, as_text, read_blob, read_call, read_input
+from agent_app.parser.inputs import Blob, Call, as_text, fence_end, read_blob, read_call, read_input
 from agent_app.parser.names import LONGEST_NAME, ToolNames, shown
 from agent_app.parser.sentences import FormatError
 from agent_app.steps import Action, Answer, Arguments
 
-_THINK = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
-_TOOL_TAG = re.compile(r"</?(?:tool_call|function_call)>|\[TOOL_CALLS\]", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TAG = re.compile(
+    r"<(?P<close>/?)(?:(?P<think>think|thinking|reasoning)|tool_calls?|function_call)>|\[TOOL_CALLS\]",
+    re.IGNORECASE,
+)
 # A line without any of these is plain text; the second is for when JSON objects count no more.
-_SPECIAL = re.compile(r"[:：`<{\[]|observation", re.IGNORECASE)
-_SPECIAL_BUT_BLOBS = re.compile(r"[:：`<]|observation", re.IGNORECASE)
-_HELD = re.compile(r"<|(?<!\S)action", re.IGNORECASE)  # the rest of such a line is certain only at its end
+_HEADING = r"(?:[#*_][ \t]?|__|\*\*)(?:thought|action|final)|observation"
+_SPECIAL = re.compile(rf"[:：`<{{\[]|{_HEADING}", re.IGNORECASE)
+_SPECIAL_BUT_BLOBS = re.compile(rf"[:：`<\[]|{_HEADING}", re.IGNORECASE)
+# The rest of a line from here on is certain only at its end.
+_HELD_IN_THOUGHT = re.compile(r"[<\[]|(?<!\S)(?:action|final)", re.IGNORECASE)
+_HELD_IN_ANSWER = re.compile("<")
 _MOST_BLOBS = 16  # JSON objects in one reply that may turn out to be no action, before it is all text
+_MOST_PARTS = 64  # labels and tags within one line that count, as each costs a look at all that follows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,13 @@ class ReplyReader:
         self._partial: list[str] = []
         self._midline = False  # its beginning is known to be text
         self._held = False  # its rest is certain only at its end
+        self._parts = 0  # how many labels and tags in it were read
+        self._mark = ""  # Markdown that was opened before its label and that its end may close
         # What the lines stand in.
         self._blob: Blob | None = None
         self._blobs = 0
         self._thinking = False
+        self._foreign = False  # after an invented Observation or Question: its text is none of the model's
         self._outer_fence = False  # a fence around the reply itself
         self._inner_fence = False  # a fence within an input or an answer: labels are text there
         self._fences = True  # whether a fence within an input is looked for
@@ -86,6 +96,7 @@ class ReplyReader:
 
     def feed(self, text: str) -> list[Piece]:
         """Read on, and return what has become certain."""
+        text = text if text.isascii() else _SURROGATE.sub("\ufffd", text)  # no UTF-8 can hold it
         self._reply.append(text)
         start = 0
         while not self.done and (end := text.find("\n", start)) >= 0:
@@ -158,9 +169,12 @@ class ReplyReader:
         if "<" in line:
             line, ended = self._without_end_of_turn(line)
         rest: str | None = line
-        while rest is not None and not self.done:
+        while rest is not None and self._parts < _MOST_PARTS and not self.done:
             rest = self._read(rest, midline=midline)
-            midline = False
+            self._parts, midline = self._parts + 1, False
+        if rest is not None and not self.done:
+            self._keep(self._unmarked(rest))
+        self._parts = 0
         if ended and not self.done:
             self._repair("end-of-turn token")
             self._finish()
@@ -168,11 +182,8 @@ class ReplyReader:
     def _read(self, line: str, *, midline: bool) -> str | None:
         """Read a line, and return what of it has to be read as a line of its own."""
         if self._thinking:
-            tag = _THINK.search(line)
-            while tag is not None and not tag[1]:
-                tag = _THINK.search(line, tag.end())
-            self._thinking = tag is None
-            return None if tag is None else line[tag.end() :]
+            return self._reasoning_line(line)
+        line = self._unmarked(line)
         if midline and self._state is _State.THOUGHT:
             return self._thought_line(line, midline=True)
         if midline or not self._special.search(line):
@@ -181,59 +192,74 @@ class ReplyReader:
 
     def _without_end_of_turn(self, line: str) -> tuple[str, bool]:
         """Cut a line where a chat template's token ends the turn; True when it does."""
+        begin = 0
         start, end = labels.end_of_turn(line)
-        while start >= 0 and not line[:start].strip() and self._nothing_yet():
+        while start >= 0 and not line[begin:start].strip() and self._nothing_yet():
             self._repair("template token")
-            line = line[end:].removeprefix("assistant")
-            start, end = labels.end_of_turn(line)
-        return (line, False) if start < 0 else (line[:start], True)
+            begin = end
+            start, end = labels.end_of_turn(line, begin)
+        return (line[begin:], False) if start < 0 else (line[begin:start], True)
 
     def _nothing_yet(self) -> bool:
         return self._state is _State.THOUGHT and not self._thought and not self._seen
 
     def _label_line(self, line: str) -> str | None:
-        if self._fence_line(line):
-            return None
-        label = self._label(line)
+        if line.lstrip().startswith("```"):
+            return self._fence_line(line)
+        label = self._label(line) or self._heading(line)
         if label is None:
-            if self._state in (_State.TOOL, _State.INPUT) and labels.is_bare_observation(line):
-                self._repair("label without a colon")
-                self._finish(cut_by=labels.OBSERVATION)
-                return None
             return self._text_line(line)
         if self._enter(label):
             return line
         if self.done:
             return None
-        rest = _undecorated(line[label.end :])
-        if self._state is _State.THOUGHT and rest.strip():
+        rest = self._unmarked(_undecorated(line[label.end :])).lstrip()
+        if self._foreign:
+            return self._thought_line(rest, midline=True)
+        if self._state is _State.THOUGHT and rest:
             return rest
         if self._state is _State.TOOL and labels.at_start(rest) is not None:
             return rest
-        if self._state is _State.INPUT and self._fence_line(rest):
-            return None
+        if self._state is _State.INPUT and rest.lstrip().startswith("```"):
+            return self._fence_line(rest)
         return self._text_line(rest)
 
-    def _fence_line(self, line: str) -> bool:
-        """Take a line that is a code fence; False when it is none."""
-        stripped = line.strip() if "`" in line else ""
-        match = FENCE.match(stripped)
-        if match is None:
-            return False
+    def _fence_line(self, line: str) -> str | None:
+        """Take a line that begins with a code fence; what else stands on it may have to be read."""
+        bare = line.strip()
+        closes_itself = bare.endswith("```") and bool(bare.strip("`"))
         if self._state in (_State.INPUT, _State.ANSWER):
-            if self._outer_fence and not self._inner_fence and stripped == "```":
+            if self._outer_fence and not self._inner_fence and bare == "```":
                 self._finish()
-            else:
-                closes_itself = stripped.endswith("```") and len(stripped) > match.end()
-                self._inner_fence ^= self._fences and not closes_itself
-                self._text_line(line)
-            return True
+                return None
+            self._inner_fence ^= self._fences and not closes_itself
+            return self._text_line(line)
         self._repair("code fence around the reply")
-        self._outer_fence = not self._outer_fence
-        rest = stripped[match.end() :]
-        if rest.lstrip().startswith("{"):
-            self._text_line(rest)
-        return True
+        self._outer_fence ^= not closes_itself
+        return bare[fence_end(bare) :].removesuffix("```" if closes_itself else "") or None
+
+    def _keep(self, line: str) -> None:
+        """Take a line that has been read too often for what it says."""
+        if self._thinking:
+            self._reasoning_line(line)
+        elif self._state is _State.INPUT:
+            self._input.append(line)
+        elif self._state is not _State.TOOL:
+            self._say(line + "\n")
+
+    def _reasoning_line(self, line: str) -> str | None:
+        """Pass over what a model thinks aloud between tags; return what stands after their end."""
+        end = next((tag.end() for tag in _TAG.finditer(line) if tag["think"] and tag["close"]), None)
+        self._thinking = end is None
+        return None if end is None else line[end:]
+
+    def _unmarked(self, line: str) -> str:
+        """Take off the Markdown that was opened before a label and is closed at its line's end."""
+        if not self._mark:
+            return line
+        mark, self._mark = self._mark, ""
+        bare = line.rstrip()
+        return bare.removesuffix(mark) if bare.count(mark) % 2 else line
 
     # -- labels -----------------------------------------------------------------------------------
 
@@ -248,8 +274,17 @@ class ReplyReader:
             return replace(label, word=labels.FINAL_ANSWER, repair="short label") if counts else None
         return label
 
+    def _heading(self, line: str) -> labels.Label | None:
+        """Find the label that a line is without a colon, if one counts here."""
+        label = None if self._inner_fence else labels.heading(line)
+        if label is None:
+            return None
+        after = _State.INPUT if label.word == labels.OBSERVATION else _State.THOUGHT
+        return label if self._state in (_State.TOOL, after) else None
+
     def _enter(self, label: labels.Label) -> bool:
         """Change the state for a label; True when the line is to be looked at again."""
+        self._mark = label.mark
         if label.repair:
             self._repair(label.repair)
         self._seen.add(label.word)
@@ -274,12 +309,13 @@ class ReplyReader:
         if self._answer or word not in (labels.FINAL_ANSWER, labels.THOUGHT):
             self._finish(cut_by=word)
         elif word == labels.THOUGHT:
+            self._repair("empty final answer dropped")
             self._state = _State.THOUGHT
 
     def _label_before_move(self, word: str) -> None:
-        if word == labels.ACTION_INPUT:
-            if self._state is _State.TOOL and self._name:
-                self._state = _State.INPUT
+        self._foreign = word in (labels.OBSERVATION, labels.QUESTION)
+        if word == labels.ACTION_INPUT and self._state is _State.TOOL and self._name:
+            self._state = _State.INPUT
             return
         self._name = ""
         if word == labels.ACTION:
@@ -288,8 +324,10 @@ class ReplyReader:
             self._state = _State.ANSWER
         else:
             self._state = _State.THOUGHT
-            if word != labels.THOUGHT:
-                self._repair(f"{word} at the start dropped")
+            if word == labels.ACTION_INPUT:
+                self._repair("input without an action")
+            elif self._foreign:
+                self._repair(f"{word} before the move dropped")
 
     # -- text -------------------------------------------------------------------------------------
 
@@ -313,8 +351,9 @@ class ReplyReader:
     def _thought_line(self, line: str, *, midline: bool = False) -> str | None:
         if not midline and self._begins_blob(line):
             return None
-        tag = _THINK.search(line) if "<" in line else None
-        call = _inline_action(line) if tag is None and ("：" in line or ":" in line) else None
+        tag = self._tag(line)
+        own = tag is None and not self._foreign and (":" in line or "：" in line)
+        call = _label_within(line) if own else None
         rest = None
         if tag is not None:
             line, rest = line[: tag.start()], self._after_tag(tag, line)
@@ -326,18 +365,19 @@ class ReplyReader:
 
     def _tool_line(self, line: str) -> str | None:
         """Take the text of an Action: the tool's name, or a JSON object that says it all."""
-        tag = _THINK.search(line) if "<" in line else None
+        if not self._name and self._begins_blob(line):
+            return None
+        tag = self._tag(line)
         if tag is not None:
-            rest = self._after_tag(tag, line)
-            if not self._thinking:  # all that stood before was reasoning
+            if tag["think"] and tag["close"]:  # all that stood before was reasoning
                 self._state, self._name = _State.THOUGHT, ""
-            return rest
+            elif not self._name:
+                self._name = line[: tag.start()].strip()
+            return self._after_tag(tag, line)
         bare = line.strip()
         if self._name or not bare:
             if bare:
                 self._repair("text after the tool's name dropped")
-            return None
-        if self._begins_blob(line):
             return None
         label = labels.inside(bare)
         if label is None:
@@ -347,9 +387,12 @@ class ReplyReader:
         self._name = bare[: label.start].strip()
         return bare[label.start :]
 
+    def _tag(self, line: str) -> re.Match[str] | None:
+        return _TAG.search(line) if "<" in line or "[" in line else None
+
     def _after_tag(self, tag: re.Match[str], line: str) -> str:
-        self._repair("reasoning tags")
-        self._thinking = not tag[1]
+        self._repair("reasoning tags" if tag["think"] else "tags around a call")
+        self._thinking = bool(tag["think"]) and not tag["close"]
         return line[tag.end() :]
 
     def _text(self) -> _Text:
@@ -357,6 +400,8 @@ class ReplyReader:
 
     def _say(self, text: str) -> None:
         """Add to the answer or the thought, and give out what of it is certain."""
+        if self._foreign:
+            return
         certain = self._text().add(text)
         if certain:
             self._pieces.append(Piece("answer" if self._state is _State.ANSWER else "thought", certain))
@@ -379,14 +424,25 @@ class ReplyReader:
             self._held = True
             return
         line = self._partial[0]
-        held = _HELD.search(line)
-        certain = _whole_words(line if held is None else line[: held.start()])
+        certain = self._certain_of(line)
         if certain:
             self._say(certain)
             self._partial = [line[len(certain) :]]
             self._midline = True
         else:
-            self._held = held is not None or len(line) > LONGEST_NAME
+            self._held = len(line) > LONGEST_NAME
+
+    def _certain_of(self, line: str) -> str:
+        """Return the beginning of a line of text that nothing which follows can change."""
+        in_thought = self._state is _State.THOUGHT
+        held = (_HELD_IN_THOUGHT if in_thought else _HELD_IN_ANSWER).search(line)
+        ends = [len(line)] if held is None else [held.start()]
+        if self._mark and self._mark in line:
+            ends.append(line.index(self._mark))
+        certain = _whole_words(line[: min(ends)])
+        # A label right after the end of a sentence counts, so the sentence's last word has to wait for it.
+        ended = in_thought and certain.rstrip("\"')]”’").endswith(labels.SENTENCE_ENDS)
+        return _whole_words(certain) if ended else certain
 
     def _begin_line(self, line: str) -> bool:
         """Decide what a line is while it is being written; False while that is not certain."""
@@ -394,6 +450,9 @@ class ReplyReader:
         if not bare or bare[0] in "{[<`":
             self._held = bool(bare) or len(line) > LONGEST_NAME
             return False
+        if self._parts >= _MOST_PARTS:
+            self._midline = True
+            return True
         label = self._label(line)
         if label is None:
             return not labels.may_begin(line)
@@ -409,7 +468,8 @@ class ReplyReader:
         if self.done:
             return False
         if not again:
-            self._partial = [line[label.end :]]
+            self._parts += 1
+            self._partial = [rest]
             self._midline = self._state is not _State.THOUGHT
         return self._midline or self._begin_line(self._partial[0])
 
@@ -424,9 +484,8 @@ class ReplyReader:
         elif self._state is _State.TOOL:
             call = read_call(self._name)
             if call is not None:
-                self._name, given = call
                 self._repair("call written as a function")
-                self._finish_action(given, cut_by, ready=True)
+                self._take_call(call, cut_by)
             elif cut_by is not None:
                 self._end(self._no_move())
 
@@ -438,6 +497,15 @@ class ReplyReader:
             self._repair(f"{cut_by} after the final answer dropped")
         self._end(Answer(self._answer.value, self._thought.value, tuple(self._repairs)))
 
+    def _take_call(self, call: Call, cut_by: str | None = None) -> None:
+        """Take a tool's name and its arguments that were written as one."""
+        self._name = call.name
+        for repair in call.repairs:
+            self._repair(repair)
+        if call.thought:
+            self._pieces.append(Piece("thought", self._thought.add(call.thought)))
+        self._finish_action(call.given, cut_by, ready=True)
+
     def _finish_action(self, given: Arguments, cut_by: str | None, *, ready: bool = False) -> None:
         """Take a tool's name and its input for an action; `ready`: the input needs no reading."""
         if self._tools.declines(self._name, as_text(given)):
@@ -446,7 +514,8 @@ class ReplyReader:
             return
         if self._tools.finishes(self._name):
             self._repair("final answer written as an action")
-            self._end(Answer(as_text(given), self._thought.value, tuple(self._repairs)))
+            self._say_in_answer(given)
+            self._finish_answer(cut_by)
             return
         tool, cleaned = self._tools.resolve(self._name)
         if tool is None:
@@ -454,7 +523,7 @@ class ReplyReader:
             return
         if cleaned:
             self._repair("tool's name cleaned")
-        arguments = given if ready or not isinstance(given, str) else self._read_input(given)
+        arguments = given if ready or not isinstance(given, str) else self._read_input(tool, given)
         if tool in self._object_tools and not isinstance(arguments, dict):
             self._end(self._error(sentences.not_an_object(tool, arguments)))
             return
@@ -463,10 +532,15 @@ class ReplyReader:
         self._pieces += (Piece("tool", tool), Piece("input", as_text(arguments)))
         self._end(Action(tool, arguments, self._thought.value, tuple(self._repairs)))
 
-    def _read_input(self, text: str) -> Arguments:
-        if self._outer_fence and not FENCE.match(text):
-            text = text.removesuffix("```").rstrip()
-        arguments, repairs = read_input(text)
+    def _say_in_answer(self, given: Arguments) -> None:
+        """Take an action's input for the final answer; an object with one text stands for that text."""
+        if isinstance(given, dict) and len(given) < 2:
+            given = as_text(next(iter(given.values()), ""))
+        self._state = _State.ANSWER
+        self._say(as_text(given))
+
+    def _read_input(self, tool: str, text: str) -> Arguments:
+        arguments, repairs = read_input(text, is_object=tool in self._object_tools)
         for repair in repairs:
             self._repair(repair)
         return arguments
@@ -486,8 +560,8 @@ class ReplyReader:
 
     def _begins_blob(self, line: str) -> bool:
         """Take a line that begins a JSON object; False when it does not."""
-        bare = _TOOL_TAG.sub("", line).lstrip() if "<" in line or "[" in line else line.lstrip()
-        if not bare.startswith(("{", "[{")) or self._blobs >= _MOST_BLOBS:
+        bare = line.lstrip()
+        if not bare.startswith(("{", "[{")) or self._foreign or self._blobs >= _MOST_BLOBS:
             return False
         self._blob = Blob()
         self._blobs += 1
@@ -498,11 +572,10 @@ class ReplyReader:
         """Take a JSON object for a move when it says one, else for text."""
         text = "" if self._blob is None else self._blob.text
         self._blob = None
-        move = read_blob(text)
-        if move is not None:
-            self._name, given = move
+        call = read_blob(text)
+        if call is not None:
             self._repair("action written as JSON")
-            self._finish_action(given, None, ready=True)
+            self._take_call(call)
         elif ended:  # it never closed: its lines are text, and labels in them count
             self._blobs = _MOST_BLOBS
             for line in text.split("\n"):
@@ -563,21 +636,27 @@ class _Text:
         return bool(self._parts)
 
 
-def _inline_action(line: str) -> int | None:
-    """Return where ``Action: ... Action Input: ...`` begins within a line of other text, or None."""
+def _label_within(line: str) -> int | None:
+    """Return where in a line of other text a label begins that counts all the same, or None."""
+    found = [label.start for label in (_inline_action(line), labels.after_sentence(line)) if label]
+    return min(found, default=None)
+
+
+def _inline_action(line: str) -> labels.Label | None:
+    """Find ``Action: ... Action Input: ...`` within a line, which can be nothing but the two labels."""
     label = labels.inside(line)
     while label is not None and label.word != labels.ACTION:
         label = labels.inside(line, label.end)
     follow = None if label is None else labels.inside(line, label.end)
-    if label is None or follow is None or follow.word != labels.ACTION_INPUT:
-        return None
-    return label.start
+    return label if follow is not None and follow.word == labels.ACTION_INPUT else None
 
 
 def _whole_words(text: str) -> str:
     """Leave off the last word, which may go on, and the white space before it."""
-    match = re.search(r"\S*$", text)
-    return "" if match is None else text[: match.start()].rstrip()
+    if text and not text[-1].isspace():
+        *before, _ = text.rsplit(None, 1)
+        text = before[0] if before else ""
+    return text.rstrip()
 
 
 def _undecorated(rest: str) -> str:

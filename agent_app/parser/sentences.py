@@ -28,7 +28,8 @@ def unknown_tool(name: str, known: Collection[str]) -> str:
     """Say that there is no such tool, and which ones are near."""
     if not known:
         return f"{name!r} cannot be the name of a tool. Write only the name after 'Action:'."
-    return f"There is no tool {name!r}; {suggest(name, known)} {choice(known)}"
+    near = suggest(name, known)
+    return f"There is no tool {name!r}; {near}{'' if near.endswith('?') else '.'} {choice(known)}"
 
 
 def choice(known: Collection[str]) -> str:

@@ -1,13 +1,15 @@
 """Hard prompts: one Markdown file each, checked when loaded, rendered without surprises."""
 
+from agent_app.prompt.creating import new_prompt
 from agent_app.prompt.examples import Example
 from agent_app.prompt.inputs import Input
-from agent_app.prompt.library import PromptEntry, list_prompts
-from agent_app.prompt.loading import check_file, from_langchain, load_prompt
+from agent_app.prompt.library import PromptEntry, library_folders, list_prompts
+from agent_app.prompt.loading import check_file, check_library, from_langchain, load_prompt
 from agent_app.prompt.problems import CODES, Problem
 from agent_app.prompt.prompt import Prompt, Segments
 from agent_app.prompt.schema import frontmatter_schema
 from agent_app.prompt.scratchpad import scratchpad
+from agent_app.prompt.testing import PromptTest
 
 __all__ = [
     "CODES",
@@ -16,11 +18,15 @@ __all__ = [
     "Problem",
     "Prompt",
     "PromptEntry",
+    "PromptTest",
     "Segments",
     "check_file",
+    "check_library",
     "from_langchain",
     "frontmatter_schema",
+    "library_folders",
     "list_prompts",
     "load_prompt",
+    "new_prompt",
     "scratchpad",
 ]

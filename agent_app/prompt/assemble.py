@@ -14,6 +14,7 @@ from agent_app.prompt.library import LeadsOut, find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.source import LARGEST, Source, read_source
 from agent_app.prompt.template import Segment, Slot, joined, parse
+from agent_app.prompt.testing import faults_of_test
 from agent_app.prompt.yaml_marks import Marked
 
 RUN_SLOTS = ("tools", "tool_names", "input", "agent_scratchpad")
@@ -43,6 +44,8 @@ class Content:
     version: str
     inputs: Mapping[str, Input]
     stop: tuple[str, ...]
+    openings: tuple[str, ...]
+    """How a final answer begins; none: as the model likes."""
     examples: tuple[Example, ...]
     model: Mapping[str, Any]
     tests: tuple[Mapping[str, Any], ...]
@@ -99,6 +102,7 @@ class _Assembly:
         self.fills: dict[str, _Fill] = {}
         self.done: dict[str, tuple[Segment, ...]] = {}
         self.answers: dict[str, str] = {}
+        self.openings: list[str] = list(source.front.plain().get("openings", ()))
         self.used: set[str] = set()
 
     def content(self) -> Content:
@@ -111,12 +115,14 @@ class _Assembly:
         messages = tuple(self.read_message(*section) for section in self.sections())
         if not self.swapped:
             self.check_use()
+            self.check_tests()
         return Content(
             name=source.path.stem,
             description=plain.get("description", ""),
             version=plain.get("version", "0"),
             inputs=self.inputs,
             stop=tuple(plain.get("stop", ())),
+            openings=tuple(self.openings),
             examples=tuple(self.examples),
             model=plain.get("model", {}),
             tests=tuple(plain.get("tests", ())),
@@ -162,6 +168,7 @@ class _Assembly:
             for name, text in part.mapping("texts").items():
                 self.add_fill(name, str(text.value), text.line, part, slot, at)
             self.answers |= {name: str(text.value) for name, text in part.mapping("answers").items()}
+            self.openings += part.front.plain().get("openings", ())
 
     def read_part(self, path: str, at: Marked) -> Source | None:
         try:
@@ -292,3 +299,22 @@ class _Assembly:
         examples = self.source.get(EXAMPLES)
         if examples is not None and EXAMPLES not in self.used:
             self.add("P008", examples, "the examples are not used", "write {examples} where they belong")
+
+    def check_tests(self) -> None:
+        tests = self.source.get("tests")
+        for test in tests.value if tests is not None and isinstance(tests.value, list) else ():
+            for at, message, fix in faults_of_test(test, self.inputs, takes_input="input" in self.used):
+                self.add("P015", at, message, fix)
+
+
+def with_examples(content: Content, examples: str) -> tuple[Message, ...]:
+    """Return a prompt's messages with a text where the examples are shown; an empty one leaves no hole."""
+    if EXAMPLES in content.inputs:
+        return content.messages
+
+    def put(segment: Segment) -> Segment:
+        if isinstance(segment, str) or segment.name != EXAMPLES:
+            return segment
+        return examples + segment.tail if examples else ""
+
+    return tuple(replace(m, segments=joined(put(s) for s in m.segments)) for m in content.messages)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from agent_app.labels import QUESTION, THOUGHT
@@ -70,9 +71,32 @@ def example_from(at: Marked) -> Example:
 
 
 def usable(examples: Iterable[Example], tool_names: Iterable[str]) -> list[Example]:
-    """Return the examples that use none but these tools."""
-    offered = frozenset(tool_names)
-    return [example for example in examples if example.tools <= offered]
+    """Return the examples that use none but these tools.
+
+    An example may name a tool by patterns, such as ``*search*|*lookup*``; it stands for the first
+    tool that one of them fits, so that one example serves whatever search an agent is given.
+    """
+    offered = tuple(tool_names)
+    fitted = (_fitted(example, offered) for example in examples)
+    return [example for example in fitted if example.tools <= frozenset(offered)]
+
+
+def _fitted(example: Example, offered: Sequence[str]) -> Example:
+    """Put real tools in the place of patterns."""
+    return replace(
+        example,
+        steps=tuple(
+            replace(step, tool=_first_fit(step.tool, offered)) if isinstance(step, Action) else step
+            for step in example.steps
+        ),
+    )
+
+
+def _first_fit(pattern: str, offered: Sequence[str]) -> str:
+    if "*" not in pattern:
+        return pattern
+    fits = (name for name in offered if any(fnmatchcase(name, p) for p in pattern.split("|")))
+    return next(fits, pattern)
 
 
 def examples_text(examples: Iterable[Example]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +57,23 @@ def wrong_type(value: object, wanted: InputType) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return f"it takes a number, not {value}"
     return None
+
+
+def value_from(text: str, wanted: InputType) -> Value:
+    """Read a value that was typed in: ``3``, ``2.5``, ``true``, or a list as JSON, ``["a", "b"]``.
+
+    Raises:
+        ValueError: it is not of the type; says what the type takes.
+    """
+    value: Any = text
+    if wanted != "string":
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(text)
+    wrong = wrong_type(value, wanted)
+    if wrong:
+        raise ValueError(wrong)
+    kept: Value = value
+    return kept
 
 
 def as_text(value: Value) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import PromptError
-from agent_app.prompt.assemble import EXAMPLES, ROLES, RUN_SLOTS, Content
+from agent_app.prompt.assemble import ROLES, RUN_SLOTS, Content, with_examples
 from agent_app.prompt.inputs import as_text
-from agent_app.prompt.template import Segment, Slot, as_source, joined, slot_names
+from agent_app.prompt.template import as_source, slot_names
 
 if TYPE_CHECKING:
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
@@ -31,7 +31,7 @@ def to_template(content: Content, examples: str) -> PromptTemplate | ChatPromptT
     """
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
-    messages = [(m.role, _with_examples(m.segments, content, examples)) for m in content.messages]
+    messages = [(m.role, m.segments) for m in with_examples(content, examples)]
     names = {name for _, segments in messages for name in slot_names(segments)}
     defaults = {
         name: as_text(spec.default)
@@ -75,19 +75,6 @@ def front_and_body_of(template: object) -> tuple[dict[str, Any], str]:
         sections.append(f"# {role}\n{prompt.template}")
     front = _front(template.input_variables, template.partial_variables)
     return {**front, "chat": True}, "\n".join(sections)
-
-
-def _with_examples(segments: tuple[Segment, ...], content: Content, examples: str) -> tuple[Segment, ...]:
-    if EXAMPLES in content.inputs:
-        return segments
-    put: list[Segment] = []
-    for segment in segments:
-        shows = isinstance(segment, Slot) and segment.name == EXAMPLES
-        if isinstance(segment, Slot) and shows:
-            put.append(examples + segment.tail if examples else "")
-        else:
-            put.append(segment)
-    return joined(put)
 
 
 def _front(names: list[str], defaults: Any) -> dict[str, Any]:

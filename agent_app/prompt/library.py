@@ -16,7 +16,9 @@ from agent_app.errors import PromptError, UnknownName
 from agent_app.prompt.problems import Unusable
 from agent_app.prompt.source import read_source
 
-_PROMPT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_PROJECT = Path("prompts")
+PROMPT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""What a prompt may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,28 @@ class LeadsOut(PromptError):  # noqa: N818 - it reads as what it is
     def __init__(self, what: str, fix: str, file: Path | None = None) -> None:
         self.what, self.fix = what, fix
         super().__init__(f"{what}; {fix}", file=file)
+
+
+def library_folders(own: Path | None = None) -> tuple[Path, ...]:
+    """Return the libraries in the order in which they go before each other, each once.
+
+    That is the folder given, the user's own, the project's, and the built-in one. The project's is the
+    folder ``prompts`` in the current directory, where there is one.
+
+    Args:
+        own: a folder that goes before all others.
+
+    Raises:
+        PromptError: that folder is not there.
+    """
+    if own is not None and not own.is_dir():
+        raise PromptError("there is no such folder of prompts", file=own)
+    given = [own] if own is not None else []
+    project = [_PROJECT.absolute()] if _PROJECT.is_dir() else []
+    once: dict[Path, Path] = {}
+    for folder in (*given, places.user_folder("prompts"), *project, places.builtin("prompts")):
+        once.setdefault(folder.resolve(), folder)
+    return tuple(once.values())
 
 
 def list_prompts(folders: Sequence[Path] = ()) -> list[PromptEntry]:
@@ -72,7 +96,7 @@ def find_prompt(name: str | Path, folders: Sequence[Path]) -> tuple[Path, tuple[
             raise PromptError("there is no such file", file=path)
         return path, _each_once([path.resolve().parent, *folders, builtin])
     libraries = tuple(folders) or (builtin,)
-    path_found = find_file(f"{name}.md", libraries) if _PROMPT_NAME.fullmatch(name) else None
+    path_found = find_file(f"{name}.md", libraries) if PROMPT_NAME.fullmatch(name) else None
     if path_found is None:
         raise UnknownName("prompt", name, {n for folder in libraries for n in _names(folder)})
     return path_found, _each_once([*libraries, builtin])
@@ -120,7 +144,7 @@ def _is_file(path: Path) -> bool:
 
 def _names(folder: Path) -> Iterator[str]:
     for path in folder.glob("*.md"):
-        if _PROMPT_NAME.fullmatch(path.stem):
+        if PROMPT_NAME.fullmatch(path.stem):
             yield path.stem
 
 

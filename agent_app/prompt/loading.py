@@ -10,7 +10,7 @@ from agent_app import places
 from agent_app.errors import PromptError
 from agent_app.prompt.assemble import assemble
 from agent_app.prompt.langchain_template import front_and_body_of
-from agent_app.prompt.library import find_prompt
+from agent_app.prompt.library import LeadsOut, find_file, find_prompt, list_prompts
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.prompt import Prompt, prompt_from
 from agent_app.prompt.saving import front_and_body, write_text
@@ -54,7 +54,28 @@ def check_file(path: str | Path, folders: Sequence[Path] = ()) -> list[Problem]:
     Raises:
         PromptError: there is no such file.
     """
-    file, libraries = find_prompt(Path(path), folders)
+    return _problems(*find_prompt(Path(path), folders))
+
+
+def check_library(folders: Sequence[Path]) -> dict[Path, list[Problem]]:
+    """Check every prompt of some libraries, the shadowed ones too, as it is loaded by its name.
+
+    Returns:
+        For each file all that is wrong with it, in the order of `list_prompts`.
+    """
+    paths = [path for entry in list_prompts(folders) for path in (entry.path, *entry.shadows)]
+    return {path: _named_problems(path, folders) for path in paths}
+
+
+def _named_problems(path: Path, folders: Sequence[Path]) -> list[Problem]:
+    try:
+        find_file(path.name, [path.parent])
+    except LeadsOut as error:
+        return [Problem("P001", path, 1, 1, error.what, error.fix)]
+    return _problems(path, (*folders, places.builtin("prompts")))
+
+
+def _problems(file: Path, libraries: Sequence[Path]) -> list[Problem]:
     problems: list[Problem] = []
     try:
         assemble(read_source(file, "prompt"), libraries, problems)

@@ -22,6 +22,7 @@ CODES = {
     "P012": "parts go round in a circle",
     "P013": "the prompt is too large when its parts are put in",
     "P014": "a chat prompt is not divided into roles",
+    "P015": "a test cannot be run",
 }
 """Every code, and what it stands for."""
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent_app.errors import PromptError, UnknownName, suggest
 from agent_app.labels import THOUGHT
-from agent_app.prompt.assemble import EXAMPLES, Content, assemble
+from agent_app.prompt.assemble import EXAMPLES, Content, assemble, with_examples
 from agent_app.prompt.examples import examples_text, usable
 from agent_app.prompt.inputs import Value, as_text, wrong_type
 from agent_app.prompt.langchain_template import to_template
 from agent_app.prompt.library import find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
-from agent_app.prompt.saving import file_text, write_text
+from agent_app.prompt.saving import body_text, file_text, write_text
 from agent_app.prompt.scratchpad import MAX_OBSERVATION, quoted, scratchpad
 from agent_app.prompt.source import Source
 from agent_app.prompt.template import Segment, Slot, fill, slot_names
@@ -54,7 +54,7 @@ class Prompt(Content):
             [m.role, *(s if isinstance(s, str) else [s.name] for s in m.segments)] for m in self.messages
         ]
         examples = [example.text for example in self.examples]
-        data = json.dumps([messages, inputs, examples, self.stop], sort_keys=True)
+        data = json.dumps([messages, inputs, examples, self.stop, self.openings], sort_keys=True)
         return hashlib.sha256(data.encode()).hexdigest()
 
     @functools.cached_property
@@ -62,6 +62,11 @@ class Prompt(Content):
         """The names that values are given to, in the order of the text."""
         names = slot_names(s for message in self.messages for s in message.segments)
         return tuple(n for n in names if not self._holds_examples(n))
+
+    @property
+    def text(self) -> str:
+        """The body with its parts and examples put in; its slots stand as ``{name}``, braces doubled."""
+        return body_text(with_examples(self, examples_text(self.examples)))
 
     def render(self, /, **values: Value) -> str:
         """Put a value into each slot and return the text; values go in as they are.
@@ -94,8 +99,8 @@ class Prompt(Content):
         steps: Sequence[Step],
         tools: str,
         tool_names: Sequence[str],
-        *,
         max_observation: int = MAX_OBSERVATION,
+        /,
         **values: Value,
     ) -> Segments:
         """Write the prompt for the next reply of a run.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ def file_text(content: Content, name: str) -> str:
     front["inputs"] = {key: spec.to_dict() for key, spec in content.inputs.items()}
     front["examples"] = [example.to_dict() for example in content.examples]
     front["stop"] = list(content.stop)
+    front["openings"] = list(content.openings)
     front["model"] = dict(content.model)
     front["tests"] = [dict(test) for test in content.tests]
     chat = bool(content.messages[0].role) if content.messages else True
@@ -65,14 +65,23 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise PromptError("there is a file already; choose another path, or pass overwrite=True", file=path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            Path(temporary).replace(path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(temporary).unlink()
+        replace_file(path, text)
     except OSError as error:
         raise PromptError(f"cannot write the file: {error.strerror}", file=path) from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, in UTF-8, in a folder that is made when it is not there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()

@@ -1,0 +1,241 @@
+"""`agent-app prompts test`: the tests that prompt files carry, run on a model."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import click
+
+from agent_app.cli import options
+from agent_app.cli.fetching import make_sure
+from agent_app.cli.prompts.rendering import first_messages, tools_at_hand
+from agent_app.cli.prompts.tokens import (
+    Count,
+    Messages,
+    count_with,
+    open_tokenizer,
+    tokenizer_name,
+    tokenizer_option,
+)
+from agent_app.cli.waiting import waiting
+from agent_app.errors import AgentAppError, UserError
+from agent_app.prompt import Prompt, PromptTest, library_folders, list_prompts, load_prompt
+from agent_app.settings import Settings
+from agent_app.terminal import clean_line, stdout
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agent_app.toolbox import Toolbox
+
+
+Status: TypeAlias = Literal["ok", "FAIL", "ERROR"]
+"""Right; not as expected; or the answer could not be had."""
+
+_OK: Status = "ok"
+_FAIL: Status = "FAIL"
+_ERROR: Status = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one test of a prompt went."""
+
+    prompt: Prompt
+    test: PromptTest
+    status: Status
+    reasons: tuple[str, ...]
+    answer: str
+    seconds: float
+
+
+@click.command(short_help="Run the tests in prompt files.")
+@click.argument("names", nargs=-1)
+@options.together(options.model, options.prompts_dir, options.tools_dir)
+@tokenizer_option
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write JUnit XML as well.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet.")
+def test(
+    names: tuple[str, ...],
+    model: str | None,
+    prompts_dir: Path | None,
+    tools_dir: Path | None,
+    tokenizer: str | None,
+    junit: Path | None,
+    yes: bool,
+) -> None:
+    """Run the tests in the prompt files NAMES, or in all prompts there are.
+
+    \b
+    agent-app prompts test pirate
+    agent-app prompts test -m scripted:replies.txt --junit report.xml ./mine.md
+
+    A test stands under `tests` in a prompt file: an `input`, values for `inputs`, and what must be
+    true of the answer: `contains`, `lacks`, `matches` (regular expressions). `max_tokens` is how long
+    the prompt itself may be; a test of that alone asks no model. The exit code is 1 when one fails.
+    """
+    settings = options.settings(model=model, prompts_dir=prompts_dir, tools_dir=tools_dir)
+    pairs = _tests(names, library_folders(settings.prompts_dir))
+    if any(test.needs_answer for _, test in pairs):
+        make_sure(settings, yes=yes)
+    runner = _Runner(settings, tokenizer)
+    outcomes = []
+    for prompt, case in pairs:
+        outcomes.append(runner.run(prompt, case))
+        for line in _lines(outcomes[-1]):
+            stdout().line(clean_line(line))
+    stdout().line(_summary(outcomes))
+    if junit is not None:
+        _write_junit(junit, outcomes, settings.model)
+    runner.close()
+    if any(outcome.status != "ok" for outcome in outcomes):
+        sys.exit(1)
+
+
+def _tests(names: Sequence[str], folders: Sequence[Path]) -> list[tuple[Prompt, PromptTest]]:
+    """Return the tests of the named prompts, or of all of them, each with its prompt.
+
+    Raises:
+        UserError: a prompt that is named has no tests, or none has any.
+    """
+    prompts = [load_prompt(name, folders=folders) for name in names or _all_names(folders)]
+    for prompt in prompts if names else ():
+        if not prompt.tests:
+            raise UserError(f"{prompt.path}: it has no tests; write some under 'tests'")
+    pairs = [(prompt, PromptTest.from_dict(entry)) for prompt in prompts for entry in prompt.tests]
+    if not pairs:
+        raise UserError("no prompt has tests; write some under 'tests' in a prompt file")
+    return pairs
+
+
+def _all_names(folders: Sequence[Path]) -> list[str]:
+    return [entry.name for entry in list_prompts(folders)]
+
+
+class _Runner:
+    """Runs tests; the model, the tools and the tokenizer are loaded when a test first needs them."""
+
+    def __init__(self, settings: Settings, tokenizer: str | None) -> None:
+        self._settings = settings
+        self._tokenizer = tokenizer_name(tokenizer, settings)
+        self._asked = False
+
+    def run(self, prompt: Prompt, test: PromptTest) -> Outcome:
+        """Run one test. What goes wrong on the way to the answer is an error of the test."""
+        began = time.monotonic()
+        messages = first_messages(prompt, self.toolbox, test.values)
+        model = self.model if test.needs_answer else None
+        reasons = [] if test.max_tokens is None else self.too_long(messages, test.max_tokens)
+        answer, status = "", _OK
+        try:
+            if model is not None:
+                with waiting(prompt.name):
+                    answer = self.answer(model, prompt, test, messages)
+                reasons += test.misses(answer)
+            if reasons:
+                status = _FAIL
+        except AgentAppError as error:
+            reasons.append(str(error))
+            status = _ERROR
+        return Outcome(prompt, test, status, tuple(reasons), answer, time.monotonic() - began)
+
+    def too_long(self, messages: Messages, limit: int) -> list[str]:
+        """Return what is wrong with the length of a prompt, if anything is."""
+        tokens = self.count(messages)
+        return [f"the prompt has {tokens} tokens; at most {limit} are allowed"] if tokens > limit else []
+
+    def answer(self, model: BaseChatModel, prompt: Prompt, test: PromptTest, messages: Messages) -> str:
+        """Return a run's final answer, or the model's reply to a prompt that is not for runs."""
+        from agent_app.agent import Agent
+        from agent_app.models import explain
+
+        self._asked = True
+        if "agent_scratchpad" in prompt.slots:
+            settings = self._settings
+            agent = Agent(
+                model,
+                prompt,
+                max_steps=settings.max_steps,
+                max_seconds=settings.max_seconds,
+                settings=settings,
+            )
+            return agent.invoke(test.values).text
+        said = [(role or "human", text) for role, text in messages]
+        try:
+            return model.invoke(said, stop=list(prompt.stop) or None).text
+        except Exception as error:
+            raise explain(error) or error from error
+
+    def close(self) -> None:
+        """Make sure that no reply of a scripted model is left over.
+
+        Raises:
+            ScriptError: one is.
+        """
+        if not self._asked:
+            return
+        from agent_app.models.scripted import ScriptedModel
+
+        if isinstance(self.model, ScriptedModel):
+            self.model.assert_done()
+
+    @functools.cached_property
+    def model(self) -> BaseChatModel:
+        """The model that is asked."""
+        from agent_app.models import load_model
+
+        with waiting("loading"):
+            return load_model(self._settings.model, settings=self._settings)
+
+    @functools.cached_property
+    def toolbox(self) -> Toolbox:
+        """The tools at hand."""
+        return tools_at_hand(self._settings)
+
+    @functools.cached_property
+    def count(self) -> Count:
+        """What counts tokens; a model is not loaded twice."""
+        from agent_app.models import name_of
+
+        if "model" in vars(self) and name_of(self.model) == self._tokenizer:
+            return count_with(self.model)
+        return open_tokenizer(self._tokenizer, self._settings)
+
+
+def _lines(outcome: Outcome) -> Iterator[str]:
+    yield f"{outcome.status:<6}{outcome.prompt.name}: {outcome.test.title}"
+    for reason in outcome.reasons:
+        yield f"      {reason}"
+    if outcome.reasons and outcome.answer:
+        yield f"      the answer: {outcome.answer}"
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    statuses = [outcome.status for outcome in outcomes]
+    parts = [
+        f"{statuses.count('ok')} passed",
+        f"{statuses.count('FAIL')} failed",
+        f"{statuses.count('ERROR')} could not be run",
+    ]
+    return ", ".join(part for part in parts if not part.startswith("0 "))
+
+
+def _write_junit(file: Path, outcomes: Sequence[Outcome], model: str) -> None:
+    from agent_app.cli.prompts.junit import junit_xml
+    from agent_app.prompt.saving import replace_file
+
+    try:
+        replace_file(file, junit_xml(outcomes, model))
+    except OSError as error:
+        raise UserError(f"{file}: cannot write the file: {error.strerror}") from error
