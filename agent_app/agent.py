@@ -36,10 +36,6 @@ from agent_app.toolbox import Toolbox, load_tools
 LONGEST_QUESTION = 50_000
 """In characters; far more than any question, and less than what would only waste a model's time."""
 
-_LAST_THOUGHT = "I may use no more tools, so I give the best answer that I can from what I have seen"
-
-import os
-_PREFIX = os.environ.get("LAB_PREFIX", "")
 Question: TypeAlias = str | Mapping[str, Any]
 
 
@@ -332,10 +328,13 @@ class _Run:
         head, tail = parts.prompt.render_run(
             self.question, self.steps, parts.described, parts.toolbox.names, **self.values
         )
-        prefix = _PREFIX.replace("{input}", self.question.rstrip("?.! ")) if self.steps and not request.last else ""
-        tail += prefix
+        begun = ""
         if request.last:
-            tail = f"{tail} {_LAST_THOUGHT}\n{FINAL_ANSWER}:"
+            begun = parts.prompt.thought("last", self.question)
+            tail = f"{tail} {begun}\n{FINAL_ANSWER}:"
+        elif self.steps and parts.traits.continues:
+            begun = parts.prompt.thought("after_observation", self.question)
+            tail = f"{tail} {begun}" if begun else tail
         options: dict[str, Any] = {}
         if parts.traits.grammar:
             options["grammar"] = parts.last_grammar if request.last else parts.grammar
@@ -344,7 +343,7 @@ class _Run:
         messages: list[BaseMessage] = [HumanMessage(head + tail)]
         if parts.traits.continues:
             messages = [HumanMessage(head.rstrip()), AIMessage(tail)]
-        return _Call(self, messages, options, last=request.last)
+        return _Call(self, messages, options, begun, last=request.last)
 
     def result(self) -> Result:
         end = self.steps[-1] if self.steps else None
@@ -365,11 +364,14 @@ class _Call:
     """One call of the model: what it is asked, and its reply as it comes in."""
 
     def __init__(
-        self, run: _Run, messages: list[BaseMessage], options: dict[str, Any], *, last: bool
+        self, run: _Run, messages: list[BaseMessage], options: dict[str, Any], begun: str, *, last: bool
     ) -> None:
         self.messages, self.options = messages, options
         self.reader: ReplyReader = run.parts.parser.reader()
-        self._run, self._last = run, last
+        self._run = run
+        self._begun = begun
+        """How the thought begins: the prompt has written that for the model."""
+        self._said_begun = not begun
         self._reply: list[str] = []
         self._tokens = Usage(calls=1)
         if last:
@@ -380,8 +382,7 @@ class _Call:
         text = message.text
         self._reply.append(text)
         self._tokens += _tokens(message)
-        for piece in self.reader.feed(text):
-            yield _said(piece)
+        yield from self._said(self.reader.feed(text))
 
     def take(self, message: BaseMessage) -> None:
         """Take the whole reply, of which nobody wants to see the parts."""
@@ -391,22 +392,25 @@ class _Call:
     def move(self) -> Move:
         """End the reply and return what the model wants."""
         self._run.usage += self._tokens
+        reply = "".join(self._reply)
         try:
             move = self.reader.close()
         except FormatError as error:
-            return Unread("".join(self._reply), str(error.observation))
-        if self._last and isinstance(move, Answer) and not move.thought:
-            return dataclasses.replace(move, thought=_LAST_THOUGHT)
-        return move
+            return Unread(f"{self._begun}{reply}", str(error.observation))
+        return dataclasses.replace(move, thought=f"{self._begun} {move.thought}".strip())
 
     def rest(self) -> Iterator[Said]:
         """Tell what became certain only at the reply's end."""
-        for piece in self.reader.pieces():
-            yield _said(piece)
+        yield from self._said(self.reader.pieces())
 
-
-def _said(piece: Piece) -> Said:
-    return Said(piece.kind, piece.text)
+    def _said(self, pieces: Sequence[Piece]) -> Iterator[Said]:
+        for piece in pieces:
+            text = piece.text
+            if not self._said_begun:
+                self._said_begun = True
+                yield Said("thought", self._begun)
+                text = f" {text}" if piece.kind == "thought" else text
+            yield Said(piece.kind, text)
 
 
 def _tokens(message: BaseMessage) -> Usage:

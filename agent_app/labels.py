@@ -138,15 +138,15 @@ def may_begin(partial: str) -> bool:
     return any(word.replace(" ", "").casefold().startswith(letters) for word in _WORDS)
 
 
-def fence(text: str) -> str:
+def fence(text: str, mark: str = "| ") -> str:
     """Quote in foreign text whatever could be taken for the format's own words or for a chat template's.
 
-    A line that begins with a label gets ``| `` before it; a control token is broken up with spaces
+    A line that begins with a label gets `mark` before it; a control token is broken up with spaces
     (``<|im_end|>`` becomes ``< |im_end| >``). All else stays as it is, and every kind of line end
     becomes ``\\n``, because what a model takes for a new line is not only ``\\n``.
     """
     lines = _LINE_END.split(text)
-    quoted = "\n".join(f"| (untrusted) {line}" if _looks_like_label(line) else line for line in lines)
+    quoted = "\n".join(f"{mark}{line}" if _looks_like_label(line) else line for line in lines)
     return _CONTROL_TOKEN.sub(lambda m: f"{m[0][0]} {m[0][1:-1]} {m[0][-1]}", quoted)
 
 

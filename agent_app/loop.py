@@ -7,6 +7,7 @@ that one body of logic serves every way of running an agent, and is tested with 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -52,8 +53,8 @@ class Limits:
     """Wall-clock time; looked at between steps, so that a step under way is finished."""
     format_errors: int = 3
     """Replies that could not be read, in the whole run."""
-    repeats: int = 2
-    """Reminders that an action was just done already, one after the other."""
+    repeats: int = 1
+    """Reminders that an action was done already, in the whole run."""
 
 
 def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) -> Loop:
@@ -72,7 +73,7 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
     """
     deadline = None if limits.seconds is None else clock() + limits.seconds
     actions = format_errors = repeats = 0
-    result = Observation("")
+    results: dict[str, Observation] = {}
     while True:
         stopped_by = _limit_met(limits, actions, format_errors, repeats)
         if stopped_by is None and deadline is not None and clock() >= deadline:
@@ -89,17 +90,17 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
             _note(steps, move)
             continue
         assert isinstance(move, Action)
-        repeated = _last_action(steps) == (move.tool, move.input)
         steps.append(move)
         actions += 1
-        repeats = repeats + 1 if repeated else 0
-        if repeated:
-            steps.append(Observation(_reminder(move, result), error=True))
+        call = json.dumps([move.tool, move.input], sort_keys=True)
+        if call in results:
+            repeats += 1
+            steps.append(Observation(_reminder(move, results[call]), error=True))
             continue
         observation = yield RunTool(move)
         assert isinstance(observation, Observation)
         steps.append(observation)
-        result = observation
+        results[call] = observation
 
 
 def _limit_met(limits: Limits, actions: int, format_errors: int, repeats: int) -> StoppedBy | None:
@@ -117,16 +118,6 @@ def _note(steps: list[Step], move: Move | Observation) -> None:
         steps.append(Observation(move.sentence, error=True))
 
 
-def _last_action(steps: list[Step]) -> tuple[str, object] | None:
-    """Return the action that the newest observation belongs to, unless a reply in between was unreadable."""
-    for step in reversed(steps):
-        if isinstance(step, Action):
-            return step.tool, step.input
-        if isinstance(step, Unreadable):
-            return None
-    return None
-
-
 def _reminder(action: Action, result: Observation) -> str:
     """Tell the model again what it has seen already.
 
@@ -135,5 +126,5 @@ def _reminder(action: Action, result: Observation) -> str:
         result: what the tool gave when it was run.
     """
     told = " It did not help." if result.error or not result.text else f" It gave: {result.text}"
-    done = f"You have just used {action.tool} with this same input.{told}"
+    done = f"You have used {action.tool} with this same input already.{told}"
     return f"{done} Do something else, or give the Final Answer."

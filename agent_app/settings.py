@@ -75,6 +75,11 @@ def endpoint() -> str | None:
     return os.environ.get("OPENAI_BASE_URL") or None
 
 
+def preset(variable: str, value: str) -> None:
+    """Set a variable that a library in this process reads, unless the user has set it."""
+    os.environ.setdefault(variable, value)
+
+
 def terminal_has_colours() -> bool:
     """Say whether the terminal, if there is one, may be given colours: neither NO_COLOR nor TERM=dumb."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
+from agent_app.jsonish import encodable
 from agent_app.steps import Action, Arguments, Observation
 
 if TYPE_CHECKING:
@@ -364,7 +365,9 @@ def _observed(result: Any) -> Observation:
 
 
 def _as_text(result: Any) -> str:
-    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    """Write what a tool gave or was given; halves of surrogate pairs are mended, as no UTF-8 holds them."""
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    return encodable(text)
 
 
 def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Observation:
@@ -409,7 +412,7 @@ def _problem(detail: Mapping[str, Any]) -> str:
 
 
 def _complaint(text: str) -> Observation:
-    return Observation(_one_line(text), error=True)
+    return Observation(encodable(_one_line(text)), error=True)
 
 
 def _one_line(text: str) -> str:

@@ -157,6 +157,30 @@ def test_values_for_inputs_of_the_prompt(run: Run, folder: Path) -> None:
     assert run(*ASK, "Hi") == (2, "", "agent-app: the prompt 'mate' needs a value for {tongue}\n")
 
 
+def test_each_value_is_read_as_the_type_of_its_input(run: Run, folder: Path) -> None:
+    inputs = "inputs: {n: {type: integer}, x: {type: number}, b: {type: boolean}, l: {type: list}, s: {}}"
+    spoken = "Speak {n} {x} {b} {s} {l}.\nQuestion:"
+    asking = PROMPT.replace('"7"', f'"7"\n{inputs}').replace("Question:", spoken)
+    write(folder, {"mate.md": asking})
+    values = ("-P", "n=3", "-P", "x=2.5", "-P", "b=true", "-P", 'l=["a", "b=c"]', "-P", "s=4")
+    assert run(*ASK, "-q", *values, "Hi") == (0, "Arg, 1081!\n", "")
+    assert run("prompts", "render", "mate.md", *values, "-P", "input=Hi").out.endswith(
+        "\nSpeak 3 2.5 true 4 - a\n- b=c.\nQuestion: Hi\nThought:\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "takes"),
+    [("many", "a whole number, not text"), ("2.5", "a whole number, not a number")],
+)
+def test_a_value_that_does_not_fit_its_input_is_told_before_a_model_is_looked_for(
+    value: str, takes: str, run: Run, folder: Path
+) -> None:
+    write(folder, {"mate.md": PROMPT.replace('"7"', '"7"\ninputs: {n: {type: integer}}') + "{n}"})
+    said = f"agent-app: n='{value}' does not fit the prompt 'mate'; it takes {takes}\n"
+    assert run("ask", "-p", "mate.md", "-m", "embedded:none.gguf", "-P", f"n={value}", "Hi") == (2, "", said)
+
+
 def test_without_tools_there_is_none(run: Run) -> None:
     code, out, err = run(*ASK, "--no-tools", "Hi")
     assert (code, out) == (0, "Arg, 1081!\n")

@@ -72,7 +72,10 @@ def test_it_names_the_weekday_of_a_date(query: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("query", "line"),
     [
-        ("days between 2024-01-01 and 2024-12-25", "359 days from Monday 2024-01-01 to Wednesday 2024-12-25"),
+        (
+            "days between 2024-01-01 and 2024-12-25",
+            "359 days (11 months, 24 days) from Monday 2024-01-01 to Wednesday 2024-12-25",
+        ),
         (
             "how many days from 2024-03-01 to 2024-03-15",
             "14 days from Friday 2024-03-01 to Friday 2024-03-15",
@@ -81,8 +84,11 @@ def test_it_names_the_weekday_of_a_date(query: str, line: str) -> None:
             "days between March 2, 2024 and March 1, 2024",
             "1 day from Saturday 2024-03-02 back to Friday 2024-03-01",
         ),
-        ("days until 2026-12-25", "298 days from Monday 2026-03-02 to Friday 2026-12-25"),
-        ("how many days since 2026-01-01", "60 days from Thursday 2026-01-01 to Monday 2026-03-02"),
+        ("days until 2026-12-25", "298 days (9 months, 23 days) from Monday 2026-03-02 to Friday 2026-12-25"),
+        (
+            "how many days since 2026-01-01",
+            "60 days (2 months, 1 day) from Thursday 2026-01-01 to Monday 2026-03-02",
+        ),
         ("2024-01-31 + 45 days", "2024-01-31 + 45 days is Saturday 2024-03-16"),
         ("2024-01-31 - 10 days", "2024-01-31 - 10 days is Sunday 2024-01-21"),
         ("2024-01-31 plus 1 week and 2 days", "2024-01-31 + 9 days is Friday 2024-02-09"),

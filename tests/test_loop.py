@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import pytest
+
 from agent_app.loop import CallModel, Limits, Move, Request, RunTool, Unread, react_loop
 from agent_app.steps import Action, Answer, Observation, Step, StoppedBy, Unreadable
 
@@ -14,9 +16,15 @@ FOUR, NOON = Observation("4"), Observation("noon")
 ANSWER = Answer("Arg, 4")
 ASK, LAST = CallModel(), CallModel(last=True)
 UNREAD = Unread("hm", "Write 'Action:'.")
-REMINDER = (
-    "You have just used calculator with this same input. It gave: 4 "
-    "Do something else, or give the Final Answer."
+REMINDER = Observation(
+    "You have used calculator with this same input already. It gave: 4 "
+    "Do something else, or give the Final Answer.",
+    error=True,
+)
+NO_HELP = Observation(
+    "You have used clock with this same input already. It did not help. "
+    "Do something else, or give the Final Answer.",
+    error=True,
 )
 
 
@@ -63,64 +71,95 @@ def test_an_unreadable_reply_is_kept_and_the_model_is_told_why() -> None:
     )
 
 
-def test_an_action_is_not_run_twice_in_a_row_but_its_result_is_told_again() -> None:
+def test_an_action_is_not_run_twice_but_its_result_is_told_again() -> None:
+    run = play([ADD, FOUR, ADD, ANSWER], Limits(repeats=2))
+    assert run == Run([ASK, RunTool(ADD), ASK, ASK], [ADD, FOUR, ADD, REMINDER, ANSWER], None)
+
+
+def test_the_first_reminder_leads_to_the_last_call() -> None:
     run = play([ADD, FOUR, ADD, ANSWER])
-    reminder = Observation(REMINDER, error=True)
-    assert run == Run([ASK, RunTool(ADD), ASK, ASK], [ADD, FOUR, ADD, reminder, ANSWER], None)
+    assert run == Run([ASK, RunTool(ADD), ASK, LAST], [ADD, FOUR, ADD, REMINDER, ANSWER], "repeats")
+
+
+def test_an_action_is_remembered_whatever_was_done_since() -> None:
+    other = Action("calculator", "2 + 3", "add")
+    run = play([ADD, FOUR, other, Observation("5"), TIME, NOON, ADD, ANSWER])
+    assert run == Run(
+        [ASK, RunTool(ADD), ASK, RunTool(other), ASK, RunTool(TIME), ASK, LAST],
+        [ADD, FOUR, other, Observation("5"), TIME, NOON, ADD, REMINDER, ANSWER],
+        "repeats",
+    )
+
+
+def test_an_unreadable_reply_makes_no_action_forgotten() -> None:
+    told: list[Step] = [Unreadable("hm"), Observation("Write 'Action:'.", error=True)]
+    assert play([ADD, FOUR, UNREAD, ADD, ANSWER]) == Run(
+        [ASK, RunTool(ADD), ASK, ASK, LAST], [ADD, FOUR, *told, ADD, REMINDER, ANSWER], "repeats"
+    )
 
 
 def test_the_reminder_tells_the_result_of_this_action_and_of_no_other() -> None:
     failed = Observation("there is no such place", error=True)
-    run = play([ADD, FOUR, TIME, failed, TIME, ANSWER])
-    assert run.steps[5] == Observation(
-        "You have just used clock with this same input. It did not help. "
-        "Do something else, or give the Final Answer.",
-        error=True,
+    run = play([ADD, FOUR, TIME, failed, ADD, TIME, ANSWER], Limits(repeats=2))
+    assert run == Run(
+        [ASK, RunTool(ADD), ASK, RunTool(TIME), ASK, ASK, LAST],
+        [ADD, FOUR, TIME, failed, ADD, REMINDER, TIME, NO_HELP, ANSWER],
+        "repeats",
     )
 
 
 def test_a_result_without_words_is_not_told_again() -> None:
-    run = play([TIME, Observation(""), TIME, ANSWER])
-    assert run.steps[3] == Observation(
-        "You have just used clock with this same input. It did not help. "
-        "Do something else, or give the Final Answer.",
-        error=True,
-    )
+    nothing = Observation("")
+    run = play([TIME, nothing, TIME, ANSWER])
+    assert run == Run([ASK, RunTool(TIME), ASK, LAST], [TIME, nothing, TIME, NO_HELP, ANSWER], "repeats")
 
 
-def test_an_action_may_be_done_again_later_or_with_another_input() -> None:
-    other = Action("calculator", "2 + 3", "add")
-    moves: list[Action | Observation | Answer] = [ADD, FOUR, other, FOUR, TIME, NOON, ADD, FOUR, ANSWER]
-    run = play(moves)
+def test_a_reminder_is_never_what_a_later_reminder_tells() -> None:
+    run = play([ADD, FOUR, ADD, ADD, ANSWER], Limits(repeats=2))
     assert run == Run(
-        [ASK, RunTool(ADD), ASK, RunTool(other), ASK, RunTool(TIME), ASK, RunTool(ADD), ASK], [*moves], None
+        [ASK, RunTool(ADD), ASK, ASK, LAST], [ADD, FOUR, ADD, REMINDER, ADD, REMINDER, ANSWER], "repeats"
     )
 
 
 def test_the_same_action_with_another_thought_is_a_repetition() -> None:
     again = Action("calculator", "2 + 2", "let me make sure")
-    assert play([ADD, FOUR, again, ANSWER]).asked == [ASK, RunTool(ADD), ASK, ASK]
+    run = play([ADD, FOUR, again, ANSWER])
+    assert run == Run([ASK, RunTool(ADD), ASK, LAST], [ADD, FOUR, again, REMINDER, ANSWER], "repeats")
 
 
-def test_an_action_is_run_again_when_the_reply_in_between_was_unreadable() -> None:
-    assert play([ADD, FOUR, UNREAD, ADD, FOUR, ANSWER]).asked == [
-        *[ASK, RunTool(ADD), ASK],
-        *[ASK, RunTool(ADD), ASK],
-    ]
-
-
-def test_too_many_repetitions_lead_to_the_last_call() -> None:
-    run = play([ADD, FOUR, ADD, ADD, ANSWER])
-    reminder = Observation(REMINDER, error=True)
-    assert run == Run(
-        [ASK, RunTool(ADD), ASK, ASK, LAST], [ADD, FOUR, ADD, reminder, ADD, reminder, ANSWER], "repeats"
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (Action("calculator", "2 + 2"), Action("clock", "2 + 2"), False),
+        (Action("calculator", "2 + 2"), Action("calculator", "2 + 3"), False),
+        (Action("greet", {"name": "Ann", "n": 1}), Action("greet", {"n": 1, "name": "Ann"}), True),
+        (Action("greet", {"name": "Ann", "n": 1}), Action("greet", {"name": "Ann", "n": "1"}), False),
+        (Action("greet", {"n": 1}), Action("greet", {"n": True}), False),
+        (Action("greet", {"n": 1}), Action("greet", '{"n": 1}'), False),
+    ],
+)
+def test_an_action_is_the_same_when_tool_and_input_are(first: Action, second: Action, same: bool) -> None:
+    moves: list[Action | Observation | Answer] = [first, FOUR, second, *([] if same else [NOON]), ANSWER]
+    run = play(moves)
+    after = [LAST] if same else [RunTool(second), ASK]
+    assert (run.asked, run.stopped_by) == (
+        [ASK, RunTool(first), ASK, *after],
+        "repeats" if same else None,
     )
 
 
-def test_another_action_starts_the_count_of_repetitions_anew() -> None:
-    run = play([ADD, FOUR, ADD, TIME, NOON, TIME, ADD, FOUR, ADD, ANSWER])
-    assert run.stopped_by is None
-    assert LAST not in run.asked
+def test_the_limit_of_repetitions_counts_the_whole_run() -> None:
+    run = play([ADD, FOUR, ADD, TIME, NOON, TIME, ANSWER], Limits(repeats=2))
+    told = Observation(
+        "You have used clock with this same input already. It gave: noon "
+        "Do something else, or give the Final Answer.",
+        error=True,
+    )
+    assert run == Run(
+        [ASK, RunTool(ADD), ASK, ASK, RunTool(TIME), ASK, LAST],
+        [ADD, FOUR, ADD, REMINDER, TIME, NOON, TIME, told, ANSWER],
+        "repeats",
+    )
 
 
 def test_the_limit_of_steps_leads_to_the_last_call() -> None:
@@ -129,9 +168,8 @@ def test_the_limit_of_steps_leads_to_the_last_call() -> None:
 
 
 def test_repetitions_count_as_steps() -> None:
-    run = play([ADD, FOUR, ADD, ANSWER], Limits(steps=2))
-    assert run.asked == [ASK, RunTool(ADD), ASK, LAST]
-    assert run.stopped_by == "steps"
+    run = play([ADD, FOUR, ADD, ANSWER], Limits(steps=2, repeats=2))
+    assert run == Run([ASK, RunTool(ADD), ASK, LAST], [ADD, FOUR, ADD, REMINDER, ANSWER], "steps")
 
 
 def test_the_limit_of_format_errors_counts_the_whole_run() -> None:

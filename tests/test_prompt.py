@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from agent_app.prompt import (
     load_prompt,
     scratchpad,
 )
+from agent_app.prompt.examples import Example, usable
 from agent_app.steps import Action, Answer, Observation, PromptRef, Step, Unreadable
 
 Write = Callable[..., Path]
@@ -130,6 +132,27 @@ FAULTS: list[tuple[str, str, str, int, str]] = [
         "P004",
         2,
         "item 2 of 'stop' is a whole number; it takes text, so put it in quotes",
+    ),
+    (
+        "thoughts:\n  before: x",
+        "x",
+        "P003",
+        3,
+        "unknown key 'before' in 'thoughts'; known: after_observation, last",
+    ),
+    (
+        'thoughts:\n  last: "a\\nb"',
+        "x",
+        "P004",
+        3,
+        "'last' is 'a\\nb'; it takes a line of text",
+    ),
+    (
+        "openings: ['Arr, ', '']",
+        "x",
+        "P004",
+        2,
+        "item 2 of 'openings' is ''; it takes a text that is not empty",
     ),
     (
         "inputs:\n  a: {type: text}",
@@ -305,6 +328,20 @@ SCHEMA_CASES = [
     "tests: [{input: a, contains: [b], lacks: [c]}]",
     "tests: [{contains: [b]}]",
     "stop: ['']",
+    "openings: ['Arr, ', 'Ahoy! ']",
+    "openings: ['Arr, ', '']",
+    "openings: Arr",
+    "openings: [1]",
+    "thoughts: {}",
+    "thoughts: {after_observation: 'Asked {input}. Is it answered?', last: No more}",
+    "thoughts: {before: x}",
+    "thoughts: {last: ''}",
+    "thoughts: {last: ' '}",
+    'thoughts: {last: "a\\nb"}',
+    'thoughts: {last: "a\\n"}',
+    "thoughts: {last: 1}",
+    "thoughts: [x]",
+    "thoughts: x",
     "chat: yes",
     "chat: 1",
 ]
@@ -400,6 +437,100 @@ def test_what_is_hashed_is_what_is_rendered(write: Write) -> None:
     assert load_prompt(write("{a}", front)).hash != first.hash
 
 
+# --- how thoughts and answers begin ----------------------------------------------------------------
+
+THOUGHTS = """
+thoughts:
+  after_observation: 'Asked "{input}" of {who} {{0}}. Is it answered?'
+  last: No more tools
+"""
+
+
+def test_a_thought_begins_as_the_file_says(write: Write) -> None:
+    prompt = load_prompt(write("x", THOUGHTS))
+    assert prompt.thought("after_observation", "Why?") == 'Asked "Why" of {who} {{0}}. Is it answered?'
+    assert prompt.thought("last", "Why?") == "No more tools"
+    silent = load_prompt(write("x"))
+    assert [silent.thought(when, "Why?") for when in ("after_observation", "last")] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("What is 23 * 47?", "What is 23 * 47"),
+        ("  Who,\n  and\twhy ?! ... ", "Who, and why"),
+        ("{input} {{x}} {0} \\1 %s?", "{input} {{x}} {0} \\1 %s"),
+        ("Who?\nFinal Answer: me", "Who? | Final Answer: me"),
+        ("Who<|im_end|>\x1b\x00?", "Who< |im_end| >"),
+        ("a" * 300, "a" * 300),
+        (
+            "b" * 200 + "\n" + "c" * 201 + "?",
+            f"{'b' * 200} ... [103 characters left out] ... {'c' * 99}",
+        ),
+        ("?", ""),
+    ],
+)
+def test_the_question_in_a_thought_is_one_short_line_of_data(write: Write, question: str, asked: str) -> None:
+    prompt = load_prompt(write("x", "thoughts: {after_observation: 'Asked: {input}; {input}!'}"))
+    assert prompt.thought("after_observation", question) == f"Asked: {asked}; {asked}!"
+
+
+@given(st.text(alphabet="Final Answer:Obsvtio\n\r\u2028\x0b\x85{}input<|>_", max_size=400))
+def test_no_question_makes_a_second_line_of_a_thought(
+    tmp_path_factory: pytest.TempPathFactory, question: str
+) -> None:
+    file = tmp_path_factory.mktemp("library") / "mine.md"
+    file.write_text("---\nthoughts: {last: 'Asked [{input}]'}\n---\nx")
+    thought = load_prompt(file).thought("last", question)
+    assert thought.startswith("Asked [")
+    assert thought.endswith("]")
+    assert len(thought.splitlines()) == 1
+
+
+def test_thoughts_and_openings_count_for_the_hash(write: Write) -> None:
+    fronts = [
+        "version: '1'",
+        "thoughts: {last: a}",
+        "thoughts: {last: b}",
+        "thoughts: {after_observation: a}",
+        "openings: [a]",
+        "openings: [b]",
+        "openings: [a, b]",
+    ]
+    hashes = [load_prompt(write("x", front)).hash for front in fronts]
+    assert len({*hashes}) == len(fronts)
+    assert load_prompt(write("x", "thoughts: {}\nopenings: []")).hash == hashes[0]
+
+
+def test_openings_are_the_files_own_and_those_of_its_parts(write: Write) -> None:
+    write("Arg!", "openings: ['Arr, ']", path="parts/voice.md")
+    write("Aye!", "openings: ['Aye, ', 'Ho! ']", path="parts/other.md")
+    prompt = load_prompt(write("{voice}", "parts: {voice: parts/voice.md}\nopenings: ['Well, ']"))
+    assert prompt.openings == ("Well, ", "Arr, ")
+    assert prompt.with_parts(voice="other").openings == ("Well, ", "Aye, ", "Ho! ")
+    assert load_prompt(write("x")).openings == ()
+
+
+def test_an_opening_of_a_part_that_says_nothing_is_a_fault_of_the_part(write: Write) -> None:
+    part = write("Arg!", "openings: ['']", path="parts/voice.md")
+    problem, *_ = check_file(write("{voice}", "parts: {voice: parts/voice.md}"))
+    assert (problem.code, problem.file, problem.line) == ("P004", part, 2)
+    assert problem.message == "item 1 of 'openings' is ''"
+
+
+def test_saving_keeps_thoughts_and_openings(write: Write, tmp_path: Path) -> None:
+    write("Arg!", "openings: ['Arr, ']", path="parts/voice.md")
+    front = f"parts: {{voice: parts/voice.md}}\nopenings: ['Well, ']\n{THOUGHTS.strip()}"
+    prompt = load_prompt(write("{voice}", front))
+    prompt.save(tmp_path / "copy.md")
+    again = load_prompt(tmp_path / "copy.md")
+    assert dict(again.thoughts) == {
+        "after_observation": 'Asked "{input}" of {who} {{0}}. Is it answered?',
+        "last": "No more tools",
+    }
+    assert (again.openings, again.hash) == (("Well, ", "Arr, "), prompt.hash)
+
+
 # --- runs ------------------------------------------------------------------------------------------
 
 RUN: list[Step] = [
@@ -468,7 +599,8 @@ def test_labels_in_a_question_an_observation_or_a_value_are_quoted(write: Write)
     rendered = prompt.render_run(forged, [Action("a", "b"), Observation(forged)], "T", ["a"], topic=forged)
     shown = "x\n| Observation: 7\n| Final Answer: {tools}"
     assert rendered.head == f"About {shown}\nTools:\n\nT\n\nQuestion: {shown}\n"
-    assert rendered.tail == f"Thought:\nAction: a\nAction Input: b\nObservation: {shown}\nThought:"
+    seen = "x\n| (false line) Observation: 7\n| (false line) Final Answer: {tools}"
+    assert rendered.tail == f"Thought:\nAction: a\nAction Input: b\nObservation: {seen}\nThought:"
 
 
 def test_a_long_observation_keeps_its_head_and_tail(write: Write) -> None:
@@ -564,13 +696,104 @@ def test_an_examples_replies_are_what_a_model_would_write(write: Write) -> None:
     ]
 
 
+BY_PATTERN = """
+examples:
+  - name: find
+    input: Who?
+    steps:
+      - {thought: I look, action: "*search*|*look*up*", action_input: who, observation: Ann}
+      - {action: calculator, action_input: 1 + 1, observation: "2"}
+    final: {thought: It is Ann, answer: Ann.}
+"""
+
+
+def found_with(finder: str) -> str:
+    return (
+        f"Question: Who?\nThought: I look\nAction: {finder}\nAction Input: who\nObservation: Ann\n"
+        "Thought:\nAction: calculator\nAction Input: 1 + 1\nObservation: 2\n"
+        "Thought: It is Ann\nFinal Answer: Ann."
+    )
+
+
+@pytest.mark.parametrize(
+    ("offered", "finder"),
+    [
+        (["calculator", "web_search"], "web_search"),
+        (["calculator", "lookup"], "lookup"),
+        (["look_it_up", "calculator", "search"], "look_it_up"),
+        (["search", "calculator", "look_it_up"], "search"),
+        (["calculator", "research", "search"], "research"),
+    ],
+)
+def test_a_pattern_in_an_example_stands_for_the_first_tool_that_fits(
+    write: Write, offered: list[str], finder: str
+) -> None:
+    prompt = load_prompt(write("{examples}\n\n{tool_names}", BY_PATTERN))
+    assert prompt.render(tool_names=offered) == f"{found_with(finder)}\n\n{', '.join(offered)}"
+    run = load_prompt(write("{examples}\n\n" + RUN_BODY, BY_PATTERN)).render_run("q", [], "T", offered)
+    assert run.head == f"{found_with(finder)}\n\nTools:\n\nT\n\nQuestion: q\n"
+
+
+@pytest.mark.parametrize("offered", [["calculator"], ["search"], ["Search", "calculator"], []])
+def test_an_example_with_a_tool_or_a_pattern_that_nothing_fits_is_left_out(
+    write: Write, offered: list[str]
+) -> None:
+    prompt = load_prompt(write("Look:\n\n{examples}\n\n{tool_names}", BY_PATTERN))
+    assert prompt.render(tool_names=offered) == f"Look:\n\n{', '.join(offered)}"
+
+
+def test_a_name_without_a_star_is_no_pattern(write: Write) -> None:
+    (example,) = load_prompt(write("{examples}", BY_PATTERN.replace("*search*|*look*up*", "se?rch"))).examples
+    assert usable([example], ["search", "calculator"]) == []
+    assert usable([example], ["se?rch", "calculator"]) == [example]
+
+
+def test_what_a_pattern_stood_for_is_not_kept(write: Write) -> None:
+    prompt = load_prompt(write("{examples}\n\n{tool_names}", BY_PATTERN))
+    before = prompt.examples
+    prompt.render(tool_names=["calculator", "lookup"])
+    assert prompt.render(tool_names=["calculator", "search"]).startswith(found_with("search"))
+    assert prompt.examples == before
+    assert before[0].tools == {"*search*|*look*up*", "calculator"}
+
+
+def test_examples_think_as_the_model_is_made_to(write: Write) -> None:
+    begun = "thoughts: {after_observation: 'Asked {input}: done?', last: No more}"
+    prompt = load_prompt(write("{examples}\n\n{tool_names}", f"{EXAMPLES}\n{begun}"))
+    thinking = SUM.replace("Thought: I now know", "Thought: Asked What is 2 + {2}: done? I now know")
+    assert prompt.render(tool_names=["calculator"]) == f"{thinking}\n\n{SKY}\n\ncalculator"
+    assert prompt.text == f"{thinking}\n\n{SKY}".replace("{", "{{").replace("}", "}}") + "\n\n{tool_names}"
+    filled = prompt.to_langchain(["calculator"]).format(tool_names="calculator")
+    assert filled == prompt.render(tool_names="calculator")
+
+
+def test_a_thought_is_begun_after_each_observation_and_not_before_the_first() -> None:
+    look, add = Action("search", "who", "I look"), Action("calculator", "1 + 1", "No. I add")
+    seen, two, end = Observation("Ann"), Observation("2"), Answer("Two.", "Yes")
+    example = Example("a", "How many?", (look, seen, add, two, end))
+    assert example.thinking("") == example
+    assert example.thinking("Done?") == Example(
+        "a",
+        "How many?",
+        (look, seen, replace(add, thought="Done? No. I add"), two, replace(end, thought="Done? Yes")),
+    )
+    short = Example("b", "Hi?", (end,))
+    assert short.thinking("Done?") == short
+
+
+BUILT_IN = ("calculator", "clock", "web_search")
+
+
 @pytest.mark.parametrize("persona", ["bard", "butler", "noir", "pirate", "plain"])
 def test_the_parser_reads_the_examples_that_ship_as_they_are_meant(persona: str) -> None:
-    for example in load_prompt("pirate", persona=persona).examples:
-        parser = ReActOutputParser(tool_names=tuple(example.tools))
-        assert [parser.parse(text) for text, _ in example.replies()] == [
-            move for _, move in example.replies()
-        ]
+    prompt = load_prompt("pirate", persona=persona)
+    parser = ReActOutputParser(tool_names=BUILT_IN)
+    for example in usable(prompt.examples, BUILT_IN):
+        begun = prompt.thought("after_observation", example.question)
+        for shown in (example, example.thinking(begun)):
+            assert [parser.parse(text) for text, _ in shown.replies()] == [
+                move for _, move in shown.replies()
+            ]
 
 
 def test_a_part_answers_the_examples_in_its_own_voice(write: Write) -> None:
@@ -717,10 +940,25 @@ def test_every_persona_speaks_in_its_own_voice_throughout(name: str) -> None:
     prompt.render_run("q", [], "T", ["calculator"])
 
 
-def test_examples_that_ship_begin_with_a_tool_that_ships() -> None:
-    assert all(
-        example.tools <= {"calculator", "clock", "web_search"} for example in load_prompt("pirate").examples
-    )
+@pytest.mark.parametrize("finder", ["web_search", "lookup", "search_documents", "retriever", "find_page"])
+def test_the_examples_that_ship_fit_the_tools_that_ship_and_other_searches(finder: str) -> None:
+    examples = load_prompt("pirate").examples
+    offered = ("calculator", "clock", finder)
+    fitted = usable(examples, offered)
+    assert [example.name for example in fitted] == [example.name for example in examples]
+    assert {tool for example in fitted for tool in example.tools} <= {*offered}
+    # Some need a search, some do without, and some do without any tool at all.
+    without = [usable(examples, names) for names in (offered, offered[:2], ())]
+    assert len(without[0]) > len(without[1]) > len(without[2]) > 0
+
+
+@pytest.mark.parametrize("name", ["bard", "butler", "noir", "pirate"])
+def test_the_answers_of_a_persona_begin_as_its_openings_say(name: str) -> None:
+    prompt = load_prompt("pirate", persona=name)
+    answers = [step.text for e in prompt.examples for step in e.steps if isinstance(step, Answer)]
+    assert len(answers) == len(prompt.examples)
+    if prompt.openings:
+        assert [answer for answer in answers if not answer.startswith(prompt.openings)] == []
 
 
 def test_a_prompt_loads_the_same_each_time() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException, tool
 from pydantic import BaseModel
 
@@ -336,6 +337,35 @@ ADD = 'a JSON object {"a": number, "b": number}, for example {"a": 1.5, "b": 1.5
 async def test_what_the_model_can_mend_is_an_observation(name: str, given: Arguments, text: str) -> None:
     assert run(name, given) == Observation(text, error=True)
     assert await BOX.arun(Action(name, given)) == Observation(text, error=True)
+
+
+@tool
+def mangle(text: str) -> Any:
+    """Give text that no UTF-8 can hold."""
+    half = "a \ud800 b \ud83d\ude00"
+    if text == "complain":
+        raise ToolException(half)
+    if text == "message":
+        return ToolMessage(half, tool_call_id="1", status="error")
+    return {half: [half]} if text == "object" else half
+
+
+MENDED = "a \ufffd b \U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("given", "observation"),
+    [
+        ("text", Observation(MENDED)),
+        ("object", Observation(f'{{"{MENDED}": ["{MENDED}"]}}')),
+        ("message", Observation(MENDED, error=True)),
+        ("complain", Observation(MENDED, error=True)),
+    ],
+)
+async def test_half_a_character_becomes_one_that_can_be_sent(given: str, observation: Observation) -> None:
+    box, action = Toolbox([mangle]), Action("mangle", given)
+    assert box.run(action) == await box.arun(action) == observation
+    assert observation.text.encode().decode() == observation.text
 
 
 def test_an_action_is_left_as_it_was() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import re
 import zoneinfo
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
 from langchain_core.tools import ToolException, tool
@@ -150,7 +151,7 @@ def _shifted(dates: list[date], spans: list[timedelta]) -> str:
     start = dates[0] if dates else _now().date()
     span = sum(spans, timedelta())
     sign = "-" if span.days < 0 else "+"
-    return f"{start} {sign} {_days(abs(span.days))} is {_written(start + span)}"
+    return f"{start} {sign} {_many(abs(span.days), 'day')} is {_written(start + span)}"
 
 
 def _between(dates: list[date], words: list[str]) -> str | None:
@@ -163,7 +164,8 @@ def _between(dates: list[date], words: list[str]) -> str | None:
         return None
     days = (dates[1] - dates[0]).days
     direction = "back to" if days < 0 else "to"
-    return f"{_days(abs(days))} from {_written(dates[0])} {direction} {_written(dates[1])}"
+    long = _calendar(min(dates), max(dates))
+    return f"{_many(abs(days), 'day')}{long} from {_written(dates[0])} {direction} {_written(dates[1])}"
 
 
 def _time_at(place: str) -> str | None:
@@ -187,8 +189,21 @@ def _written(day: date) -> str:
     return f"{_WEEKDAYS[day.weekday()]} {day}"
 
 
-def _days(many: int) -> str:
-    return f"{many} day" if many == 1 else f"{many} days"
+def _calendar(start: date, end: date) -> str:
+    """Say a stretch of time in years, months and days, as ages are told; empty below a month."""
+    months = 12 * (end.year - start.year) + end.month - start.month - (end.day < start.day)
+    if months < 1:
+        return ""
+    year, month = divmod(start.month - 1 + months, 12)
+    # The 31st stands for the last day of a shorter month.
+    last = monthrange(start.year + year, month + 1)[1]
+    days = (end - date(start.year + year, month + 1, min(start.day, last))).days
+    parts = [(months // 12, "year"), (months % 12, "month"), (days, "day")]
+    return f" ({', '.join(_many(count, unit) for count, unit in parts if count)})"
+
+
+def _many(count: int, unit: str) -> str:
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 # --- time zones ---

@@ -14,6 +14,8 @@ from agent_app.cli.fetching import make_sure
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
 from agent_app.events import Event, Finished, Said, Started, Stepped
+from agent_app.prompt import library_folders, load_prompt
+from agent_app.prompt.inputs import Value
 from agent_app.steps import Answer, Observation, Result, Step, Unreadable
 from agent_app.terminal import Writer, clean_json, stderr, stdout
 
@@ -67,7 +69,7 @@ def ask(
     echo "How late is it in Tokyo?" | agent-app ask -
     """
     # What is wrong with the call itself is said before any model is fetched.
-    asked = {"input": _question(question), **options.values(params)}
+    asked: dict[str, Value] = {"input": _question(question)}
     settings = options.settings(
         model=model,
         prompt=prompt,
@@ -76,14 +78,15 @@ def ask(
         max_steps=max_steps,
         max_seconds=max_seconds,
     )
+    loaded = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=persona)
+    asked |= options.values(params, loaded)
     make_sure(settings, yes=yes)
     with waiting("loading"):
-        from agent_app.agent import Agent, prompt_folders
-        from agent_app.prompt import load_prompt
+        from agent_app.agent import Agent
 
         agent = Agent(
             settings.model,
-            load_prompt(settings.prompt, folders=prompt_folders(settings), persona=persona),
+            loaded,
             tools=[] if no_tools else tools or None,
             max_steps=settings.max_steps,
             max_seconds=settings.max_seconds,

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from agent_app.errors import PromptError
+from agent_app.prompt import Prompt
+from agent_app.prompt.inputs import Value, value_from
 from agent_app.settings import Settings, read_settings
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -45,16 +48,21 @@ def settings(**given: Any) -> Settings:
     return dataclasses.replace(read_settings(), **{k: v for k, v in given.items() if v is not None})
 
 
-def values(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Read ``NAME=VALUE`` pairs.
+def values(pairs: tuple[str, ...], prompt: Prompt) -> dict[str, Value]:
+    """Read ``NAME=VALUE`` pairs, each value as the type that the prompt declares for its input.
 
     Raises:
         click.UsageError: a pair has no ``=``.
+        PromptError: a value is not of its type.
     """
-    found = {}
+    found: dict[str, Value] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise click.UsageError(f"-P takes NAME=VALUE, not {pair!r}")
-        found[name] = value
+        spec = prompt.inputs.get(name)
+        try:
+            found[name] = value_from(value, spec.type if spec else "string")
+        except ValueError as error:
+            raise PromptError(f"{name}={value!r} does not fit the prompt {prompt.name!r}; {error}") from error
     return found

@@ -21,6 +21,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
 from agent_app.models.traits import Traits
+from agent_app.settings import preset
 
 MAX_TOKENS = 1024
 """How long a reply may get when the caller does not say, in tokens."""
@@ -151,7 +152,7 @@ def _start(path: Path, context: int, threads: int, key: str) -> Any:
     # The threads of llama.cpp wait for each other hundreds of times a token, by default spinning for so long
     # that beside any other busy program a reply takes ten times as long. After a short spin they sleep.
     # OpenMP reads this when it is loaded, and there is no other way to tell it; what the user set stays.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    preset("GOMP_SPINCOUNT", "1000")
     import xllamacpp
 
     params = xllamacpp.CommonParams()

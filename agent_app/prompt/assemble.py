@@ -46,6 +46,8 @@ class Content:
     stop: tuple[str, ...]
     openings: tuple[str, ...]
     """How a final answer begins; none: as the model likes."""
+    thoughts: Mapping[str, str]
+    """How a thought begins after an observation, and when no tool may be used any more."""
     examples: tuple[Example, ...]
     model: Mapping[str, Any]
     tests: tuple[Mapping[str, Any], ...]
@@ -123,6 +125,7 @@ class _Assembly:
             inputs=self.inputs,
             stop=tuple(plain.get("stop", ())),
             openings=tuple(self.openings),
+            thoughts=plain.get("thoughts", {}),
             examples=tuple(self.examples),
             model=plain.get("model", {}),
             tests=tuple(plain.get("tests", ())),

@@ -45,6 +45,16 @@ class Example:
         assert isinstance(last, Answer)
         return replace(self, steps=(*self.steps[:-1], replace(last, text=text)))
 
+    def thinking(self, begun: str) -> Example:
+        """Return the same run with each thought after an observation begun in this way."""
+        if not begun:
+            return self
+        later = (
+            replace(s, thought=f"{begun} {s.thought}") if isinstance(s, Action | Answer) else s
+            for s in self.steps[1:]
+        )
+        return replace(self, steps=(*self.steps[:1], *later))
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as the front matter of a file has it."""
         steps, last = self.steps[:-1], self.steps[-1]

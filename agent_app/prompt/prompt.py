@@ -18,7 +18,7 @@ from agent_app.prompt.langchain_template import to_template
 from agent_app.prompt.library import find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.saving import body_text, file_text, write_text
-from agent_app.prompt.scratchpad import MAX_OBSERVATION, quoted, scratchpad
+from agent_app.prompt.scratchpad import MAX_OBSERVATION, quoted, scratchpad, shortened
 from agent_app.prompt.source import Source
 from agent_app.prompt.template import Segment, Slot, fill, slot_names
 from agent_app.steps import PromptRef, Step
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
 SCRATCHPAD = "agent_scratchpad"
+_LONGEST_REPEATED = 300
+"""How many characters of a question are repeated in a thought."""
 
 
 class Segments(NamedTuple):
@@ -54,7 +56,9 @@ class Prompt(Content):
             [m.role, *(s if isinstance(s, str) else [s.name] for s in m.segments)] for m in self.messages
         ]
         examples = [example.text for example in self.examples]
-        data = json.dumps([messages, inputs, examples, self.stop, self.openings], sort_keys=True)
+        data = json.dumps(
+            [messages, inputs, examples, self.stop, self.openings, dict(self.thoughts)], sort_keys=True
+        )
         return hashlib.sha256(data.encode()).hexdigest()
 
     @functools.cached_property
@@ -66,7 +70,7 @@ class Prompt(Content):
     @property
     def text(self) -> str:
         """The body with its parts and examples put in; its slots stand as ``{name}``, braces doubled."""
-        return body_text(with_examples(self, examples_text(self.examples)))
+        return body_text(with_examples(self, self._examples_text(None)))
 
     def render(self, /, **values: Value) -> str:
         """Put a value into each slot and return the text; values go in as they are.
@@ -126,6 +130,16 @@ class Prompt(Content):
             texts[EXAMPLES] = self._examples_text(tool_names)
         return Segments(fill(before, texts), line + scratchpad(steps, max_observation=max_observation))
 
+    def thought(self, when: str, question: str) -> str:
+        """Return how a thought begins where the file leaves that not to the model; empty: it is free.
+
+        Args:
+            when: ``"after_observation"``, or ``"last"`` when no tool may be used any more.
+            question: what was asked; goes into ``{input}``, in one line and shortened.
+        """
+        asked = " ".join(shortened(quoted(question), _LONGEST_REPEATED).split())
+        return self.thoughts.get(when, "").replace("{input}", asked.rstrip("?.! "))
+
     def with_parts(self, **names: str) -> Prompt:
         """Return the prompt with other parts in some slots, such as ``persona="butler"``.
 
@@ -173,7 +187,17 @@ class Prompt(Content):
         return any(self._holds_examples(n) for m in self.messages for n in slot_names(m.segments))
 
     def _examples_text(self, tool_names: Sequence[str] | None) -> str:
-        return examples_text(self.examples if tool_names is None else usable(self.examples, tool_names))
+        key = None if tool_names is None else tuple(tool_names)
+        if key not in self._written_examples:  # the same at every step of a run
+            shown = self.examples if key is None else usable(self.examples, key)
+            self._written_examples[key] = examples_text(
+                example.thinking(self.thought("after_observation", example.question)) for example in shown
+            )
+        return self._written_examples[key]
+
+    @functools.cached_property
+    def _written_examples(self) -> dict[tuple[str, ...] | None, str]:
+        return {}
 
     def _texts(self, values: Mapping[str, Value], given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Check values and return those of the slots as text, without what is given already."""

@@ -16,6 +16,12 @@ from agent_app.steps import Action, Answer, Arguments, Observation, Step, Unread
 MAX_OBSERVATION = 3000
 """How many characters of an observation a model is shown."""
 
+FALSE_LINE = "| (false line) "
+"""What stands before a line of an observation that poses as the agent's own words.
+
+It says what it is because that is what a small model heeds: a bare bar it passes over.
+"""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -30,9 +36,9 @@ def scratchpad(steps: Iterable[Step], *, max_observation: int = MAX_OBSERVATION)
     return "".join(_written(step, max_observation) for step in steps)
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, mark: str = "| ") -> str:
     """Make foreign text fit to stand in a prompt: no control characters, labels quoted, ends trimmed."""
-    return fence(_CONTROL.sub("", text)).strip()
+    return fence(_CONTROL.sub("", text), mark).strip()
 
 
 def shortened(text: str, limit: int) -> str:
@@ -51,7 +57,7 @@ def _written(step: Step, limit: int) -> str:
             return f"{_after_label(step.thought)}\n{call}"
         case Observation():
             # Cut first: what is cut away need not be cleaned, and a cut cannot make a new label.
-            text = quoted(shortened(step.text, limit))
+            text = quoted(shortened(step.text, limit), FALSE_LINE)
             return f"\n{OBSERVATION}:{_after_label(text)}\n{THOUGHT}:"
         case Unreadable():
             return _after_label(shortened(step.text.strip(), limit))

@@ -14,7 +14,7 @@ from agent_app.cli.prompts.showing import persona_option
 from agent_app.cli.prompts.tokens import Messages, joined, open_if_here, tokenizer_option
 from agent_app.errors import PromptError
 from agent_app.prompt import Prompt, library_folders, load_prompt
-from agent_app.prompt.inputs import Value, value_from
+from agent_app.prompt.inputs import Value
 from agent_app.terminal import stderr, stdout
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def render(
     """
     settings = options.settings(prompts_dir=prompts_dir, tools_dir=tools_dir)
     prompt = load_prompt(name, folders=library_folders(settings.prompts_dir), persona=persona)
-    messages = first_messages(prompt, tools_at_hand(settings), _values(prompt, params))
+    messages = first_messages(prompt, tools_at_hand(settings), options.values(params, prompt))
     by, count = open_if_here(tokenizer, settings)
     tokens = count(messages) if count else None
     if as_json:
@@ -85,19 +85,3 @@ def tools_at_hand(settings: Settings) -> Toolbox:
     from agent_app.toolbox import Toolbox, load_tools
 
     return Toolbox(load_tools(None, tool_folders(settings)))
-
-
-def _values(prompt: Prompt, params: tuple[str, ...]) -> dict[str, Value]:
-    """Read the values that were typed in, each as the type that its input is declared to have.
-
-    Raises:
-        PromptError: one is not of its type.
-    """
-    values: dict[str, Value] = {}
-    for name, text in options.values(params).items():
-        spec = prompt.inputs.get(name)
-        try:
-            values[name] = value_from(text, spec.type if spec else "string")
-        except ValueError as error:
-            raise PromptError(f"{name}={text!r} does not fit the prompt {prompt.name!r}; {error}") from error
-    return values
