@@ -331,7 +331,7 @@ class _Run:
         begun = ""
         if request.last:
             begun = parts.prompt.thought("last", self.question)
-            tail = f"{tail} {begun}\n{FINAL_ANSWER}:"
+            tail = f"{tail} {begun}".rstrip() + f"\n{FINAL_ANSWER}:"
         elif self.steps and parts.traits.continues:
             begun = parts.prompt.thought("after_observation", self.question)
             tail = f"{tail} {begun}" if begun else tail

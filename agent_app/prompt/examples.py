@@ -50,7 +50,7 @@ class Example:
         if not begun:
             return self
         later = (
-            replace(s, thought=f"{begun} {s.thought}") if isinstance(s, Action | Answer) else s
+            replace(s, thought=f"{begun} {s.thought}".rstrip()) if isinstance(s, Action | Answer) else s
             for s in self.steps[1:]
         )
         return replace(self, steps=(*self.steps[:1], *later))
@@ -80,12 +80,16 @@ def example_from(at: Marked) -> Example:
     return Example(data["name"], data["input"], tuple(steps))
 
 
-def usable(examples: Iterable[Example], tool_names: Iterable[str]) -> list[Example]:
-    """Return the examples that use none but these tools.
+def usable(examples: Sequence[Example], tool_names: Iterable[str] | None) -> list[Example]:
+    """Return the examples that use none but these tools; None: all of them.
 
     An example may name a tool by patterns, such as ``*search*|*lookup*``; it stands for the first
-    tool that one of them fits, so that one example serves whatever search an agent is given.
+    tool that one of them fits, so that one example serves whatever search an agent is given. Where
+    the tools are not known, a pattern is shown by its first word (``search``).
     """
+    if tool_names is None:
+        words = {t: t.split("|")[0].strip("*") for e in examples for t in e.tools if "*" in t}
+        return [_fitted(example, [words.get(t, t) for t in example.tools]) for example in examples]
     offered = tuple(tool_names)
     fitted = (_fitted(example, offered) for example in examples)
     return [example for example in fitted if example.tools <= frozenset(offered)]

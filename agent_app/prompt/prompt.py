@@ -189,7 +189,7 @@ class Prompt(Content):
     def _examples_text(self, tool_names: Sequence[str] | None) -> str:
         key = None if tool_names is None else tuple(tool_names)
         if key not in self._written_examples:  # the same at every step of a run
-            shown = self.examples if key is None else usable(self.examples, key)
+            shown = usable(self.examples, key)
             self._written_examples[key] = examples_text(
                 example.thinking(self.thought("after_observation", example.question)) for example in shown
             )
