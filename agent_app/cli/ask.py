@@ -23,9 +23,7 @@ from agent_app.terminal import Writer, clean_json, stderr, stdout
 @click.command()
 @click.argument("question", nargs=-1)
 @options.together(options.model, options.prompt, options.tools_dir, options.prompts_dir, options.params)
-@click.option(
-    "--persona", metavar="NAME", help="Another voice for the prompt: pirate, butler, bard, noir, plain."
-)
+@click.option("--persona", metavar="NAME", help="Another voice for the prompt, such as butler or noir.")
 @click.option(
     "-t", "--tool", "tools", multiple=True, metavar="NAME", help="Offer only this tool (may be repeated)."
 )
