@@ -335,7 +335,7 @@ class _Run:
         elif self.steps and parts.traits.continues:
             begun = parts.prompt.thought("after_observation", self.question)
             tail = f"{tail} {begun}" if begun else tail
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = dict(parts.prompt.model)
         if parts.traits.grammar:
             options["grammar"] = parts.last_grammar if request.last else parts.grammar
         if parts.traits.stop:

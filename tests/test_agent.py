@@ -807,3 +807,14 @@ def test_the_default_model_answers_rightly_and_as_a_pirate() -> None:
     wrong = {q: a for q, a in answers.items() if not re.search(_QUESTIONS[q], a)}
     voiceless = {q: a for q, a in answers.items() if not _PIRATE.search(a)}
     assert (wrong, voiceless) == ({}, {})
+
+
+def test_the_model_is_called_as_the_prompt_prefers(tmp_path: Path) -> None:
+    file = tmp_path / "mate.md"
+    file.write_text(
+        PROMPT.replace("---\n", "---\nmodel: {temperature: 0.5, max_tokens: 7}\n", 1), encoding="utf-8"
+    )
+    model = _Continuing(replies=[" I know\nFinal Answer: Aye"])
+    assert Agent(model, file, []).invoke("Is it?").text == "Aye"
+    [told] = model.options
+    assert told == {"stop": None, "temperature": 0.5, "max_tokens": 7, "grammar": told["grammar"]}

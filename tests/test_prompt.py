@@ -323,7 +323,7 @@ SCHEMA_CASES = [
     "examples: [{name: a, input: b, final: {answer: c}, steps: [{action: d}]}]",
     ONE_STEP % "{e: 1}",
     ONE_STEP % "1",
-    "model: {temperature: 0, max_tokens: 10, top_p: 0.5, name: embedded}",
+    "model: {temperature: 0, max_tokens: 10, top_p: 0.5}",
     "model: {max_tokens: 0.5}",
     "tests: [{input: a, contains: [b], lacks: [c]}]",
     "tests: [{contains: [b]}]",

@@ -62,7 +62,7 @@ def _written(step: Step, limit: int) -> str:
         case Unreadable():
             return _after_label(shortened(step.text.strip(), limit))
         case Answer():
-            return f"{_after_label(step.thought)}\n{FINAL_ANSWER}: {step.text}"
+            return f"{_after_label(step.thought)}\n{FINAL_ANSWER}: {quoted(step.text)}"
 
 
 def _after_label(text: str) -> str:
