@@ -58,7 +58,7 @@ class Agent(Runnable[Question, Result]):
     def __init__(
         self,
         model: str | BaseChatModel = "embedded",
-        prompt: str | Prompt = "pirate",
+        prompt: str | Path | Prompt = "pirate",
         tools: Sequence[str | BaseTool | Callable[..., Any]] | None = None,
         *,
         max_steps: int = 8,
