@@ -84,13 +84,13 @@ def bare(steps: int) -> Run:
 
 def ours(steps: int) -> Run:
     """Return our agent through `invoke`."""
-    agent = Agent(model=script(steps), prompt="pirate", tools=[echo], max_steps=steps + 1)
+    agent = Agent(model=script(steps), prompt="pirate", tools=[echo], max_steps=steps + 1).open()
     return lambda: agent.invoke(QUESTION).text
 
 
 def ours_async(steps: int) -> Run:
     """Return our agent through `ainvoke`, a new event loop for each conversation included."""
-    agent = Agent(model=script(steps), prompt="pirate", tools=[echo], max_steps=steps + 1)
+    agent = Agent(model=script(steps), prompt="pirate", tools=[echo], max_steps=steps + 1).open()
 
     async def ask() -> str:
         return (await agent.ainvoke(QUESTION)).text
