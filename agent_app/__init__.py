@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from agent_app.agent import Agent
     from agent_app.errors import (
         AgentAppError,
+        EndpointBusy,
+        EndpointDown,
         EndpointError,
         EndpointRefused,
         FetchError,
+        LimitReached,
         ModelError,
         PromptError,
         QuestionError,
+        ReplayDiverged,
         ScriptError,
         SettingError,
         ToolCrash,
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     )
     from agent_app.models import load_model
     from agent_app.prompt import Prompt, load_prompt
-    from agent_app.steps import Action, Answer, Observation, Result, Unreadable, Usage
+    from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Unreadable, Usage
     from agent_app.toolbox import load_tools
 
 __all__ = [
@@ -40,14 +44,19 @@ __all__ = [
     "Agent",
     "AgentAppError",
     "Answer",
+    "EndpointBusy",
+    "EndpointDown",
     "EndpointError",
     "EndpointRefused",
     "FetchError",
+    "LeftOut",
+    "LimitReached",
     "ModelError",
     "Observation",
     "Prompt",
     "PromptError",
     "QuestionError",
+    "ReplayDiverged",
     "Result",
     "ScriptError",
     "SettingError",
@@ -68,7 +77,7 @@ _MODULES = {
     "load_prompt": "prompt",
     "load_model": "models",
     "load_tools": "toolbox",
-    **dict.fromkeys(("Action", "Answer", "Observation", "Result", "Unreadable", "Usage"), "steps"),
+    **dict.fromkeys(("Action", "Answer", "LeftOut", "Observation", "Result", "Unreadable", "Usage"), "steps"),
 }
 
 

@@ -9,9 +9,13 @@ AgentAppError
 │   ├── ToolFileError           a tool file cannot be used, or two tools have one name
 │   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
 │   └── FetchError              a pinned model could not be fetched from any of its sources
-├── EndpointError               the model's server: dead, overloaded, or answering nonsense
-│   └── EndpointRefused         ... or refusing the key or the model's name: a UserError as well
+├── EndpointError               the model's server answers nonsense, or refuses the prompt
+│   ├── EndpointBusy            whoever pays for it: it is asked too often, or the quota is used up
+│   ├── EndpointDown            whoever runs it: dead, failing, too slow, or broken off
+│   └── EndpointRefused         it refuses the key or the model's name: a UserError as well
+├── LimitReached                whoever set the limit, and wants it to be an error
 ├── ToolCrash                   the author of a tool: it raised something that it never announced
+├── ReplayDiverged              the author of a prompt: a replayed run took another way
 └── ScriptError                 the author of a test: a scripted model was asked too much or too little
 
 What the *model* can mend (an unreadable reply, wrong arguments, a tool's own complaint) is never
@@ -22,6 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent_app.steps import Result
 
 
 class AgentAppError(Exception):
@@ -82,7 +90,33 @@ class FetchError(UserError):
 
 
 class EndpointError(AgentAppError):
-    """The model's server is dead, overloaded, or answered nonsense."""
+    """The model's server answered nonsense, or cannot take what it was sent."""
+
+
+class EndpointBusy(EndpointError):  # noqa: N818 - as for the others below: it says what the server is
+    """The model's server is asked too often, or the account's quota is used up.
+
+    Args:
+        message: what happened, in one line.
+        retry_after: how many seconds the server wants to be left alone, if it says so.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class EndpointDown(EndpointError):  # noqa: N818
+    """The model's server is dead, failing, too slow, or broke off its answer.
+
+    Args:
+        message: what happened, in one line.
+        retry_after: how many seconds the server wants to be left alone, if it says so.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class EndpointRefused(EndpointError, UserError):  # noqa: N818 - the server did what it says
@@ -100,6 +134,22 @@ class ToolCrash(AgentAppError):  # noqa: N818 - a crash is what it is
     def __init__(self, tool: str, cause: BaseException) -> None:
         self.tool, self.cause = tool, cause
         super().__init__(f"the tool {tool!r} crashed: {type(cause).__name__}: {cause}")
+
+
+class LimitReached(AgentAppError):  # noqa: N818 - it is no fault
+    """A run met a limit, and was told to raise at one.
+
+    Args:
+        result: the run as far as it came.
+    """
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__(f"stopped by the limit of {result.stopped_by}, after {result.usage.calls} calls")
+
+
+class ReplayDiverged(AgentAppError):  # noqa: N818 - that is what it did
+    """A run that was replayed did something for which no observation was recorded."""
 
 
 class ScriptError(AgentAppError):

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 Arguments: TypeAlias = str | dict[str, Any]
 """What a tool is called with: plain text, or a JSON object."""
 
-StoppedBy = Literal["steps", "seconds", "format errors", "repeats"]
-"""Which limit ended a run before the model came to an answer of its own."""
+StoppedBy = Literal["steps", "seconds", "tokens", "cost", "format errors", "repeats", "interruption", "error"]
+"""What ended a run before the model came to an answer of its own: a limit, the caller, or an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,43 @@ class Usage:
     """How many of the prompt tokens the server did not have to read again."""
     seconds: float = 0.0
     """Wall-clock time of the whole run, tools included."""
+    cost: float | None = 0.0
+    """US dollars; None where a price is not known."""
 
     def __add__(self, other: Usage) -> Usage:
-        """Add field by field."""
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return Usage(*(a + b for a, b in pairs))
+        """Add field by field; what is not known stays so."""
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.seconds + other.seconds,
+            cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a model was not shown, because its context window could not hold it."""
+
+    observations: int = 0
+    """How many observations were shown with a part cut out of their middle, beyond the usual length."""
+    turns: int = 0
+    """How many of the oldest earlier turns of the conversation were left out."""
+    examples: int = 0
+    """How many of the prompt's examples were left out."""
+    steps: int = 0
+    """How many of the run's oldest steps were left out."""
+
+    def __or__(self, other: LeftOut) -> LeftOut:
+        """Return the greater of each count, as in a run what was left out once matters."""
+        return LeftOut(
+            max(self.observations, other.observations),
+            max(self.turns, other.turns),
+            max(self.examples, other.examples),
+            max(self.steps, other.steps),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +134,12 @@ class Result:
     usage: Usage
     prompt: PromptRef
     model: str
+    """The model that gave the last reply; another one than was asked for where that one failed."""
+    data: Any = None
+    """The answer as the form that was asked for: an instance of a Pydantic model, or plain JSON data."""
+    left_out: LeftOut = LeftOut()
+    error: str | None = None
+    """What broke the run off, in one line, where that was an error."""
     repairs: int = field(init=False)
     """How many deviations the parser forgave in the whole run."""
 
@@ -110,11 +148,16 @@ class Result:
         object.__setattr__(self, "repairs", forgiven)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data that `from_dict` takes back; each step names its ``kind``."""
+        """Return plain data that `from_dict` takes back; each step names its ``kind``.
+
+        A Pydantic model in `data` becomes plain data for good.
+        """
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         data["steps"] = [step_to_dict(s) for s in self.steps]
-        data["usage"] = dataclasses.asdict(self.usage)
-        data["prompt"] = dataclasses.asdict(self.prompt)
+        for name in ("usage", "prompt", "left_out"):
+            data[name] = dataclasses.asdict(data[name])
+        if hasattr(self.data, "model_dump"):
+            data["data"] = self.data.model_dump(mode="json")
         return data
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -133,6 +176,7 @@ class Result:
             fields["steps"] = tuple(step_from_dict(s) for s in fields["steps"])
             fields["usage"] = Usage(**fields["usage"])
             fields["prompt"] = PromptRef(**fields["prompt"])
+            fields["left_out"] = LeftOut(**fields.get("left_out", {}))
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a stored result: {error}") from error

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from agent_app.steps import (
     Action,
     Answer,
+    LeftOut,
     Observation,
     PromptRef,
     Result,
+    StoppedBy,
     Unreadable,
     Usage,
     step_from_dict,
@@ -61,9 +65,13 @@ AS_DATA = {
         "completion_tokens": 8,
         "cached_tokens": 10,
         "seconds": 0.5,
+        "cost": 0.0,
     },
     "prompt": {"name": "pirate", "version": "1.0", "hash": "abc"},
     "model": "scripted:x",
+    "data": None,
+    "left_out": {"observations": 0, "turns": 0, "examples": 0, "steps": 0},
+    "error": None,
     "repairs": 3,
 }
 
@@ -81,16 +89,22 @@ steps = st.one_of(
     st.builds(Answer, texts, texts, repairs),
 )
 counts = st.integers(min_value=0)
+costs = st.none() | st.floats(min_value=0, allow_infinity=False)
 results = st.builds(
     Result,
     question=texts,
     text=texts,
     steps=st.lists(steps, max_size=4).map(tuple),
     status=st.sampled_from(["answered", "stopped"]),
-    stopped_by=st.sampled_from([None, "steps", "seconds", "format errors", "repeats"]),
-    usage=st.builds(Usage, counts, counts, counts, counts, st.floats(min_value=0, allow_infinity=False)),
+    stopped_by=st.sampled_from([None, *get_args(StoppedBy)]),
+    usage=st.builds(
+        Usage, counts, counts, counts, counts, st.floats(min_value=0, allow_infinity=False), costs
+    ),
     prompt=st.builds(PromptRef, texts, texts, texts),
     model=texts,
+    data=st.none() | st.dictionaries(texts, st.integers() | texts, max_size=3),
+    left_out=st.builds(LeftOut, counts, counts, counts, counts),
+    error=st.none() | texts,
 )
 
 
@@ -146,7 +160,25 @@ def test_what_is_not_json_is_refused() -> None:
 
 
 def test_usage_adds_up_field_by_field() -> None:
-    assert Usage(1, 2, 3, 4, 0.5) + Usage(10, 20, 30, 40, 0.25) == Usage(11, 22, 33, 44, 0.75)
+    one, other = Usage(1, 2, 3, 4, 0.5, 0.001), Usage(10, 20, 30, 40, 0.25, 0.5)
+    assert one + other == Usage(11, 22, 33, 44, 0.75, 0.501)
+
+
+def test_a_cost_that_is_not_known_stays_so() -> None:
+    assert (Usage(cost=1.0) + Usage(cost=None)).cost is None
+    assert (Usage(cost=None) + Usage()).cost is None
+
+
+def test_of_what_was_left_out_the_most_is_kept() -> None:
+    assert LeftOut(3, 0, 1, 0) | LeftOut(2, 4, 0, 0) == LeftOut(3, 4, 1, 0)
+
+
+def test_a_pydantic_answer_becomes_plain_data() -> None:
+    class Sum(BaseModel):
+        value: int
+
+    stored = dataclasses.replace(RESULT, data=Sum(value=3)).to_json()
+    assert Result.from_json(stored).data == {"value": 3}
 
 
 def test_steps_cannot_be_changed() -> None:
