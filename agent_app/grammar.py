@@ -55,7 +55,11 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name
 
 
 def reply_grammar(
-    tools: Mapping[str, Schema | None], *, openings: Sequence[str] = (), last: bool = False
+    tools: Mapping[str, Schema | None],
+    *,
+    openings: Sequence[str] = (),
+    form: Schema | None = None,
+    last: bool = False,
 ) -> str:
     """Return the grammar of one reply: a thought, then an action with its input or a final answer.
 
@@ -63,6 +67,7 @@ def reply_grammar(
         tools: the tools on offer, each with the JSON schema of its arguments, or None when its
             input is plain text. Without any tool only a final answer is left.
         openings: texts of which a final answer must begin with one; none: it begins as the model likes.
+        form: the JSON schema of a final answer that is data; it has no opening then.
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
     """
@@ -71,6 +76,8 @@ def reply_grammar(
         rules["opening"] = _either(map(_literal, openings))
         rules["reply"] = rules["reply"].replace(" | short", "")
     schemas = _SchemaRules(rules)
+    if form is not None:
+        rules["reply"] = schemas.add("final answer", form)
     moves = [
         _literal(f"{name}\n{ACTION_INPUT}: ")
         + " "

@@ -19,6 +19,10 @@ class Traits:
     """It takes a GBNF grammar as the call's argument ``grammar``."""
     stop: bool = True
     """It takes stop words."""
+    timeout: bool = False
+    """It takes a call's argument ``timeout``: after so many seconds of silence it gives up."""
+    streams: bool = False
+    """It always streams inside, so that nothing is gained by asking for a whole reply."""
 
 
 def traits_of(model: BaseChatModel) -> Traits:
