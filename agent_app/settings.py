@@ -29,6 +29,12 @@ class Settings:
     """How many tool calls a question may take."""
     max_seconds: float | None = None
     """How long a question may take, in seconds; None: as long as it takes."""
+    call_seconds: float | None = 300
+    """How long one call of the model may take, in seconds."""
+    tool_seconds: float | None = 60
+    """How long one call of a tool may take, in seconds."""
+    attempts: int = 3
+    """How often a call of the model is made when its server fails."""
     tools_dir: Path | None = None
     """A folder of the user's own tools, added to the built-in ones."""
     prompts_dir: Path | None = None
