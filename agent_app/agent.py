@@ -18,16 +18,20 @@ from pydantic import BaseModel, Field
 
 from agent_app import places
 from agent_app.answer_form import AnswerForm, ResponseFormat
+from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
 from agent_app.errors import SettingError
 from agent_app.events import Event, Finished
 from agent_app.loop import Limits, OnLimit
 from agent_app.models import Chain, load_model
+from agent_app.parts import Parts
+from agent_app.prices import Prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
 from agent_app.retrying import Retry
-from agent_app.run import Parts, Run, Terms
+from agent_app.run import Run
 from agent_app.settings import Settings
 from agent_app.steps import Result, Step
+from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox, load_tools
 
 Question: TypeAlias = str | Mapping[str, Any]
@@ -54,7 +58,11 @@ class Agent(Runnable[Question, Result]):
         tools: names of tools, LangChain tools or plain functions; None: all built-in ones and the user's own.
         max_steps: how many tool calls a question may take.
         max_seconds: how long it may take; what is under way then is cut off.
+        max_tokens: how many tokens it may read and write; cached ones count.
+        max_cost: how many US dollars it may cost.
         max_format_errors: how many unreadable replies it may take.
+        budget: what all questions together may take, those of other agents with the same budget as well.
+        prices: the model's price, or that of each model by its name; None: as listed by genai-prices.
         on_limit: at a limit ask the model once for its best answer (``"answer"``), end the run
             (``"stop"``), or raise `LimitReached` (``"raise"``).
         call_seconds: how long one call of the model may take; None: as long as the model itself allows.
@@ -78,7 +86,11 @@ class Agent(Runnable[Question, Result]):
         *,
         max_steps: int = 8,
         max_seconds: float | None = None,
+        max_tokens: int | None = None,
+        max_cost: float | None = None,
         max_format_errors: int = 3,
+        budget: Budget | None = None,
+        prices: Prices | None = None,
         on_limit: OnLimit = "answer",
         call_seconds: float | None = None,
         tool_seconds: float | None = None,
@@ -90,6 +102,8 @@ class Agent(Runnable[Question, Result]):
         _check_above_zero(
             max_steps=max_steps,
             max_seconds=max_seconds,
+            max_tokens=max_tokens,
+            max_cost=max_cost,
             max_format_errors=max_format_errors,
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
@@ -104,6 +118,10 @@ class Agent(Runnable[Question, Result]):
             tool_seconds=tool_seconds,
             retry=retry or Retry(),
             form=None if response_format is None else AnswerForm(response_format),
+            max_tokens=max_tokens,
+            max_cost=max_cost,
+            budget=budget,
+            prices=prices,
         )
         self._given = ((model, *fallbacks), prompt, tools)
         self._parts: Parts | None = None

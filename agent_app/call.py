@@ -53,6 +53,11 @@ class Call:
             reader.feed(f"{FINAL_ANSWER}:\n")
 
     @property
+    def prompt(self) -> str:
+        """All that the model is shown."""
+        return "".join(message.text for message in self.messages)
+
+    @property
     def reply(self) -> str:
         """What the model has written so far."""
         return "".join(self._reply)

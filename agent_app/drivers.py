@@ -74,8 +74,8 @@ async def adrive(run: Run, config: RunnableConfig, *, live: bool) -> AsyncIterat
 def _ask(ask: Ask, config: RunnableConfig, *, live: bool) -> Iterator[Said]:
     call, model, traits = ask.call, ask.call.ready.model, ask.call.ready.traits
     # A model that minds a time-out of its own needs no other thread to be given up in time.
-    options = {**call.options, "timeout": ask.seconds} if traits.timeout and ask.seconds else call.options
-    own_thread = ask.seconds is not None and not traits.timeout
+    options = {**call.options, "timeout": ask.seconds} if traits.bounds and ask.seconds else call.options
+    own_thread = ask.seconds is not None and not traits.bounds
     if not live and not traits.streams:
         seconds = ask.seconds if own_thread else None
         call.take(within(seconds, model.invoke, call.messages, config, **options))

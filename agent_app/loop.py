@@ -42,7 +42,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Overspent:
     """The model was not called, or was cut off: this limit does not allow it."""
 
     limit: StoppedBy
@@ -56,7 +56,7 @@ class Edited:
 
 
 Request: TypeAlias = CallModel | RunTool
-Move: TypeAlias = Action | Answer | Unread | Spent
+Move: TypeAlias = Action | Answer | Unread | Overspent
 Outcome: TypeAlias = Observation | Edited
 Loop: TypeAlias = Generator[Request, Move | Outcome, StoppedBy | None]
 
@@ -108,7 +108,7 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
         if limit is not None and limits.then != "answer":
             return limit
         move = yield CallModel(limit)
-        if isinstance(move, Spent):
+        if isinstance(move, Overspent):
             spent = move.limit
         elif isinstance(move, Answer):
             record.add(move)

@@ -12,11 +12,13 @@ import dataclasses
 import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from agent_app.answer_form import AnswerForm, Misfit
+from agent_app.account import Account
+from agent_app.answer_form import Misfit
+from agent_app.budget import Spent
 from agent_app.call import Call
 from agent_app.errors import AgentAppError, LimitReached, QuestionError, ReplayDiverged, keep_partial
 from agent_app.events import (
@@ -30,15 +32,10 @@ from agent_app.events import (
     Stepped,
     Switched,
 )
-from agent_app.grammar import reply_grammar
-from agent_app.labels import OBSERVATION
-from agent_app.loop import CallModel, Limits, Move, Outcome, Request, Spent, react_loop
-from agent_app.models import Chain, ReadyModel, explain
-from agent_app.parser import ReActOutputParser
-from agent_app.prompt import Prompt
-from agent_app.retrying import Retry
-from agent_app.steps import Action, Answer, Observation, Result, Step, StoppedBy, Unreadable, Usage
-from agent_app.toolbox import Toolbox
+from agent_app.loop import CallModel, Move, Outcome, Overspent, Request, react_loop
+from agent_app.models import ReadyModel, explain
+from agent_app.parts import Parts
+from agent_app.steps import Action, Answer, Observation, Result, Step, StoppedBy, Unreadable
 
 LONGEST_QUESTION = 50_000
 """In characters; far more than any question, and less than what would only waste a model's time."""
@@ -71,46 +68,6 @@ Effect: TypeAlias = Event | Ask | Use | Pause
 Script: TypeAlias = Generator[Effect, Any, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms the questions of an agent are answered."""
-
-    limits: Limits
-    call_seconds: float | None = None
-    """How long one call of the model may take."""
-    tool_seconds: float | None = None
-    """How long one call of a tool may take."""
-    retry: Retry = field(default_factory=Retry)
-    form: AnswerForm | None = None
-    """What the final answer has to be, if it is to be data."""
-
-
-@dataclass
-class Parts:
-    """What an agent is made of, loaded, with all that is the same in each of its runs."""
-
-    prompt: Prompt
-    toolbox: Toolbox
-    models: Chain
-    terms: Terms
-    parser: ReActOutputParser = field(init=False)
-    described: str = field(init=False)
-    grammar: str = field(init=False)
-    last_grammar: str = field(init=False)
-    stop: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        schemas = self.toolbox.schemas()
-        objects = {n: s for n, s in schemas.items() if not self.toolbox.is_plain(n)}
-        several = frozenset(n for n, s in objects.items() if len(s["properties"]) > 1)
-        self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
-        self.described = self.toolbox.describe()
-        openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
-        self.grammar = reply_grammar({n: objects.get(n) for n in schemas}, openings=openings, form=form)
-        self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
-        self.stop = list(self.prompt.stop or (f"\n{OBSERVATION}:",))
-
-
 class Run:
     """A question, the steps towards its answer, and what they cost.
 
@@ -138,7 +95,6 @@ class Run:
         self.parts = parts
         self.question = _checked(question)
         self.steps = _continued(steps)
-        self.usage = Usage()
         self._values = values
         self._recorded = None if recorded is None else _observed(recorded)
         self._told = len(self.steps)
@@ -146,6 +102,7 @@ class Run:
         self._model = 0
         """Which model of the chain is asked."""
         self._limit: StoppedBy | None = None
+        self._account = Account(parts.terms)
 
     def script(self) -> Script:
         """Answer the question: yield each event as it happens, and each effect that is needed.
@@ -155,7 +112,8 @@ class Run:
             AgentAppError: a model or a tool failed for good.
         """
         try:
-            yield from self._answer()
+            with self._account:
+                yield from self._answer()
         except GeneratorExit:
             raise
         except LimitReached as error:
@@ -210,7 +168,7 @@ class Run:
             steps=tuple(self.steps),
             status="answered" if answer else "stopped",
             stopped_by=stopped_by,
-            usage=dataclasses.replace(self.usage, seconds=round(time.monotonic() - self._began, 4)),
+            usage=dataclasses.replace(self._account.usage, seconds=round(time.monotonic() - self._began, 4)),
             prompt=self.parts.prompt.ref,
             model=self._ready.name,
             data=self._data(answer),
@@ -270,22 +228,23 @@ class Run:
             attempt += 1
             call = self._call(last=last)
             try:
-                yield Ask(call, self._time_for(self.parts.terms.call_seconds, last=last))
+                with self._account.pays(call, last=last):
+                    yield Ask(call, self._time_for(self.parts.terms.call_seconds, last=last))
+            except Spent as spent:
+                return Overspent(spent.limit)
             except Exception as error:
                 failure = explain(error)
                 if failure is None:
                     raise
                 wait = self.parts.terms.retry.wait(failure, attempt)
                 if not last and self._left(wait or 0) <= 0:
-                    return Spent("seconds")
+                    return Overspent("seconds")
                 if wait is None:
                     raise failure from (None if failure is error else error)
             else:
                 move = call.move()
                 yield from call.rest()
                 return move
-            finally:
-                self.usage += call.usage
             yield Retrying(_in_a_line(failure), round(wait, 3))
             yield Pause(wait)
 

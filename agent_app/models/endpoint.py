@@ -28,7 +28,7 @@ class EndpointModel(ChatOpenAI):
     repeated without it, and no later call sends it. The caller must then cut a reply itself.
     """
 
-    traits: ClassVar[Traits] = Traits(timeout=True)
+    traits: ClassVar[Traits] = Traits(bounds=True)
     _takes_stop: bool = PrivateAttr(default=True)
 
     def _get_request_payload(

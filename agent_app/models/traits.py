@@ -19,8 +19,8 @@ class Traits:
     """It takes a GBNF grammar as the call's argument ``grammar``."""
     stop: bool = True
     """It takes stop words."""
-    timeout: bool = False
-    """It takes a call's argument ``timeout``: after so many seconds of silence it gives up."""
+    bounds: bool = False
+    """It takes a call's arguments ``max_tokens`` and ``timeout``: so many seconds of silence end the call."""
     streams: bool = False
     """It always streams inside, so that nothing is gained by asking for a whole reply."""
 
