@@ -20,7 +20,7 @@ from agent_app.account import Account
 from agent_app.answer_form import Misfit
 from agent_app.budget import Spent
 from agent_app.call import Call
-from agent_app.errors import AgentAppError, LimitReached, QuestionError, ReplayDiverged, keep_partial
+from agent_app.errors import EndpointError, LimitReached, QuestionError, ReplayDiverged, keep_partial
 from agent_app.events import (
     Event,
     Failed,
@@ -211,8 +211,8 @@ class Run:
         while True:
             try:
                 return (yield from self._try(last=last))
-            except AgentAppError as failure:
-                if self._model + 1 >= len(self.parts.models):
+            except EndpointError as failure:
+                if not self._has_another:
                     raise
                 self._model += 1
                 yield Switched(_in_a_line(failure), self._ready.name)
@@ -221,7 +221,7 @@ class Run:
         """Ask a model, several times if need be, and return what it wants.
 
         Raises:
-            AgentAppError: the model's server failed for good; one line says how.
+            EndpointError: the model's server failed for good; one line says how.
         """
         attempt = 0
         while True:
@@ -233,7 +233,7 @@ class Run:
             except Spent as spent:
                 return Overspent(spent.limit)
             except Exception as error:
-                failure = explain(error)
+                failure = self._failure(error)
                 if failure is None:
                     raise
                 wait = self.parts.terms.retry.wait(failure, attempt)
@@ -247,6 +247,18 @@ class Run:
                 return move
             yield Retrying(_in_a_line(failure), round(wait, 3))
             yield Pause(wait)
+
+    @property
+    def _has_another(self) -> bool:
+        return self._model + 1 < len(self.parts.models)
+
+    def _failure(self, error: Exception) -> EndpointError | None:
+        """Return what went wrong at the model's server, or None if it was somewhere else."""
+        failure = explain(error)
+        if failure is None and self._has_another:
+            # Some provider's own error, that we know nothing of; its words may hold a key.
+            return EndpointError(f"{self._ready.name} failed: {type(error).__name__}")
+        return failure if isinstance(failure, EndpointError) else None
 
     def _call(self, *, last: bool) -> Call:
         parts, ready = self.parts, self._ready
