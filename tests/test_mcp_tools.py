@@ -266,7 +266,7 @@ STARTS = {
         "no answer within 3 seconds; it has sent what is no MCP message",
     ),
     "talks nonsense": (
-        'import sys; input(); print(\'{"jsonrpc": "2.0", "id": 0, "result": {}}\'); sys.stdin.read()',
+        'input(); print(\'{"jsonrpc": "2.0", "id": 0, "result": {}}\', flush=True); input()',
         "its answer is no InitializeResult as the protocol has it",
     ),
 }

@@ -149,17 +149,24 @@ class _Life:
 
     async def close(self) -> None:
         """End the session and the server; takes a bounded time."""
-        if self._open.done():
-            self._end.set()
-            await asyncio.wait({self._task}, timeout=_CLOSING_SECONDS)
+        self._end.set()
+        await asyncio.wait({self._task}, timeout=_CLOSING_SECONDS)
         self._task.cancel()
         await asyncio.wait({self._task})
 
     async def _live(self) -> None:
+        # Told to end by an event and not by cancelling it: the SDK then ends a program in good order.
+        ending = _start(self._end.wait())
         async with _session(self._server, self._seconds, self._words, self._hear) as session:
-            await session.initialize()
-            self._open.set_result(session)
-            await self._end.wait()
+            opening = _start(session.initialize())
+            try:
+                await asyncio.wait({opening, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if opening.done():
+                    opening.result()
+                    self._open.set_result(session)
+                    await ending
+            finally:
+                opening.cancel()
 
     async def _hear(self, message: object) -> None:
         # The SDK hands over here, as an exception, what it could not read; a server's notices are let go.
