@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -439,3 +441,36 @@ def test_without_opentelemetry_one_line_says_how_to_install_it() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "tracing needs OpenTelemetry; install it with: pip install 'agent-app[otel]'\n"
+
+
+# --- the documentation ---
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "tracing.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def test_the_programs_in_the_document_run_and_print_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies = [" multiply\nAction: calculator\nAction Input: 23 * 47", " I know\nFinal Answer: 1081, arg!"]
+    monkeypatch.setattr("agent_app.agent.load_model", lambda *_, **__: ScriptedModel(replies=replies))
+    namespace: dict[str, Any] = {"__name__": "document"}
+    for block in blocks("python"):
+        exec(compile(block, str(DOCUMENT), "exec"), namespace)
+    printed, (said,) = capsys.readouterr().out.splitlines(), blocks("text")
+    assert printed[:-1] == said.splitlines()[:-1]
+    assert printed[-1].endswith(" Agent")
+
+
+def test_a_handler_knows_the_secrets_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIP_API_KEY", SECRET)
+    traces = Traces()
+    traces.handler = OpenTelemetryHandler(traces.provider, content=True)
+    invoke(agent_of([f" so\nFinal Answer: {SECRET}"], shout), traces.config)
+    assert SECRET not in traces.everything()
+    assert "[secret: SHIP_API_KEY]" in traces.everything()
