@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import functools
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -394,10 +395,18 @@ def _redacted_errors(redactor: Redactor) -> Iterator[None]:
 
 
 def _redacted_result(result: Any, redactor: Redactor) -> Any:
-    """Redact what a tool's function returned: data, a message, or content beside an artifact."""
+    """Redact what a tool returned: data, messages, or LangGraph's `Command` that updates with them."""
     from langchain_core.messages import BaseMessage
 
-    return _redacted_message(result, redactor) if isinstance(result, BaseMessage) else redactor.data(result)
+    if isinstance(result, BaseMessage):
+        return _redacted_message(result, redactor)
+    if dataclasses.is_dataclass(result) and hasattr(result, "update"):
+        return dataclasses.replace(result, update=_redacted_result(result.update, redactor))  # type: ignore[type-var]
+    if isinstance(result, Mapping):
+        return {redactor.data(key): _redacted_result(item, redactor) for key, item in result.items()}
+    if type(result) in (list, tuple):
+        return type(result)(_redacted_result(item, redactor) for item in result)
+    return redactor.data(result)
 
 
 def _redacted_message(message: BaseMessage, redactor: Redactor) -> BaseMessage:

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, ToolException, tool
+from langgraph.types import Command
 
 from agent_app.models.scripted import ScriptedModel
 from agent_app.redaction import Redactor, redacting_model, redacting_tool
@@ -403,6 +404,20 @@ def test_content_with_an_artifact_goes_on_working() -> None:
     call = {"name": "map_box", "args": {"text": "lo"}, "id": "1", "type": "tool_call"}
     message = redacting_tool(map_box, REDACTOR).invoke(call)
     assert (message.content, message.artifact) == ("lo [secret: SHORT]", {"raw": "[secret: SHORT]"})
+
+
+def test_a_command_for_langgraph_is_redacted_in_what_it_updates() -> None:
+    @tool
+    def order(text: str) -> Command[Any]:
+        """Order."""
+        return Command(
+            update={"messages": [ToolMessage("hunter22", tool_call_id="1")], "note": "hunter22"}, goto="x"
+        )
+
+    result = redacting_tool(order, REDACTOR).invoke({"text": "lo"})
+    (message,) = result.update["messages"]
+    assert (message.content, message.tool_call_id) == ("[secret: SHORT]", "1")
+    assert (result.update["note"], result.goto) == ("[secret: SHORT]", "x")
 
 
 def test_callbacks_hear_only_the_redacted_complaint_of_a_tool() -> None:
