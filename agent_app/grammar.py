@@ -55,7 +55,11 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name
 
 
 def reply_grammar(
-    tools: Mapping[str, Schema | None], *, openings: Sequence[str] = (), last: bool = False
+    tools: Mapping[str, Schema | None],
+    *,
+    openings: Sequence[str] = (),
+    last: bool = False,
+    must_act: bool = False,
 ) -> str:
     """Return the grammar of one reply: a thought, then an action with its input or a final answer.
 
@@ -65,6 +69,7 @@ def reply_grammar(
         openings: texts of which a final answer must begin with one; none: it begins as the model likes.
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
+        must_act: a tool has to be used, so that there is no final answer.
     """
     rules = _rules_in(_TEXT) | _rules_in(_JSON) | _free_json()
     if openings:
@@ -79,9 +84,8 @@ def reply_grammar(
     ]
     rules["action"] = f'"{ACTION}: " {_either(moves)} "\\n"?'
     rules["answer"] = f'"{FINAL_ANSWER}: " reply "\\n"?'
-    rules["root"] = (
-        '" " reply "\\n"?' if last else f'" " thought "\\n" {"(action | answer)" if tools else "answer"}'
-    )
+    move = "action" if must_act else "(action | answer)" if tools else "answer"
+    rules["root"] = '" " reply "\\n"?' if last else f'" " thought "\\n" {move}'
     return "\n".join(f"{name} ::= {rules[name]}" for name in _reachable(rules))
 
 
