@@ -469,7 +469,8 @@ CREW = 'Action: Crew\nAction Input: {"captain": "Flint", "mates": ["Jim"]}'
 @pytest.mark.parametrize("form", [Crew, ToolStrategy(Crew)])
 def test_a_form_is_filled_in_as_a_tool_and_words_are_not_taken_for_it(form: Any) -> None:
     model = ScriptedModel(replies=[ADD, "Final Answer: Flint and Jim", CREW])
-    state = agent_of(model, add, response_format=form).invoke({"messages": [HumanMessage("Who?")]})
+    agent = agent_of(model, add, response_format=form, limits={"max_format_errors": 1})
+    state = agent.invoke({"messages": [HumanMessage("Who?")]})
     assert state["structured_response"] == Crew(captain="Flint", mates=["Jim"])
     assert 'Crew: The names of a crew, as the final result. Input: JSON object {"captain"' in str(
         model.prompts[0][0].content
@@ -496,6 +497,12 @@ def test_words_that_are_not_taken_are_not_streamed() -> None:
         {"messages": [HumanMessage("Who?")]}, stream_mode="messages"
     )
     assert shown(stream)[0] == ("model", "", [("Crew", {"captain": "Flint", "mates": ["Jim"]})])
+
+
+def test_an_answer_in_words_again_and_again_ends_the_run() -> None:
+    model = ScriptedModel(replies=["Final Answer: Flint"] * 3)
+    with pytest.raises(LimitReached, match="format errors, after 3 calls"):
+        ask(agent_of(model, add, response_format=Crew, limits={"max_format_errors": 2}))
 
 
 def test_structured_output_of_the_provider_is_refused() -> None:

@@ -182,16 +182,19 @@ class Dialogue:
                 return
             self._message = AIMessage("", tool_calls=[_tool_call(move, arguments)])
         elif self.must_call:
+            # The first answer in words only says that it is time for a form.
+            expected = bool(self.forms) and not self._answered
             self._answered = True
             names = ", ".join(self._wanted)
-            self._refuse(call, f"An answer in words is not taken here. Use one of the tools [{names}].")
+            sentence = f"An answer in words is not taken here. Use one of the tools [{names}]."
+            self._refuse(call, sentence, errors=0 if expected else 1)
             return
         else:
             self._message = AIMessage(move.text)
         self._note(call, move)
 
-    def _refuse(self, call: Call, sentence: str) -> None:
-        self._errors += 1
+    def _refuse(self, call: Call, sentence: str, *, errors: int = 1) -> None:
+        self._errors += errors
         self._failed += [Unreadable(f"{call.begun}{call.reply}"), Observation(sentence, error=True)]
 
     def _note(self, call: Call, move: Action | Answer) -> None:
