@@ -7,11 +7,12 @@ import base64
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelRetryMiddleware
+from langchain.agents.middleware import ModelCallLimitMiddleware, ModelRetryMiddleware
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.callbacks import (
     BaseCallbackHandler,
@@ -27,6 +28,7 @@ from pydantic import BaseModel, Field
 from agent_app import Action, LimitReached, Observation, QuestionError, SettingError, UnknownName, load_prompt
 from agent_app.middleware import ReActMiddleware
 from agent_app.models import Traits
+from agent_app.models.embedded import open_embedded
 from agent_app.models.scripted import ScriptedModel
 from agent_app.prompt import Prompt
 from agent_app.steps import Unreadable
@@ -499,6 +501,25 @@ def test_words_that_are_not_taken_are_not_streamed() -> None:
     assert shown(stream)[0] == ("model", "", [("Crew", {"captain": "Flint", "mates": ["Jim"]})])
 
 
+class Factors(BaseModel):
+    """The numbers to multiply, as the final result."""
+
+    left: int
+    right: int
+
+
+def test_the_embedded_model_cannot_but_fill_in_the_form(smollm2: Path) -> None:
+    model = open_embedded(smollm2, context=2048)
+    agent = agent_of(model, response_format=Factors, middleware=[ModelCallLimitMiddleware(run_limit=2)])
+    state = agent.invoke({"messages": [HumanMessage("What is 23 times 47?")]})
+    model.close()
+    assert isinstance(state["structured_response"], Factors)
+    form = state["messages"][1]
+    assert [call["name"] for call in form.tool_calls] == ["Factors"]
+    assert form.additional_kwargs["react"]["repairs"] == []
+    assert form.usage_metadata["output_tokens"] > 0
+
+
 def test_an_answer_in_words_again_and_again_ends_the_run() -> None:
     model = ScriptedModel(replies=["Final Answer: Flint"] * 3)
     with pytest.raises(LimitReached, match="format errors, after 3 calls"):
@@ -543,7 +564,7 @@ def test_a_choice_that_is_none_is_refused_by_name() -> None:
         ask(agent)
 
 
-def test_a_prompt_is_given_by_name_path_or_value(tmp_path: Any) -> None:
+def test_a_prompt_is_given_by_name_path_or_value(tmp_path: Path) -> None:
     plain = load_prompt("plain")
     file = tmp_path / "mine.md"
     plain.save(file)
@@ -555,7 +576,7 @@ def test_a_prompt_is_given_by_name_path_or_value(tmp_path: Any) -> None:
         ask(agent_of(ScriptedModel(replies=["unused"]), add, prompt="pirat"))
 
 
-def test_values_fill_the_inputs_of_a_prompt(tmp_path: Any) -> None:
+def test_values_fill_the_inputs_of_a_prompt(tmp_path: Path) -> None:
     file = tmp_path / "ship.md"
     file.write_text(
         "---\nname: ship\ndescription: With a ship\nversion: '1'\ninputs:\n  ship:\n    type: string\n---\n\n"

@@ -51,6 +51,10 @@ class ReActChatModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "react"
 
+    def __repr_args__(self) -> Any:
+        # Each run of a model begins with writing it down for tracers, so that has to be short.
+        return [("text_model", name_of(self.text_model))]
+
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: Any = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.tools import BaseTool
@@ -15,30 +14,25 @@ from agent_app.prompt import Prompt
 from agent_app.toolbox import Toolbox
 
 
-@dataclass(frozen=True)
 class Offer:
-    """A prompt and tools, with all that is worked out of them once and is the same in each call."""
+    """A prompt and tools, with all that is worked out of them once and is the same in each call.
 
-    prompt: Prompt
-    tools: tuple[BaseTool, ...]
-    toolbox: Toolbox = field(init=False)
-    described: str = field(init=False)
-    schemas: dict[str, dict[str, Any]] = field(init=False)
-    parser: ReActOutputParser = field(init=False)
-    _grammars: dict[tuple[tuple[str, ...], bool], str] = field(default_factory=dict, init=False)
+    Args:
+        prompt: the prompt that the model will read.
+        tools: what is offered in it.
 
-    def __post_init__(self) -> None:
-        toolbox = Toolbox(self.tools)
-        schemas = toolbox.schemas()
-        several = frozenset(name for name, schema in schemas.items() if len(schema["properties"]) > 1)
-        worked_out = {
-            "toolbox": toolbox,
-            "described": toolbox.describe(),
-            "schemas": schemas,
-            "parser": ReActOutputParser(tool_names=toolbox.names, object_tools=several),
-        }
-        for name, value in worked_out.items():
-            object.__setattr__(self, name, value)
+    Raises:
+        ToolFileError: two tools have one name.
+    """
+
+    def __init__(self, prompt: Prompt, tools: tuple[BaseTool, ...]) -> None:
+        self.prompt, self.tools = prompt, tools
+        self.toolbox = Toolbox(tools)
+        self.described = self.toolbox.describe()
+        self.schemas = self.toolbox.schemas()
+        several = frozenset(name for name, schema in self.schemas.items() if len(schema["properties"]) > 1)
+        self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
+        self._grammars: dict[tuple[tuple[str, ...], bool], str] = {}
 
     def grammar(self, names: tuple[str, ...], *, must_call: bool) -> str:
         """Return the grammar of a reply that may use these tools, or has to use one of them."""
