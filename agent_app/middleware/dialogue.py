@@ -133,27 +133,30 @@ class Dialogue:
         return (*self.conversation.steps, *self._failed)
 
     def _call(self) -> Call:
+        begun = self._begun()
         head, tail = self._rendered()
-        traits, prompt, conversation = self.traits, self.offer.prompt, self.conversation
-        begun = ""
-        if self._steps and traits.continues:
-            begun = prompt.thought("after_observation", conversation.question)
-            tail = f"{tail} {begun}".rstrip()
+        messages = [*self._before(), HumanMessage(head + tail)]
+        if self.traits.continues:
+            messages[-1:] = [HumanMessage(head.rstrip()), AIMessage(f"{tail} {begun}".rstrip())]
+        return Call(self.offer, messages, self._call_options(), begun, self.ledger)
+
+    def _begun(self) -> str:
+        """Return how the next thought begins, where that is not left to the model."""
+        if not self._steps or not self.traits.continues:
+            return ""
+        return self.offer.prompt.thought("after_observation", self.conversation.question)
+
+    def _call_options(self) -> dict[str, Any]:
+        prompt = self.offer.prompt
         options = {**prompt.model, **self.options}
         stop = [*(prompt.stop or (f"\n{OBSERVATION}:",)), *(options.pop("stop", None) or ())]
-        if traits.stop:
+        if self.traits.stop:
             options["stop"] = stop
-        if traits.grammar:
+        if self.traits.grammar:
             # Who is to fill in a form at the end thinks and looks things up as ever until then.
             must_call = self.must_call and (self._answered or not self.forms)
             options["grammar"] = self.offer.grammar(self._wanted, must_call=must_call)
-        messages: list[BaseMessage] = [SystemMessage(conversation.system)] if conversation.system else []
-        messages += self._earlier()
-        if traits.continues:
-            messages += [HumanMessage(head.rstrip()), AIMessage(tail)]
-        else:
-            messages += [HumanMessage(head + tail)]
-        return Call(self.offer, messages, options, begun, self.ledger)
+        return options
 
     def _rendered(self) -> Segments:
         offer = self.offer
@@ -161,9 +164,10 @@ class Dialogue:
             self.conversation.question, self._steps, offer.described, offer.toolbox.names, **self.values
         )
 
-    def _earlier(self) -> list[BaseMessage]:
-        """Return the earlier turns as messages before the prompt."""
-        messages: list[BaseMessage] = []
+    def _before(self) -> list[BaseMessage]:
+        """Return what goes before the prompt: the system prompt, and the earlier turns as messages."""
+        system = self.conversation.system
+        messages: list[BaseMessage] = [SystemMessage(system)] if system else []
         for turn in self.conversation.turns:
             messages += [HumanMessage(fence(turn.question)), AIMessage(fence(turn.answer))]
         return messages
