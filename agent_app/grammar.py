@@ -60,6 +60,7 @@ def reply_grammar(
     openings: Sequence[str] = (),
     form: Schema | None = None,
     last: bool = False,
+    must_act: bool = False,
 ) -> str:
     """Return the grammar of one reply: a thought, then an action with its input or a final answer.
 
@@ -70,6 +71,7 @@ def reply_grammar(
         form: the JSON schema of a final answer that is data; it has no opening then.
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
+        must_act: a tool has to be used, so that there is no final answer.
     """
     rules = _rules_in(_TEXT) | _rules_in(_JSON) | _free_json()
     if openings:
@@ -86,9 +88,8 @@ def reply_grammar(
     ]
     rules["action"] = f'"{ACTION}: " {_either(moves)} "\\n"?'
     rules["answer"] = f'"{FINAL_ANSWER}: " reply "\\n"?'
-    rules["root"] = (
-        '" " reply "\\n"?' if last else f'" " thought "\\n" {"(action | answer)" if tools else "answer"}'
-    )
+    move = "action" if must_act else "(action | answer)" if tools else "answer"
+    rules["root"] = '" " reply "\\n"?' if last else f'" " thought "\\n" {move}'
     return "\n".join(f"{name} ::= {rules[name]}" for name in _reachable(rules))
 
 

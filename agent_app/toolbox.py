@@ -169,6 +169,11 @@ class Toolbox:
             raise UnknownName("tool", name, self.names)
         return self._forms[name].plain
 
+    def arguments(self, action: Action) -> dict[str, Any] | Observation:
+        """Return what an action gives to its tool, by parameter, or what is wrong with the action."""
+        call = self._prepare(action)
+        return call if isinstance(call, Observation) else call[1]
+
     def run(
         self, action: Action, config: RunnableConfig | None = None, seconds: float | None = None
     ) -> Observation:
