@@ -27,6 +27,7 @@ from agent_app.models import Chain, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
+from agent_app.redaction import Redactor
 from agent_app.retrying import Retry
 from agent_app.run import Run
 from agent_app.settings import Settings
@@ -72,6 +73,8 @@ class Agent(Runnable[Question, Result]):
         fallbacks: models that take over, in this order, when the one before has failed for good.
         response_format: a Pydantic model, another type that Pydantic knows or a JSON schema; the final
             answer is then JSON of that form, and `Result.data` what it stands for.
+        redactor: keeps secrets out of all that is told, stored and traced; None: one that knows the secrets
+            which the environment holds now.
         settings: where models, prompts and tools lie; None: the defaults, whatever the environment says.
 
     Raises:
@@ -97,6 +100,7 @@ class Agent(Runnable[Question, Result]):
         retry: Retry | None = None,
         fallbacks: Sequence[str | BaseChatModel] = (),
         response_format: ResponseFormat | None = None,
+        redactor: Redactor | None = None,
         settings: Settings | None = None,
     ) -> None:
         _check_above_zero(
@@ -112,6 +116,7 @@ class Agent(Runnable[Question, Result]):
             choices = " or ".join(map(repr, get_args(OnLimit)))
             raise SettingError(f"on_limit is {on_limit!r}; it takes {choices}")
         self.settings = settings or Settings()
+        self.redactor = redactor or Redactor.from_environment()
         self.terms = Terms(
             Limits(steps=max_steps, seconds=max_seconds, format_errors=max_format_errors, then=on_limit),
             call_seconds=call_seconds,
@@ -139,7 +144,7 @@ class Agent(Runnable[Question, Result]):
     @property
     def model(self) -> BaseChatModel:
         """The chat model; loaded when first asked for."""
-        return self._loaded().models[0].model
+        return self._loaded().models[0].given
 
     @property
     def prompt(self) -> Prompt:
@@ -177,7 +182,7 @@ class Agent(Runnable[Question, Result]):
                 last = event
             return _result(last)
 
-        return self._call_with_config(run, input, self._traced(config))
+        return self._call_with_config(run, self._safe(input), self._traced(config))
 
     async def ainvoke(  # type: ignore[override]
         self,
@@ -192,7 +197,7 @@ class Agent(Runnable[Question, Result]):
                 last = event
             return _result(last)
 
-        return await self._acall_with_config(run, input, self._traced(config))
+        return await self._acall_with_config(run, self._safe(input), self._traced(config))
 
     def stream(  # type: ignore[override]
         self,
@@ -210,7 +215,7 @@ class Agent(Runnable[Question, Result]):
                 yield from drive(self._run(question, given), config, live=True)
 
         run_all: Any = self._transform_stream_with_config  # typed for a runnable that streams its output
-        yield from run_all(iter([input]), run, self._traced(config))
+        yield from run_all(iter([self._safe(input)]), run, self._traced(config))
 
     async def astream(  # type: ignore[override]
         self,
@@ -226,7 +231,7 @@ class Agent(Runnable[Question, Result]):
                     yield event
 
         async def one() -> AsyncIterator[Question]:
-            yield input
+            yield self._safe(input)
 
         run_all: Any = self._atransform_stream_with_config  # as in `stream`
         async for event in run_all(one(), run, self._traced(config)):
@@ -302,11 +307,21 @@ class Agent(Runnable[Question, Result]):
         return Run(self._loaded(), values.pop("input", ""), values, **given)
 
     def _traced(self, config: RunnableConfig | None) -> RunnableConfig:
-        """Tell tracers which prompt is used."""
-        ref = self._loaded().prompt.ref
-        told = {"prompt": ref.name, "prompt_version": ref.version, "prompt_hash": ref.hash}
+        """Tell tracers who answers, and with which prompt."""
         config = config or {}
+        ref = self._loaded().prompt.ref
+        told = {
+            "agent": config.get("run_name") or self.get_name(),
+            "prompt": ref.name,
+            "prompt_version": ref.version,
+            "prompt_hash": ref.hash,
+        }
         return {**config, "metadata": {**told, **config.get("metadata", {})}}
+
+    def _safe(self, question: Question) -> Question:
+        """Redact what is asked, before anybody hears of it."""
+        safe: Question = self.redactor.data(question)
+        return safe
 
     def _loaded(self) -> Parts:
         if self._parts is None:
@@ -321,8 +336,8 @@ class Agent(Runnable[Question, Result]):
             prompt=prompt
             if isinstance(prompt, Prompt)
             else load_prompt(prompt, folders=prompt_folders(self.settings)),
-            toolbox=Toolbox(_tools(tools, self.settings)),
-            models=Chain(models, lambda name: load_model(name, settings=self.settings)),
+            toolbox=Toolbox(_tools(tools, self.settings), self.redactor),
+            models=Chain(models, lambda name: load_model(name, settings=self.settings), self.redactor),
             terms=self.terms,
         )
 

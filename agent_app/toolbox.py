@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
 from agent_app.jsonish import encodable
 from agent_app.patience import OutOfTime, awithin, in_time, within
+from agent_app.redaction import Redactor, redacting_tool
 from agent_app.steps import Action, Arguments, Observation
 
 if TYPE_CHECKING:
@@ -135,18 +136,23 @@ class Toolbox:
 
     Args:
         tools: LangChain tools; a plain function with a docstring and annotations becomes one.
+        redactor: keeps secrets out of what the tools give; None: nothing does.
 
     Raises:
         ToolFileError: two tools have one name.
     """
 
-    def __init__(self, tools: Sequence[BaseTool | Callable[..., Any]]) -> None:
+    def __init__(
+        self, tools: Sequence[BaseTool | Callable[..., Any]], redactor: Redactor | None = None
+    ) -> None:
         from langchain_core.tools import BaseTool
         from langchain_core.tools import tool as as_tool
 
         self.tools = tuple(t if isinstance(t, BaseTool) else as_tool(t) for t in tools)
         self.names = tuple(tool.name for tool in self.tools)
-        self._forms = {tool.name: _form_of(tool) for tool in self.tools}
+        self._forms = {
+            tool.name: _form_of(redacting_tool(tool, redactor) if redactor else tool) for tool in self.tools
+        }
         if len(self._forms) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise ToolFileError(f"two tools are called {twice!r}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_app.models.traits import Traits, name_of, traits_of
+from agent_app.redaction import Redactor, redacting_model
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class ReadyModel:
     """A loaded model, with what a call has to know of it."""
 
+    given: BaseChatModel
     model: BaseChatModel
+    """What is called: the given one, whose replies pass a redactor."""
     name: str = field(init=False)
     traits: Traits = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", name_of(self.model))
-        object.__setattr__(self, "traits", traits_of(self.model))
+        object.__setattr__(self, "name", name_of(self.given))
+        object.__setattr__(self, "traits", traits_of(self.given))
 
 
 class Chain:
@@ -32,11 +35,18 @@ class Chain:
     Args:
         given: names, or loaded models.
         load: makes a model of a name.
+        redactor: keeps secrets out of what the models write.
     """
 
-    def __init__(self, given: Sequence[str | BaseChatModel], load: Callable[[str], BaseChatModel]) -> None:
+    def __init__(
+        self,
+        given: Sequence[str | BaseChatModel],
+        load: Callable[[str], BaseChatModel],
+        redactor: Redactor,
+    ) -> None:
         self._given = given
         self._load = load
+        self._redactor = redactor
         self._ready: dict[int, ReadyModel] = {}
         self._loading = threading.Lock()
 
@@ -58,5 +68,5 @@ class Chain:
     def _open(self, position: int) -> ReadyModel:
         given = self._given[position]
         model = self._load(given) if isinstance(given, str) else given
-        ready = self._ready[position] = ReadyModel(model)
+        ready = self._ready[position] = ReadyModel(model, redacting_model(model, self._redactor))
         return ready
