@@ -22,6 +22,7 @@ from agent_app.parser import ReActOutputParser
 from agent_app.prompt import (
     CODES,
     Prompt,
+    View,
     check_file,
     from_langchain,
     frontmatter_schema,
@@ -570,7 +571,7 @@ _STEPS = st.one_of(
 
 @given(st.lists(_STEPS, max_size=6), st.lists(_STEPS, max_size=3))
 def test_more_steps_only_add_to_what_the_model_has_read(steps: list[Step], more: list[Step]) -> None:
-    assert scratchpad([*steps, *more], max_observation=20).startswith(scratchpad(steps, max_observation=20))
+    assert scratchpad([*steps, *more], limit=20).startswith(scratchpad(steps, limit=20))
 
 
 def test_the_next_prompt_is_the_last_one_and_the_reply_and_what_came_of_it(write: Write) -> None:
@@ -606,7 +607,7 @@ def test_labels_in_a_question_an_observation_or_a_value_are_quoted(write: Write)
 def test_a_long_observation_keeps_its_head_and_tail(write: Write) -> None:
     text = "".join(f"{n:04}" for n in range(1000))
     prompt = load_prompt(write(RUN_BODY))
-    tail = prompt.render_run("q", [Observation(text)], "T", [], 30).tail
+    tail = prompt.render_run("q", [Observation(text)], "T", [], (), View(longest=30)).tail
     assert tail == (
         "Thought:\nObservation: 00000001000200030004\n"
         "... [3970 characters left out] ...\n9709980999\nThought:"
@@ -907,7 +908,8 @@ def test_pirate_is_the_classic_text() -> None:
     prompt = load_prompt("pirate")
     body = prompt.path.read_text(encoding="utf-8").split("---\n", 2)[2]
     assert all(slot in body for slot in ("{tools}", "{tool_names}", "{input}", "{agent_scratchpad}"))
-    whole = prompt.render(**{name: f"{{{name}}}" for name in prompt.slots})
+    assert prompt.slots[-3:] == ("history", "input", "agent_scratchpad")
+    whole = prompt.render(**{name: f"{{{name}}}" for name in prompt.slots if name != "history"})
     assert whole.startswith(
         "Answer the following questions as best you can, but speaking as a pirate might speak. "
         "You have access to the following tools:\n\n{tools}\n\n"
