@@ -16,7 +16,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeVar
 
 from agent_app.errors import PromptError, QuestionError
 from agent_app.models import context_of, traits_of
@@ -26,6 +27,8 @@ from agent_app.steps import LeftOut, Observation, Step
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+_T = TypeVar("_T")
 
 # Once something must go, so much goes that the next steps fit as well: while they only add to the end, the
 # model's server need not read the rest again.
@@ -126,10 +129,10 @@ def plan(
         QuestionError: the question is too long for the window.
         PromptError: persona, format and tools are.
     """
-    view, known = EVERYTHING, ()
-    if before is not None:
-        view = before.view if before.view.longest is None else replace(before.view, longest=None)
-        known = before.written
+    view = EVERYTHING if before is None else before.view
+    if view.longest is not None:
+        view = replace(view, longest=None)  # that was for a step that is not the newest any more
+    known = () if before is None else before.written
     written = draft.write(steps, view, known)
     segments = draft.put_together(written, view)
     if window is not None and not window.holds(segments.head + segments.tail + ending):
@@ -151,18 +154,18 @@ class _Search:
     sizes: dict[View, int] = field(default_factory=dict)
 
     def view(self, start: View) -> View:
-        """Return a view that fits, no wider than another.
+        """Return the view to show, beginning with one that does not fit.
 
-        A prompt shrinks from one view of the ladder to the next, or stays as it is; where cutting makes a
-        text longer by a few characters, the search may miss a milder view, never return one that is too wide.
+        From one view to the next a prompt gets shorter or stays as it is. Where the words that tell of a cut
+        are longer than what they replace, a milder view may be missed, but what is returned does fit.
         """
         rungs = list(self.rungs(start))
         ladder = [view for rung in rungs for view in rung]
-        first = bisect_left(ladder, True, key=self.fits)
+        first = _first(ladder, self.fits)
         if first == len(ladder):
             return self.shortest(ladder[-1] if ladder else start)
-        last = next(end for rung in rungs if (end := ladder.index(rung[-1])) >= first)
-        calm = bisect_left(ladder, True, first, last, key=self.fits_calmly)
+        last = next(end for end in accumulate(map(len, rungs)) if end > first) - 1
+        calm = _first(ladder[first:last], self.fits_calmly) + first
         return ladder[calm if self.fits(ladder[calm]) else first]
 
     def rungs(self, view: View) -> Iterator[list[View]]:
@@ -183,10 +186,10 @@ class _Search:
     def shortest(self, view: View) -> View:
         """Return the view with the newest step as long as fits."""
         limits = range(_SHORTEST, max(map(longest_text, self.steps[view.steps :]), default=0))
-        first_too_long = bisect_left(limits, True, key=lambda n: not self.fits(replace(view, longest=n)))
-        if first_too_long == 0:
+        fitting = _first(limits, lambda limit: not self.fits(replace(view, longest=limit)))
+        if not fitting:
             raise self.error(replace(view, longest=_SHORTEST))
-        return replace(view, longest=limits[first_too_long - 1])
+        return replace(view, longest=limits[fitting - 1])
 
     def fits(self, view: View) -> bool:
         return self.size(view) <= self.window.room
@@ -210,18 +213,21 @@ class _Search:
         rest = self.size(view) - question
         kept = f"{window.tokens:,} tokens, {window.reserve + window.overhead:,} of them kept for the reply"
         if rest <= window.room:
-            what = f"the question takes {question:,} tokens, and the prompt without it {rest:,}"
+            what = f"the question takes {question:,} tokens, and all that must stand beside it {rest:,}"
             return QuestionError(f"{what}: too much for a context window of {kept}; ask more shortly")
-        what = f"persona, format and tools take {rest:,} tokens"
-        return PromptError(
-            f"{what}: too much for a context window of {kept}; use a larger one, or fewer tools"
-        )
+        what = f"persona, format and tools take {rest:,} tokens: too much for a context window"
+        return PromptError(f"{what} of {kept}; use fewer tools or a larger one")
 
 
 def exchanges(steps: Sequence[Step]) -> list[int]:
     """Return where each exchange begins: what the model wrote, up to the observation that answers it."""
     ends = (n + 1 for n, step in enumerate(steps) if isinstance(step, Observation))
     return [start for start in (0, *ends) if start < len(steps)]
+
+
+def _first(items: Sequence[_T], good: Callable[[_T], bool]) -> int:
+    """Return the index of the first item that is good, where all after it are good as well."""
+    return bisect_left(items, x=True, key=good)
 
 
 def _left_out(view: View, written: Sequence[Written]) -> LeftOut:
