@@ -8,7 +8,8 @@ What does not fit goes in this order, and no further than it must:
 4. the oldest steps go, an action together with its observation;
 5. the newest observation is shown shorter.
 
-Persona, format, tools and question stay whole; where these alone do not fit, that is an error.
+Where the examples that went make room, turns come back. Persona, format, tools and question stay whole;
+where these alone do not fit, that is an error.
 """
 
 from __future__ import annotations
@@ -166,7 +167,13 @@ class _Search:
             return self.shortest(ladder[-1] if ladder else start)
         last = next(end for end in accumulate(map(len, rungs)) if end > first) - 1
         calm = _first(ladder[first:last], self.fits_calmly) + first
-        return ladder[calm if self.fits(ladder[calm]) else first]
+        found = ladder[calm if self.fits(ladder[calm]) else first]
+        return found if found.examples == start.examples else self.with_turns(found, start.turns)
+
+    def with_turns(self, view: View, turns: int) -> View:
+        """Return the view with as many turns as still fit: where examples went, there may be room again."""
+        wider = [replace(view, turns=n) for n in range(turns, view.turns)]
+        return [*wider, view][_first(wider, self.fits_calmly)]
 
     def rungs(self, view: View) -> Iterator[list[View]]:
         """Yield what is tried one after the other: of each kind the mildest first."""
@@ -185,7 +192,8 @@ class _Search:
 
     def shortest(self, view: View) -> View:
         """Return the view with the newest step as long as fits."""
-        limits = range(_SHORTEST, max(map(longest_text, self.steps[view.steps :]), default=0))
+        longest = max(map(longest_text, self.steps[view.steps :]), default=0)
+        limits = range(_SHORTEST, longest, _SHORTEST)
         fitting = _first(limits, lambda limit: not self.fits(replace(view, longest=limit)))
         if not fitting:
             raise self.error(replace(view, longest=_SHORTEST))
@@ -213,7 +221,7 @@ class _Search:
         rest = self.size(view) - question
         kept = f"{window.tokens:,} tokens, {window.reserve + window.overhead:,} of them kept for the reply"
         if rest <= window.room:
-            what = f"the question takes {question:,} tokens, and all that must stand beside it {rest:,}"
+            what = f"the question takes {question:,} tokens, and what must stand beside it {rest:,}"
             return QuestionError(f"{what}: too much for a context window of {kept}; ask more shortly")
         what = f"persona, format and tools take {rest:,} tokens: too much for a context window"
         return PromptError(f"{what} of {kept}; use fewer tools or a larger one")

@@ -92,13 +92,13 @@ class Draft:
         shown = self.examples[: len(self.examples) - view.examples]
         head = fill(self.words, {EXAMPLES: joined_examples(shown), HISTORY: self._history(view.turns)})
         if view.steps:
-            head += f"(The first {view.steps} steps are left out here.)\n"
+            head += f"(Steps left out here: {view.steps})\n"
         return Segments(head, self.line + "".join(step.text for step in steps[view.steps :]))
 
     def _history(self, left_out: int) -> str:
         if not self.turns:
             return ""
-        gap = [f"(Before that, {left_out} of the turns are left out here.)"] if left_out else []
+        gap = [f"(Turns left out here: {left_out})"] if left_out else []
         return "".join(f"{text}\n\n" for text in (_EARLIER, *gap, *self.turns[left_out:]))
 
 
