@@ -35,6 +35,9 @@ _T = TypeVar("_T")
 # model's server need not read the rest again.
 _CALM = 0.8
 
+# Turns go so many at a time, so that the next questions of a conversation mostly leave out the same ones.
+_TURNS_AT_ONCE = 4
+
 _REPLY = 1024
 """How many tokens are kept free for a reply; in a small window a quarter of it."""
 
@@ -172,15 +175,21 @@ class _Search:
 
     def with_turns(self, view: View, turns: int) -> View:
         """Return the view with as many turns as still fit: where examples went, there may be room again."""
-        wider = [replace(view, turns=n) for n in range(turns, view.turns)]
+        wider = [replace(view, turns=n) for n in (turns, *self.turns_after(turns)) if n < view.turns]
         return [*wider, view][_first(wider, self.fits_calmly)]
+
+    def turns_after(self, turns: int) -> list[int]:
+        """Return how many turns may be left out when so many are already; of the last few any number."""
+        total = len(self.draft.turns)
+        singly = total - _TURNS_AT_ONCE
+        return [n for n in range(turns + 1, total + 1) if n > singly or n % _TURNS_AT_ONCE == 0]
 
     def rungs(self, view: View) -> Iterator[list[View]]:
         """Yield what is tried one after the other: of each kind the mildest first."""
         starts = exchanges(self.steps)[1:]
         ways = {
             "brief": [n for n in starts if n > view.brief],
-            "turns": range(view.turns + 1, len(self.draft.turns) + 1),
+            "turns": self.turns_after(view.turns),
             "examples": range(view.examples + 1, len(self.draft.examples) + 1),
             "steps": [n for n in starts if n > view.steps],
         }

@@ -311,6 +311,17 @@ def test_from_step_to_step_most_of_the_prompt_stays_as_the_server_has_read_it() 
     assert together < 0.9 * apart
 
 
+def test_from_question_to_question_mostly_the_same_turns_are_left_out(prompt: Prompt) -> None:
+    window = Window(1024, 256, thirds)
+    turns = [Turn(f"question {n}", f"{n} " * 30) for n in range(60)]
+    left_out = [
+        plan(prompt.draft("Where?", TOOLS, ["look"], turns[:n]), [], window).left_out.turns for n in range(61)
+    ]
+    assert sorted(set(left_out)) == [0, *range(8, 56, 4)]  # it changes at every fourth question
+    assert left_out == sorted(left_out)
+    assert [n - out for n, out in enumerate(left_out)][20:] == [8, 9, 10, 11] * 10 + [8]
+
+
 # --- the window of a model -------------------------------------------------------------------------
 
 
