@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agent_app.errors import PromptError, QuestionError
 from agent_app.models import context_of, traits_of
-from agent_app.prompt import EVERYTHING, Draft, Segments, View, Written
+from agent_app.prompt import Draft, Segments, View, Written
+from agent_app.prompt.draft import EVERYTHING
 from agent_app.prompt.scratchpad import is_cut, longest_text
 from agent_app.steps import LeftOut, Observation, Step
 

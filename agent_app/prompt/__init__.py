@@ -10,7 +10,7 @@ examples               the short runs that its front matter holds
 """
 
 from agent_app.prompt.creating import new_prompt
-from agent_app.prompt.draft import EVERYTHING, Draft, Segments, View, Written
+from agent_app.prompt.draft import Draft, Segments, View, Written
 from agent_app.prompt.examples import Example
 from agent_app.prompt.inputs import Input
 from agent_app.prompt.library import PromptEntry, library_folders, list_prompts
@@ -23,7 +23,6 @@ from agent_app.prompt.testing import PromptTest
 
 __all__ = [
     "CODES",
-    "EVERYTHING",
     "Draft",
     "Example",
     "Input",
