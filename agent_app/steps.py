@@ -95,7 +95,8 @@ class LeftOut:
     """What a model was not shown, because its context window could not hold it."""
 
     observations: int = 0
-    """How many observations were shown with a part cut out of their middle, beyond the usual length."""
+    """How many observations, or actions with long inputs, were shown with a part cut out of their middle,
+    beyond the usual length."""
     turns: int = 0
     """How many of the oldest earlier turns of the conversation were left out."""
     examples: int = 0

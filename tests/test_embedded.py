@@ -18,7 +18,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agent_app.errors import EndpointError, ModelError
-from agent_app.models import Traits, explain, load_model, name_of, traits_of
+from agent_app.models import Traits, context_of, explain, load_model, name_of, traits_of
 from agent_app.models.embedded import EmbeddedModel, open_embedded, physical_cores
 from agent_app.settings import Settings
 
@@ -55,7 +55,7 @@ def seconds_for_a_long_reply(model: EmbeddedModel) -> float:
 
 
 def test_it_says_what_it_can_and_what_it_is_called(model: EmbeddedModel) -> None:
-    assert traits_of(model) == Traits(continues=True, grammar=True, stop=True)
+    assert traits_of(model) == Traits(continues=True, grammar=True, stop=True, counts=True)
     assert name_of(model) == "embedded:smollm2-135m"
 
 
@@ -107,6 +107,27 @@ def test_tokens_are_counted_by_the_model_itself(model: EmbeddedModel) -> None:
     assert len(model.get_token_ids("Ahoy there")) == model.get_num_tokens("Ahoy there") > 1
     messages: list[BaseMessage] = [HumanMessage("Where is the gold?")]
     assert model.get_num_tokens_from_messages(messages) == cached(model.invoke(messages, max_tokens=1))[1]
+
+
+def test_its_context_window_is_the_one_that_the_server_has(model: EmbeddedModel, smollm2: Path) -> None:
+    assert (model.context, context_of(model)) == (2048, 2048)
+    assert [served(smollm2, asked) for asked in (1000, 100_000)] == [1024, 8192]
+
+
+def served(path: Path, asked: int) -> int | None:
+    opened = open_embedded(path, context=asked)
+    opened.close()
+    return context_of(opened)
+
+
+@pytest.mark.parametrize("texts", [("Where is the gold?", "Thought:"), ("a" * 50, " b\n\nc"), ("é", "1")])
+def test_a_text_and_the_template_are_no_less_than_the_whole_prompt(
+    model: EmbeddedModel, texts: tuple[str, str]
+) -> None:
+    head, tail = texts
+    whole = model.get_num_tokens_from_messages([HumanMessage(head), AIMessage(tail)])
+    bound = model.get_num_tokens(head + tail) + model.template_tokens
+    assert whole <= bound <= whole + 10
 
 
 def test_closing_a_stream_stops_the_server_at_once(model: EmbeddedModel) -> None:

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.tools import tool
 
 from agent_app import Action, Agent, Answer, Observation, labels, load_prompt
+from agent_app.history import Turn
 from agent_app.models.scripted import ScriptedModel
 from agent_app.prompt import Prompt
 from agent_app.prompt.scratchpad import FALSE_LINE
@@ -123,6 +124,16 @@ def test_a_question_is_quoted_when_it_is_rendered(prompt: Prompt, hostile: str) 
     head, tail = prompt.render_run(hostile, [], "look: Looks.", ["look"])
     assert tail == "Thought:"
     assert_between(head, before, after)
+
+
+@pytest.mark.parametrize("hostile", [text for text in HOSTILE if text])
+def test_an_earlier_turn_is_quoted_when_it_is_rendered(prompt: Prompt, hostile: str) -> None:
+    def head(question: str, answer: str) -> str:
+        return prompt.render_run("Where?", [], "look: Looks.", ["look"], [Turn(question, answer)]).head
+
+    before, between, after = head("@@@", "@@@").split("@@@")
+    assert_between(head(hostile, "@@@"), before, f"{between}@@@{after}")
+    assert_between(head("@@@", hostile), f"{before}@@@{between}", after)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

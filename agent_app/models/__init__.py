@@ -18,7 +18,7 @@ from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
 from agent_app.models.stored import checked_file
-from agent_app.models.traits import Traits, name_of, traits_of
+from agent_app.models.traits import Traits, context_of, name_of, traits_of
 from agent_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "Pinned",
     "ReadyModel",
     "Traits",
+    "context_of",
     "explain",
     "load_model",
     "name_of",

@@ -5,6 +5,7 @@ It speaks the OpenAI protocol, so the one client for it is `ChatOpenAI`.
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import PrivateAttr, SecretStr
@@ -30,6 +31,8 @@ _PROMPT_CACHE_MIB = 512
 # The server looks whether its client is still there once a batch of the prompt, so a call that was given
 # up holds up the next one for no longer than it takes to read this many tokens.
 _BATCH = 128
+# Two texts may have a few tokens more where they are read as one, next to a word of the template.
+_SEAMS = 4
 # Every call has a connection of its own. On loopback that costs nothing, it lets a closed stream stop the
 # server at once, and an async client can be used from one event loop after another.
 _HEADERS = {"Connection": "close"}
@@ -43,14 +46,24 @@ class EmbeddedModel(ChatOpenAI):
     Ctrl-C stops the work at once.
     """
 
-    traits: ClassVar[Traits] = Traits(continues=True, grammar=True, bounds=True, streams=True)
+    traits: ClassVar[Traits] = Traits(
+        continues=True, grammar=True, bounds=True, streams=True, counts=True
+    )
     label: str
+    context: int
+    """How many tokens prompt and reply may have together, as the server has it."""
     _post: Callable[[str, Mapping[str, Any]], Any] = PrivateAttr()
     _finalizer: weakref.finalize[..., Any] = PrivateAttr()
 
     def close(self) -> None:
         """Stop the server and free the memory; happens by itself at the end of the program."""
         self._finalizer()
+
+    @functools.cached_property
+    def template_tokens(self) -> int:
+        """How many tokens the chat template adds to a prompt, at most."""
+        said = self.get_num_tokens_from_messages([HumanMessage("x"), AIMessage("x")])
+        return said - 2 * self.get_num_tokens("x") + _SEAMS
 
     def get_token_ids(self, text: str) -> list[int]:
         """Return the tokens of a text as this model reads it; LangChain's counting rests on it."""
@@ -89,8 +102,8 @@ def open_embedded(
 
     Args:
         path: the model's file.
-        context: how many tokens prompt and reply may have together; the server lowers it to what the
-            model was trained for.
+        context: how many tokens prompt and reply may have together; the server rounds it up a little,
+            and lowers it to what the model was trained for. The model's ``context`` is what came of it.
         threads: None: one per physical core that this process may use.
         name: what a stored result calls the model; None: its path.
 
@@ -102,17 +115,20 @@ def open_embedded(
     server = _start(path, context, threads or physical_cores(), key)
     client = DefaultHttpxClient(trust_env=False, headers=_HEADERS)  # no proxy: it is this very process
 
+    authorization = {"Authorization": f"Bearer {key}"}
+
     def post(endpoint: str, body: Mapping[str, Any]) -> Any:
-        authorization = {"Authorization": f"Bearer {key}"}
         return client.post(f"{address}{endpoint}", json=body, headers=authorization).raise_for_status().json()
 
     address = server.listening_address
     # One turn of the server's loop before anything else: a server that is stopped before its loop has
     # begun to run never hears of it, and the process would hang.
     post("/completion", {"prompt": " ", "n_predict": 0})
+    facts = client.get(f"{address}/props", headers=authorization).raise_for_status().json()
     model = EmbeddedModel(
         model=path.stem,
         label=name or f"embedded:{path}",
+        context=facts["default_generation_settings"]["n_ctx"],
         base_url=f"{address}/v1",
         api_key=SecretStr(key),
         http_client=client,

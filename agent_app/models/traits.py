@@ -23,12 +23,26 @@ class Traits:
     """It takes a call's arguments ``max_tokens`` and ``timeout``: so many seconds of silence end the call."""
     streams: bool = False
     """It always streams inside, so that nothing is gained by asking for a whole reply."""
+    counts: bool = False
+    """Its `get_num_tokens` is exact and quick, and asks nobody else."""
 
 
 def traits_of(model: BaseChatModel) -> Traits:
     """Return what a model says of itself in its attribute ``traits``, or the defaults."""
     traits = getattr(model, "traits", None)
     return traits if isinstance(traits, Traits) else Traits()
+
+
+def context_of(model: BaseChatModel) -> int | None:
+    """Return a model's context window in tokens, prompt and reply together; None where it is not known.
+
+    A model of ours has it as its attribute ``context``. For others it is what LangChain's profile says
+    that a prompt may have at most, which is no more than the window.
+    """
+    own = getattr(model, "context", None)
+    if isinstance(own, int):
+        return own
+    return (model.profile or {}).get("max_input_tokens")
 
 
 def name_of(model: BaseChatModel) -> str:

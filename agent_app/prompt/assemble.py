@@ -13,11 +13,14 @@ from agent_app.prompt.inputs import Input, input_from, wrong_type
 from agent_app.prompt.library import LeadsOut, find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.source import LARGEST, Source, read_source
-from agent_app.prompt.template import Segment, Slot, joined, parse
+from agent_app.prompt.template import Segment, Slot, joined, parse, put
 from agent_app.prompt.testing import faults_of_test
 from agent_app.prompt.yaml_marks import Marked
 
-RUN_SLOTS = ("tools", "tool_names", "input", "agent_scratchpad")
+HISTORY = "history"
+"""The slot that the earlier turns of a conversation go to; without any, nothing stands there."""
+
+RUN_SLOTS = ("tools", "tool_names", HISTORY, "input", "agent_scratchpad")
 """The slots that a run fills; they need no declaration."""
 
 EXAMPLES = "examples"
@@ -314,10 +317,5 @@ def with_examples(content: Content, examples: str) -> tuple[Message, ...]:
     """Return a prompt's messages with a text where the examples are shown; an empty one leaves no hole."""
     if EXAMPLES in content.inputs:
         return content.messages
-
-    def put(segment: Segment) -> Segment:
-        if isinstance(segment, str) or segment.name != EXAMPLES:
-            return segment
-        return examples + segment.tail if examples else ""
-
-    return tuple(replace(m, segments=joined(put(s) for s in m.segments)) for m in content.messages)
+    shown = {EXAMPLES: examples}
+    return tuple(replace(m, segments=put(m.segments, shown)) for m in content.messages)

@@ -113,9 +113,9 @@ def _first_fit(pattern: str, offered: Sequence[str]) -> str:
     return next(fits, pattern)
 
 
-def examples_text(examples: Iterable[Example]) -> str:
-    """Write examples one below the other with a blank line between; none give an empty text."""
-    return "\n\n".join(example.text for example in examples)
+def joined_examples(texts: Iterable[str]) -> str:
+    """Put examples one below the other with a blank line between; none give an empty text."""
+    return "\n\n".join(texts)
 
 
 def _pair_to_dict(action: Step, seen: Step) -> dict[str, Any]:

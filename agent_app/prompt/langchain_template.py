@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import PromptError
-from agent_app.prompt.assemble import ROLES, RUN_SLOTS, Content, with_examples
+from agent_app.prompt.assemble import HISTORY, ROLES, RUN_SLOTS, Content, with_examples
 from agent_app.prompt.inputs import as_text
 from agent_app.prompt.template import as_source, slot_names
 
@@ -38,6 +38,8 @@ def to_template(content: Content, examples: str) -> PromptTemplate | ChatPromptT
         for name, spec in content.inputs.items()
         if spec.default is not None and name in names
     }
+    if HISTORY in names:
+        defaults[HISTORY] = ""
     try:
         if len(messages) == 1 and not messages[0][0]:
             text = as_source(messages[0][1])
@@ -80,6 +82,8 @@ def front_and_body_of(template: object) -> tuple[dict[str, Any], str]:
 def _front(names: list[str], defaults: Any) -> dict[str, Any]:
     inputs: dict[str, Any] = {name: {"type": "string"} for name in names if name not in RUN_SLOTS}
     for name, value in defaults.items():
+        if name == HISTORY and value == "":
+            continue
         if not isinstance(value, str):
             raise PromptError(
                 f"the partial variable {name!r} is not a text, so it cannot be kept in a prompt file"

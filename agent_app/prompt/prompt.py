@@ -7,20 +7,22 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from agent_app.errors import PromptError, UnknownName, suggest
+from agent_app.history import Turn
 from agent_app.labels import THOUGHT
-from agent_app.prompt.assemble import EXAMPLES, Content, assemble, with_examples
-from agent_app.prompt.examples import examples_text, usable
+from agent_app.prompt.assemble import EXAMPLES, HISTORY, Content, assemble, with_examples
+from agent_app.prompt.draft import EVERYTHING, Draft, Segments, View, turn_text
+from agent_app.prompt.examples import joined_examples, usable
 from agent_app.prompt.inputs import Value, as_text, wrong_type
 from agent_app.prompt.langchain_template import to_template
 from agent_app.prompt.library import find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.saving import body_text, file_text, write_text
-from agent_app.prompt.scratchpad import MAX_OBSERVATION, quoted, scratchpad, shortened
+from agent_app.prompt.scratchpad import quoted, shortened
 from agent_app.prompt.source import Source
-from agent_app.prompt.template import Segment, Slot, fill, slot_names
+from agent_app.prompt.template import Segment, Slot, fill, put, slot_names
 from agent_app.steps import PromptRef, Step
 
 if TYPE_CHECKING:
@@ -29,15 +31,6 @@ if TYPE_CHECKING:
 SCRATCHPAD = "agent_scratchpad"
 _LONGEST_REPEATED = 300
 """How many characters of a question are repeated in a thought."""
-
-
-class Segments(NamedTuple):
-    """A prompt in the middle of a run, cut where the model goes on writing."""
-
-    head: str
-    """All lines before that of the scratchpad; the same text through a whole run."""
-    tail: str
-    """``Thought:`` and the steps so far; one more step only adds to it."""
 
 
 class Prompt(Content):
@@ -75,6 +68,7 @@ class Prompt(Content):
     def render(self, /, **values: Value) -> str:
         """Put a value into each slot and return the text; values go in as they are.
 
+        Without a value for ``history`` nothing stands there.
         Of the examples, those are shown that use no tool but ``tool_names``, or all where that is not
         a slot. A chat prompt gives its messages' texts with a blank line between.
 
@@ -103,32 +97,63 @@ class Prompt(Content):
         steps: Sequence[Step],
         tools: str,
         tool_names: Sequence[str],
-        max_observation: int = MAX_OBSERVATION,
+        turns: Sequence[Turn] = (),
+        view: View = EVERYTHING,
         /,
         **values: Value,
     ) -> Segments:
-        """Write the prompt for the next reply of a run.
-
-        The question, the observations and the values are data: lines in them that look like labels
-        are quoted, control characters are taken out.
+        """Write the prompt for the next reply of a run: `draft`, and the steps so far.
 
         Args:
             question: what was asked.
             steps: the steps so far.
             tools: what the tools are and take, as text.
             tool_names: the names of the tools; examples that use others are left out.
-            max_observation: how many characters of an observation are shown.
+            turns: what was asked and answered before.
+            view: how much of all that is shown.
             values: one for each input of the prompt without a default.
 
         Raises:
-            PromptError: the prompt is not made for runs, or a value is missing, surplus or of a wrong type.
+            PromptError: as for `draft`.
+        """
+        return self.draft(question, tools, tool_names, turns, **values).segments(steps, view)
+
+    def draft(
+        self,
+        question: str,
+        tools: str,
+        tool_names: Sequence[str],
+        turns: Sequence[Turn] = (),
+        /,
+        **values: Value,
+    ) -> Draft:
+        """Write all of a run's prompt but its steps, which stays the same from call to call.
+
+        The question, the turns, the observations and the values are data: lines in them that look like
+        labels are quoted, control characters are taken out.
+
+        Args:
+            question: what was asked.
+            tools: what the tools are and take, as text.
+            tool_names: the names of the tools; examples that use others are left out.
+            turns: what was asked and answered before.
+            values: one for each input of the prompt without a default.
+
+        Raises:
+            PromptError: the prompt is not made for runs, or has no slot for turns that are given, or a
+                value is missing, surplus or of a wrong type.
         """
         before, line = self._cut
+        if turns and HISTORY not in self.slots:
+            what = f"the prompt {self.name!r} takes no history, for it has no slot {{{HISTORY}}} in its body"
+            fix = f"write '{{{HISTORY}}}Question: {{input}}' where it says 'Question: {{input}}'"
+            raise PromptError(f"{what}; {fix}", file=self.path)
         run = {"input": quoted(question), "tools": tools, "tool_names": ", ".join(tool_names), SCRATCHPAD: ""}
-        texts = {name: quoted(text) for name, text in self._texts(values, given=run).items()} | run
-        if self._shows_examples:
-            texts[EXAMPLES] = self._examples_text(tool_names)
-        return Segments(fill(before, texts), line + scratchpad(steps, max_observation=max_observation))
+        given = {**run, HISTORY: ""}
+        texts = {name: quoted(text) for name, text in self._texts(values, given).items()} | run
+        examples = self._example_texts(tool_names) if self._shows_examples else ()
+        said = tuple(turn_text(turn) for turn in turns)
+        return Draft(put(before, texts), line, examples, said, run["input"])
 
     def thought(self, when: str, question: str) -> str:
         """Return how a thought begins where the file leaves that not to the model; empty: it is free.
@@ -187,16 +212,20 @@ class Prompt(Content):
         return any(self._holds_examples(n) for m in self.messages for n in slot_names(m.segments))
 
     def _examples_text(self, tool_names: Sequence[str] | None) -> str:
+        return joined_examples(self._example_texts(tool_names))
+
+    def _example_texts(self, tool_names: Sequence[str] | None) -> tuple[str, ...]:
         key = None if tool_names is None else tuple(tool_names)
-        if key not in self._written_examples:  # the same at every step of a run
+        if key not in self._written_examples:  # the same in every run with these tools
             shown = usable(self.examples, key)
-            self._written_examples[key] = examples_text(
-                example.thinking(self.thought("after_observation", example.question)) for example in shown
+            self._written_examples[key] = tuple(
+                example.thinking(self.thought("after_observation", example.question)).text
+                for example in shown
             )
         return self._written_examples[key]
 
     @functools.cached_property
-    def _written_examples(self) -> dict[tuple[str, ...] | None, str]:
+    def _written_examples(self) -> dict[tuple[str, ...] | None, tuple[str, ...]]:
         return {}
 
     def _texts(self, values: Mapping[str, Value], given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -208,7 +237,8 @@ class Prompt(Content):
         texts = {}
         for name in wanted:
             spec = self.inputs.get(name)
-            value = values.get(name, spec.default if spec else None)
+            default = spec.default if spec else "" if name == HISTORY else None
+            value = values.get(name, default)
             if value is None:
                 raise PromptError(f"the prompt {self.name!r} needs a value for {{{name}}}")
             texts[name] = self._text(name, value)

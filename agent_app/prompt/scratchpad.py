@@ -16,6 +16,9 @@ from agent_app.steps import Action, Answer, Arguments, Observation, Step, Unread
 MAX_OBSERVATION = 3000
 """How many characters of an observation a model is shown."""
 
+_WORTH_IT = 40
+"""Where no more characters than this would go, nothing is left out: the words that say so are as long."""
+
 FALSE_LINE = "| (false line) "
 """What stands before a line of an observation that poses as the agent's own words.
 
@@ -25,15 +28,48 @@ It says what it is because that is what a small model heeds: a bare bar it passe
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f]")
 
 
-def scratchpad(steps: Iterable[Step], *, max_observation: int = MAX_OBSERVATION) -> str:
+def scratchpad(steps: Iterable[Step], *, limit: int | None = None) -> str:
     """Write steps as a model wrote and read them, to go right after ``Thought:``.
 
     Args:
         steps: the steps so far, each observation after what it answers.
-        max_observation: of an observation, or of a reply that could not be read, no more characters
-            than this are shown; the middle is left out.
+        limit: as for `written`.
     """
-    return "".join(_written(step, max_observation) for step in steps)
+    return "".join(written(step, limit) for step in steps)
+
+
+def written(step: Step, limit: int | None = None) -> str:
+    """Write one step as it stands after ``Thought:``.
+
+    Args:
+        step: the step.
+        limit: of each text in it, no more characters than about this are shown; the middle is left out.
+            None: an observation, or a reply that could not be read, is cut to `MAX_OBSERVATION`
+            characters, and all else is whole.
+    """
+    seen = MAX_OBSERVATION if limit is None else min(limit, MAX_OBSERVATION)
+    match step:
+        case Action():
+            thought, given = _own(step.thought, limit), _own(_arguments(step.input), limit)
+            return f"{_after_label(thought)}\n{ACTION}: {step.tool}\n{ACTION_INPUT}: {given}"
+        case Observation():
+            # Cut first: what is cut away need not be cleaned, and a cut cannot make a new label.
+            text = quoted(shortened(step.text, seen), FALSE_LINE)
+            return f"\n{OBSERVATION}:{_after_label(text)}\n{THOUGHT}:"
+        case Unreadable():
+            return _after_label(_own(step.text.strip(), seen))
+        case Answer():
+            return f"{_after_label(step.thought)}\n{FINAL_ANSWER}: {quoted(step.text)}"
+
+
+def longest_text(step: Step) -> int:
+    """Return how many characters the longest text of a step has that a limit would cut."""
+    return max(map(len, _texts(step)))
+
+
+def is_cut(step: Step, limit: int | None) -> bool:
+    """Say whether a limit leaves out more of a step than is left out as usual."""
+    return limit is not None and limit < MAX_OBSERVATION and longest_text(step) > limit + _WORTH_IT
 
 
 def quoted(text: str, mark: str = "| ") -> str:
@@ -42,27 +78,29 @@ def quoted(text: str, mark: str = "| ") -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """Leave out the middle of a text that has more than `limit` characters, and say how many went."""
-    if len(text) <= limit:
+    """Leave out the middle of a text that has many more than `limit` characters, and say how many went."""
+    if len(text) <= limit + _WORTH_IT:
         return text
     tail = limit // 3
     head = limit - tail
     return f"{text[:head]}\n... [{len(text) - limit} characters left out] ...\n{text[len(text) - tail :]}"
 
 
-def _written(step: Step, limit: int) -> str:
+def _texts(step: Step) -> tuple[str, ...]:
     match step:
         case Action():
-            call = f"{ACTION}: {step.tool}\n{ACTION_INPUT}: {_arguments(step.input)}"
-            return f"{_after_label(step.thought)}\n{call}"
-        case Observation():
-            # Cut first: what is cut away need not be cleaned, and a cut cannot make a new label.
-            text = quoted(shortened(step.text, limit), FALSE_LINE)
-            return f"\n{OBSERVATION}:{_after_label(text)}\n{THOUGHT}:"
-        case Unreadable():
-            return _after_label(shortened(step.text.strip(), limit))
+            return step.thought, _arguments(step.input)
+        case Observation() | Unreadable():
+            return (step.text,)
         case Answer():
-            return f"{_after_label(step.thought)}\n{FINAL_ANSWER}: {quoted(step.text)}"
+            return ("",)
+
+
+def _own(text: str, limit: int | None) -> str:
+    """Return what the model wrote itself as it is; where that is cut, the cut must not make a label."""
+    if limit is None or len(text) <= limit + _WORTH_IT:
+        return text
+    return quoted(shortened(text, limit))
 
 
 def _after_label(text: str) -> str:

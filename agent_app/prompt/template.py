@@ -83,6 +83,13 @@ def fill(segments: Iterable[Segment], values: Mapping[str, str]) -> str:
     return "".join(s if isinstance(s, str) else _placed(values[s.name], s.tail) for s in segments)
 
 
+def put(segments: Iterable[Segment], values: Mapping[str, str]) -> tuple[Segment, ...]:
+    """Put values into the slots that have one, and leave the others for later."""
+    return joined(
+        s if isinstance(s, str) or s.name not in values else _placed(values[s.name], s.tail) for s in segments
+    )
+
+
 def slot_names(segments: Iterable[Segment]) -> tuple[str, ...]:
     """Return the names of the slots, each once, in the order of their first place."""
     return tuple(dict.fromkeys(s.name for s in segments if isinstance(s, Slot)))

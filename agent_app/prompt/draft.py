@@ -1,0 +1,112 @@
+"""A run's prompt: what stays the same from call to call is written once, each step once more is added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from agent_app.history import Turn
+from agent_app.labels import FINAL_ANSWER, QUESTION
+from agent_app.prompt.assemble import EXAMPLES, HISTORY
+from agent_app.prompt.examples import joined_examples
+from agent_app.prompt.scratchpad import quoted, written
+from agent_app.prompt.template import Segment, fill
+from agent_app.steps import Step
+
+BRIEF = 240
+"""How many characters of each text in an old step are shown where room is scarce."""
+
+_EARLIER = "Earlier in this conversation:"
+
+
+class Segments(NamedTuple):
+    """A prompt in the middle of a run, cut where the model goes on writing."""
+
+    head: str
+    """All lines before that of the scratchpad; the same text from call to call while one view holds."""
+    tail: str
+    """``Thought:`` and the steps so far; one more step only adds to it while one view holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How much of a run its prompt shows. The default is everything."""
+
+    brief: int = 0
+    """How many of the oldest steps are shown with no more than `BRIEF` characters of each text."""
+    turns: int = 0
+    """How many of the oldest earlier turns are left out."""
+    examples: int = 0
+    """How many of the examples are left out, from the last one on."""
+    steps: int = 0
+    """How many of the oldest steps are left out; an action goes with its observation."""
+    longest: int | None = None
+    """How many characters of each text in the steps after the brief ones are shown; None: as usual."""
+
+    def limit(self, index: int) -> int | None:
+        """Return how many characters are shown of each text in a step; None: as usual."""
+        return BRIEF if index < self.brief else self.longest
+
+
+EVERYTHING = View()
+
+
+class Written(NamedTuple):
+    """A step with its text, kept so that it need not be written again for the next call."""
+
+    step: Step
+    limit: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A run's prompt without its steps, checked and quoted; `Prompt.draft` gives one."""
+
+    words: tuple[Segment, ...] = field(repr=False)
+    """All before the scratchpad's line; slots are left for the examples and the earlier turns."""
+    line: str
+    """How the scratchpad's line begins."""
+    examples: tuple[str, ...] = field(repr=False)
+    turns: tuple[str, ...] = field(repr=False)
+    question: str
+    """As it stands in the prompt."""
+
+    def segments(self, steps: Sequence[Step], view: View = EVERYTHING) -> Segments:
+        """Write the prompt for the next reply."""
+        return self.put_together(self.write(steps, view), view)
+
+    def write(self, steps: Sequence[Step], view: View, known: Sequence[Written] = ()) -> tuple[Written, ...]:
+        """Write each step; those that were written before in the same way are taken from `known`."""
+        both = zip(steps, known, strict=False)
+        same = (
+            old if old.step is step and old.limit == view.limit(n) else _write(step, view.limit(n))
+            for n, (step, old) in enumerate(both)
+        )
+        begun = len(known)
+        return (*same, *(_write(step, view.limit(n)) for n, step in enumerate(steps[begun:], begun)))
+
+    def put_together(self, steps: Sequence[Written], view: View) -> Segments:
+        """Join what is written."""
+        shown = self.examples[: len(self.examples) - view.examples]
+        head = fill(self.words, {EXAMPLES: joined_examples(shown), HISTORY: self._history(view.turns)})
+        if view.steps:
+            head += f"(Steps left out here: {view.steps})\n"
+        return Segments(head, self.line + "".join(step.text for step in steps[view.steps :]))
+
+    def _history(self, left_out: int) -> str:
+        if not self.turns:
+            return ""
+        gap = [f"(Turns left out here: {left_out})"] if left_out else []
+        return "".join(f"{text}\n\n" for text in (_EARLIER, *gap, *self.turns[left_out:]))
+
+
+def turn_text(turn: Turn) -> str:
+    """Write an earlier turn as it stands in a prompt; no line of it can pose as a part of the run."""
+    labelled = ((QUESTION, turn.question), (FINAL_ANSWER, turn.answer))
+    return "\n".join(f"{label}: {quoted(text)}" for label, text in labelled if text)
+
+
+def _write(step: Step, limit: int | None) -> Written:
+    return Written(step, limit, written(step, limit))
