@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, Unpack, get_args
 
@@ -22,6 +22,7 @@ from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
 from agent_app.errors import SettingError
 from agent_app.events import Event, Finished
+from agent_app.history import Said
 from agent_app.loop import Limits, OnLimit
 from agent_app.models import Chain, load_model
 from agent_app.parts import Parts
@@ -41,6 +42,8 @@ Question: TypeAlias = str | Mapping[str, Any]
 class Given(TypedDict, total=False):
     """What a question may come with."""
 
+    history: Iterable[Said]
+    """What was said before: LangChain messages, earlier results, or pairs of a role and a text."""
     steps: Sequence[Step]
     """The steps of an earlier run of this question; the run goes on from there."""
     recorded: Sequence[Step]
@@ -66,6 +69,8 @@ class Agent(Runnable[Question, Result]):
         prices: the model's price, or that of each model by its name; None: as listed by genai-prices.
         on_limit: at a limit ask the model once for its best answer (``"answer"``), end the run
             (``"stop"``), or raise `LimitReached` (``"raise"``).
+        context: how many tokens prompt and reply may have together; None: as many as the model can take,
+            if that is known. What does not fit is left out, the oldest first; see `Result.left_out`.
         call_seconds: how long one call of the model may take; None: as long as the model itself allows.
         tool_seconds: how long one call of a tool may take; it runs in a thread of its own then. None: as
             long as it takes.
@@ -95,6 +100,7 @@ class Agent(Runnable[Question, Result]):
         budget: Budget | None = None,
         prices: Prices | None = None,
         on_limit: OnLimit = "answer",
+        context: int | None = None,
         call_seconds: float | None = None,
         tool_seconds: float | None = None,
         retry: Retry | None = None,
@@ -109,6 +115,7 @@ class Agent(Runnable[Question, Result]):
             max_tokens=max_tokens,
             max_cost=max_cost,
             max_format_errors=max_format_errors,
+            context=context,
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
         )
@@ -119,6 +126,7 @@ class Agent(Runnable[Question, Result]):
         self.redactor = redactor or Redactor.from_environment()
         self.terms = Terms(
             Limits(steps=max_steps, seconds=max_seconds, format_errors=max_format_errors, then=on_limit),
+            context=context,
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
             retry=retry or Retry(),
@@ -138,7 +146,8 @@ class Agent(Runnable[Question, Result]):
         Raises:
             UserError: one of them cannot be had; says which and what would be right.
         """
-        self._loaded().models[0]
+        parts = self._loaded()
+        parts.window(parts.models[0])
         return self
 
     @property
@@ -165,7 +174,8 @@ class Agent(Runnable[Question, Result]):
         """Answer a question.
 
         Args:
-            input: a text, or a mapping with ``input`` and a value for each other input of the prompt.
+            input: a text, or a mapping with ``input`` and a value for each other input of the prompt; its
+                ``history``, if any, is what was said before.
             config: LangChain's: callbacks, tags, metadata and so on.
             given: what the question follows on; see `Given`.
 
@@ -303,7 +313,9 @@ class Agent(Runnable[Question, Result]):
         yield await self.ainvoke(_joined([part async for part in input]), config)
 
     def _run(self, question: Question, given: Given) -> Run:
-        values = {"input": question} if isinstance(question, str) else dict(question)
+        values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)
+        if "history" in values:
+            given.setdefault("history", values.pop("history"))
         return Run(self._loaded(), values.pop("input", ""), values, **given)
 
     def _traced(self, config: RunnableConfig | None) -> RunnableConfig:

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agent_app.events import Event, Finished, Said
 from agent_app.patience import aeach_within, each_within, in_time, within
-from agent_app.run import Ask, Pause, Run, Use
+from agent_app.run import Ask, Compute, Pause, Run, Use
 
 
 def drive(run: Run, config: RunnableConfig, *, live: bool) -> Iterator[Event]:
@@ -32,6 +32,8 @@ def drive(run: Run, config: RunnableConfig, *, live: bool) -> Iterator[Event]:
                     yield from _ask(effect, config, live=live)
                 case Use(action=action, seconds=seconds):
                     back = run.parts.toolbox.run(action, config, seconds)
+                case Compute(function=function):
+                    back = function()
                 case Pause(seconds=seconds):
                     time.sleep(seconds)
                 case Finished():
@@ -58,6 +60,8 @@ async def adrive(run: Run, config: RunnableConfig, *, live: bool) -> AsyncIterat
                         yield said
                 case Use(action=action, seconds=seconds):
                     back = await run.parts.toolbox.arun(action, config, seconds)
+                case Compute(function=function):
+                    back = await asyncio.to_thread(function)
                 case Pause(seconds=seconds):
                     await asyncio.sleep(seconds)
                 case Finished():

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
+from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
-from agent_app.models import Chain
+from agent_app.models import Chain, ReadyModel
 from agent_app.parser import ReActOutputParser
-from agent_app.prompt import Prompt
+from agent_app.planning import Window, window_of
+from agent_app.prompt import Draft, Prompt
 from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox
 
@@ -36,4 +41,22 @@ class Parts:
         openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
         self.grammar = reply_grammar({n: objects.get(n) for n in schemas}, openings=openings, form=form)
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
+        self._windows: dict[int, Window | None] = {}
         self.stop = list(self.prompt.stop or (f"\n{OBSERVATION}:",))
+
+    def draft(self, question: str, turns: tuple[Turn, ...], values: Mapping[str, Any]) -> Draft:
+        """Return all of a run's prompt but its steps.
+
+        Raises:
+            PromptError: a value is missing, surplus or of a wrong type, or there is no room for turns.
+        """
+        if self.terms.form is not None:
+            question = f"{question}\n{self.terms.form.instruction}"
+        return self.prompt.draft(question, self.described, self.toolbox.names, turns, **values)
+
+    def window(self, ready: ReadyModel) -> Window | None:
+        """Return a model's context window, or None if nobody knows it; an embedded one is asked, once."""
+        key = id(ready)
+        if key not in self._windows:
+            self._windows[key] = window_of(ready.given, context=self.terms.context, estimate=most_tokens)
+        return self._windows[key]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -32,10 +32,13 @@ from agent_app.events import (
     Stepped,
     Switched,
 )
+from agent_app.history import Said, turns_of
+from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import CallModel, Move, Outcome, Overspent, Request, react_loop
 from agent_app.models import ReadyModel, explain
 from agent_app.parts import Parts
-from agent_app.steps import Action, Answer, Observation, Result, Step, StoppedBy, Unreadable
+from agent_app.planning import Plan, plan
+from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable
 
 LONGEST_QUESTION = 50_000
 """In characters; far more than any question, and less than what would only waste a model's time."""
@@ -58,13 +61,20 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Compute:
+    """Call this function and send back what it returns; it may wait for a server in this process."""
+
+    function: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait."""
 
     seconds: float
 
 
-Effect: TypeAlias = Event | Ask | Use | Pause
+Effect: TypeAlias = Event | Ask | Use | Compute | Pause
 Script: TypeAlias = Generator[Effect, Any, None]
 
 
@@ -75,6 +85,7 @@ class Run:
         parts: what the agent is made of.
         question: what is asked.
         values: a value for each other input of the prompt.
+        history: what was said before, in any form that `turns_of` takes.
         steps: where the run goes on from; empty: from the beginning.
         recorded: the steps of an earlier run, whose observations stand for those of the tools; None: the
             tools are run.
@@ -89,13 +100,16 @@ class Run:
         question: Any,
         values: Mapping[str, Any],
         *,
+        history: Iterable[Said] = (),
         steps: Sequence[Step] = (),
         recorded: Sequence[Step] | None = None,
     ) -> None:
         self.parts = parts
         self.question = _checked(question)
         self.steps = _continued(steps)
-        self._values = values
+        self._draft = parts.draft(self.question, turns_of(history), values)
+        self._plan: Plan | None = None
+        self._left_out = LeftOut()
         self._recorded = None if recorded is None else _observed(recorded)
         self._told = len(self.steps)
         self._began = time.monotonic()
@@ -172,6 +186,7 @@ class Run:
             prompt=self.parts.prompt.ref,
             model=self._ready.name,
             data=self._data(answer),
+            left_out=self._left_out,
             error=None if error is None else _in_a_line(error),
         )
 
@@ -226,7 +241,7 @@ class Run:
         attempt = 0
         while True:
             attempt += 1
-            call = self._call(last=last)
+            call = yield from self._call(last=last)
             try:
                 with self._account.pays(call, last=last):
                     yield Ask(call, self._time_for(self.parts.terms.call_seconds, last=last))
@@ -260,14 +275,8 @@ class Run:
             return EndpointError(f"{self._ready.name} failed: {type(error).__name__}")
         return failure if isinstance(failure, EndpointError) else None
 
-    def _call(self, *, last: bool) -> Call:
+    def _call(self, *, last: bool) -> Generator[Effect, Any, Call]:
         parts, ready = self.parts, self._ready
-        question = self.question
-        if parts.terms.form is not None:
-            question = f"{question}\n{parts.terms.form.instruction}"
-        segments = parts.prompt.render_run(
-            question, self.steps, parts.described, parts.toolbox.names, **self._values
-        )
         begun = ""
         if last:
             begun = parts.prompt.thought("last", self.question)
@@ -278,7 +287,19 @@ class Run:
             options["grammar"] = parts.last_grammar if last else parts.grammar
         if ready.traits.stop:
             options["stop"] = parts.stop
-        return Call(ready, segments, begun, options, parts.parser.reader(), parts.terms.form, last=last)
+        plan = self._plan = yield from self._planned(begun)
+        self._left_out |= plan.left_out
+        return Call(ready, plan.segments, begun, options, parts.parser.reader(), parts.terms.form, last=last)
+
+    def _planned(self, begun: str) -> Generator[Effect, Any, Plan]:
+        """Choose what the model is shown; where its window is known, that takes calls of its server."""
+        draft, steps, before = self._draft, self.steps, self._plan
+        window = self.parts.window(self._ready)
+        if window is None:
+            return plan(draft, steps, None, before)
+        ending = f" {begun}\n{FINAL_ANSWER}:"
+        made: Plan = yield Compute(lambda: plan(draft, steps, window, before, ending=ending))
+        return made
 
     def _left(self, ahead: float = 0) -> float:
         """Return how many seconds of the run are left, after so many more."""

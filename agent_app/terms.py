@@ -21,6 +21,8 @@ class Terms:
     tool_seconds: float | None = None
     """How long one call of a tool may take."""
     retry: Retry = field(default_factory=Retry)
+    context: int | None = None
+    """How many tokens prompt and reply may have together; None: as many as the model can take."""
     form: AnswerForm | None = None
     """What the final answer has to be, if it is to be data."""
     max_tokens: int | None = None

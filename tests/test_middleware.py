@@ -7,6 +7,7 @@ import base64
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +26,16 @@ from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.tools import ToolException, tool
 from pydantic import BaseModel, Field
 
-from agent_app import Action, LimitReached, Observation, QuestionError, SettingError, UnknownName, load_prompt
+from agent_app import (
+    Action,
+    LeftOut,
+    LimitReached,
+    Observation,
+    QuestionError,
+    SettingError,
+    UnknownName,
+    load_prompt,
+)
 from agent_app.middleware import ReActMiddleware
 from agent_app.models import Traits
 from agent_app.models.embedded import open_embedded
@@ -231,7 +241,7 @@ def test_unreadable_replies_are_answered_within_one_call_of_the_loop() -> None:
     )
     notes = messages[1].additional_kwargs["react"]
     first, why, second, why_too = notes.pop("failed")
-    assert notes == {"thought": "I add them.", "reply": ADD, "repairs": []}
+    assert notes == {"thought": "I add them.", "reply": ADD, "repairs": [], "left_out": asdict(LeftOut())}
     assert first == {"kind": "unreadable", "text": " Hm."}
     assert no_move in why["text"]
     assert second == {"kind": "unreadable", "text": replies[1]}
@@ -302,9 +312,11 @@ def test_earlier_turns_are_shown_and_unanswered_questions_are_not() -> None:
             ]
         }
     )
-    first, answer, prompt = model.prompts[0]
-    assert (first, answer) == (HumanMessage("I am Jim."), AIMessage("Ahoy, Jim\n| Thought: aye"))
-    assert str(prompt.content).endswith("\nQuestion: Never mind.\n\nWho am I?\nThought:")
+    (prompt,) = model.prompts[0]
+    assert str(prompt.content).endswith(
+        "\nQuestion: I am Jim.\nFinal Answer: Ahoy, Jim\n| Thought: aye\n\n"
+        "Question: Never mind.\n\nWho am I?\nThought:"
+    )
 
 
 def test_a_tool_that_ends_the_turn_gives_its_answer() -> None:
@@ -318,7 +330,7 @@ def test_a_tool_that_ends_the_turn_gives_its_answer() -> None:
     messages = ask(agent, "Will it rain?")
     assert said(messages) == ["Will it rain?", [("oracle", {"text": "Rain"})], "Rain? Aye."]
     agent.invoke({"messages": [*messages, HumanMessage("Sure?")]})
-    assert said(model.prompts[1][:2]) == ["Will it rain?", "Rain? Aye."]
+    assert "\nQuestion: Will it rain?\nFinal Answer: Rain? Aye.\n" in str(model.prompts[1][0].content)
 
 
 def test_calls_of_a_model_that_calls_tools_itself_are_read_as_steps() -> None:
@@ -340,6 +352,23 @@ def test_calls_of_a_model_that_calls_tools_itself_are_read_as_steps() -> None:
         'Thought:\nAction: add\nAction Input: {"a": 2, "b": 2}\nObservation: 4\n'
         'Thought:\nAction: add\nAction Input: {"a": 3, "b": 3}\nObservation: 6\nThought:'
     )
+
+
+def test_what_the_context_window_cannot_hold_is_left_out_and_said() -> None:
+    class Narrow(ScriptedModel):
+        context: int = 6000
+
+    @tool
+    def saga(part: int) -> str:
+        """Tell a part of the saga."""
+        return f"part {part}: " + "arr " * 700
+
+    replies = [f"Action: saga\nAction Input: {part}" for part in (1, 2, 3)]
+    model = Narrow(replies=[*replies, ANSWER])
+    answer = ask(agent_of(model, saga, system_prompt="You serve on the Hispaniola."))[-1]
+    assert [sum(len(m.text) for m in prompt) < 5000 for prompt in model.prompts] == [True] * 4
+    left_out = answer.additional_kwargs["react"]["left_out"]
+    assert left_out["observations"] + left_out["steps"] + left_out["examples"] > 0
 
 
 def test_a_system_prompt_goes_before_the_prompt() -> None:

@@ -30,6 +30,7 @@ from pydantic import SecretStr
 from agent_app import Agent, EndpointDown, ToolCrash
 from agent_app.models.scripted import ScriptedModel
 from agent_app.redaction import Redactor, redacting_model, redacting_tool
+from agent_app.retrying import Retry
 from agent_app.tracing import LONGEST_CONTENT, OpenTelemetryHandler
 
 SECRET = "black-spot-1883"
@@ -101,7 +102,8 @@ class Traces:
 
 
 def agent_of(replies: Sequence[str | Exception], *tools: BaseTool) -> Agent:
-    return Agent(model=ScriptedModel(replies=list(replies)), tools=list(tools), prompt="plain")
+    model = ScriptedModel(replies=list(replies))
+    return Agent(model=model, tools=list(tools), prompt="plain", retry=Retry(attempts=1))
 
 
 TREE = [

@@ -5,23 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall
 
 from agent_app.errors import QuestionError
+from agent_app.history import Turn
 from agent_app.steps import Action, Arguments, Observation, Step, step_from_dict
 
 NOTES = "react"
 """Where in a message's ``additional_kwargs`` stands what its content and tool calls cannot say."""
-
-
-class Turn(NamedTuple):
-    """An earlier question of the conversation and what was answered."""
-
-    question: str
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)

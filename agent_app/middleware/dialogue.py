@@ -7,7 +7,7 @@ the model says into it, sync or async, whole or in pieces; the next call follows
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -16,11 +16,12 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.messages.tool import ToolCall
 
 from agent_app.errors import LimitReached
-from agent_app.labels import OBSERVATION, fence
+from agent_app.labels import OBSERVATION
 from agent_app.middleware.conversation import Conversation
 from agent_app.middleware.offer import Offer
 from agent_app.models import Traits
 from agent_app.parser import FormatError
+from agent_app.planning import Plan, Window, plan
 from agent_app.prompt import Segments
 from agent_app.steps import Action, Answer, Observation, Result, Step, Unreadable, Usage, step_to_dict
 
@@ -83,6 +84,8 @@ class Dialogue:
     conversation: Conversation
     traits: Traits
     """What the text model can do beyond a plain chat call."""
+    window: Window | None
+    """Its context window, if that is known; what does not fit is left out of the prompt."""
     model_name: str
     ledger: Ledger
     options: Mapping[str, Any]
@@ -102,6 +105,7 @@ class Dialogue:
         self._failed: list[Step] = []
         self._errors = 0
         self._answered = False
+        self._plan: Plan | None = None
         self._message = AIMessage("")
 
     def calls(self) -> Iterator[Call]:
@@ -134,10 +138,13 @@ class Dialogue:
 
     def _call(self) -> Call:
         begun = self._begun()
-        head, tail = self._rendered()
-        messages = [*self._before(), HumanMessage(head + tail)]
+        head, tail = self._rendered(f" {begun}".rstrip())
+        system = self.conversation.system
+        messages: list[BaseMessage] = [SystemMessage(system)] if system else []
         if self.traits.continues:
-            messages[-1:] = [HumanMessage(head.rstrip()), AIMessage(f"{tail} {begun}".rstrip())]
+            messages += [HumanMessage(head.rstrip()), AIMessage(f"{tail} {begun}".rstrip())]
+        else:
+            messages += [HumanMessage(head + tail)]
         return Call(self.offer, messages, self._call_options(), begun, self.ledger)
 
     def _begun(self) -> str:
@@ -158,19 +165,18 @@ class Dialogue:
             options["grammar"] = self.offer.grammar(self._wanted, must_call=must_call)
         return options
 
-    def _rendered(self) -> Segments:
-        offer = self.offer
-        return offer.prompt.render_run(
-            self.conversation.question, self._steps, offer.described, offer.toolbox.names, **self.values
+    def _rendered(self, ending: str) -> Segments:
+        offer, conversation = self.offer, self.conversation
+        draft = offer.prompt.draft(
+            conversation.question,
+            offer.described,
+            offer.toolbox.names,
+            conversation.turns,
+            **self.values,
         )
-
-    def _before(self) -> list[BaseMessage]:
-        """Return what goes before the prompt: the system prompt, and the earlier turns as messages."""
-        system = self.conversation.system
-        messages: list[BaseMessage] = [SystemMessage(system)] if system else []
-        for turn in self.conversation.turns:
-            messages += [HumanMessage(fence(turn.question)), AIMessage(fence(turn.answer))]
-        return messages
+        ending += conversation.system  # it takes room as well
+        self._plan = plan(draft, self._steps, self.window, self._plan, ending=ending)
+        return self._plan.segments
 
     def _settle(self, call: Call) -> None:
         """Take what the model wants, or note why that cannot be had."""
@@ -209,6 +215,7 @@ class Dialogue:
             "thought": f"{call.begun} {move.thought}".strip(),
             "reply": call.reply,
             "repairs": list(move.repairs),
+            "left_out": asdict(self._plan.left_out) if self._plan else {},
             "failed": [step_to_dict(step) for step in self._failed],
         }
 

@@ -22,6 +22,7 @@ from agent_app.middleware.conversation import NOTES, read_conversation
 from agent_app.middleware.dialogue import Dialogue, Ledger
 from agent_app.middleware.offer import Offer, chosen
 from agent_app.models import name_of, traits_of
+from agent_app.planning import window_of
 
 # What the text model writes is not yet a message of the conversation: `stream_mode="messages"` shows what
 # this model makes of it. Callbacks come from the surrounding run, so tracers see each call of the text model.
@@ -153,6 +154,7 @@ class ReActChatModel(BaseChatModel):
             offer=offer,
             conversation=read_conversation(messages, offer.schemas),
             traits=traits_of(self.text_model),
+            window=window_of(self.text_model),
             model_name=name_of(self.text_model),
             ledger=self._ledger,
             options={**options, "stop": stop} if stop else options,

@@ -37,9 +37,9 @@ class ReActMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     before it. How often tools and model may be called is for LangChain's own limits to say.
 
     All messages are plain ones, which every checkpointer stores. An `AIMessage` holds in
-    ``additional_kwargs["react"]`` the thought, the raw reply, what the parser forgave and the failed
-    attempts before it, in ``response_metadata["prompt"]`` the prompt's name, version and hash, and in
-    ``usage_metadata`` the tokens of all calls that it took.
+    ``additional_kwargs["react"]`` the thought, the raw reply, what the parser forgave, what the context
+    window had no room for and the failed attempts before it, in ``response_metadata["prompt"]`` the
+    prompt's name, version and hash, and in ``usage_metadata`` the tokens of all calls that it took.
 
     Args:
         prompt: a prompt's name, the path of a prompt file, or a `Prompt`.

@@ -46,9 +46,7 @@ class EmbeddedModel(ChatOpenAI):
     Ctrl-C stops the work at once.
     """
 
-    traits: ClassVar[Traits] = Traits(
-        continues=True, grammar=True, bounds=True, streams=True, counts=True
-    )
+    traits: ClassVar[Traits] = Traits(continues=True, grammar=True, bounds=True, streams=True, counts=True)
     label: str
     context: int
     """How many tokens prompt and reply may have together, as the server has it."""
