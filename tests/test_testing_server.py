@@ -40,10 +40,10 @@ from agent_app.testing import (
 BODY = {"model": "parrot", "messages": [{"role": "user", "content": "How many masts?"}]}
 
 
-def client(server: FaultyServer, timeout: float = 20) -> ChatOpenAI:
-    """LangChain's client, which tries only once."""
+def client(server: FaultyServer, timeout: float = 20, tries: int = 1) -> ChatOpenAI:
+    """LangChain's client, which tries only once unless told otherwise."""
     return ChatOpenAI(
-        model="parrot", base_url=server.url, api_key=SecretStr("none"), max_retries=0, timeout=timeout
+        model="parrot", base_url=server.url, api_key=SecretStr("none"), max_retries=tries - 1, timeout=timeout
     )
 
 
@@ -318,6 +318,18 @@ def test_a_call_too_many_is_told_to_the_client_and_again_at_the_end() -> None:
     assert str(caught.value) == said
     assert [response.status_code for response in responses] == [200, 500]
     assert responses[1].json()["error"]["message"] == said
+
+
+def test_a_call_too_many_is_not_tried_again_by_a_client_that_otherwise_would() -> None:
+    server = FaultyServer()
+
+    def call() -> None:
+        with server, pytest.raises(openai.InternalServerError):
+            client(server, tries=3).invoke("a")
+
+    with pytest.raises(ScriptError):
+        call()
+    assert len(server.requests) == 1
 
 
 def test_what_is_left_over_is_complained_of() -> None:
