@@ -98,8 +98,8 @@ class FaultyServer:
 
     def _ended(self, talk: asyncio.Task[None]) -> None:
         self._talks.discard(talk)
-        if not talk.cancelled():
-            self._bug = self._bug or talk.exception()
+        bug = None if talk.cancelled() else talk.exception()
+        self._bug = self._bug or bug
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client's calls, one after the other, until either side has had enough."""
