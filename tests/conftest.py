@@ -1,8 +1,9 @@
-"""Fixtures for every test: a real small model, and no trace of the developer's own settings."""
+"""Fixtures for every test: a real small model, no network, and no trace of the developer's own settings."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from agent_app.models.pinned import pinned_model
 from agent_app.models.stored import find, verify
 from agent_app.places import model_folder
 from agent_app.settings import read_settings
+from agent_app.testing import no_network
 
 _KEPT = "AGENT_APP_MODEL_DIR"
 
@@ -21,6 +23,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.startswith(("AGENT_APP_", "OPENAI_")) and variable != _KEPT:
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def _offline() -> Iterator[None]:
+    """No test reaches beyond this machine, or tries to; only the fixture below may fetch its model."""
+    with no_network() as refused:
+        yield
+    assert refused == []
 
 
 @pytest.fixture(scope="session")

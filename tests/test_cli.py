@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +21,7 @@ from agent_app.__main__ import main
 from agent_app.cli import _COMMANDS
 from agent_app.prompt import load_prompt
 from agent_app.steps import Result
+from agent_app.testing import BreakOff, FaultyServer, Request, Status
 
 PROMPT = """\
 ---
@@ -469,56 +467,18 @@ def test_a_fetch_without_a_network_says_what_failed_at_each_source(
 # --- endpoints -------------------------------------------------------------------------------------
 
 
-class _Refusing(BaseHTTPRequestHandler):
-    """Refuses with the status that the model's name says, and quotes the key; with 200 it breaks off."""
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if body["model"] == "200":
-            return self._break_off()
-        text = json.dumps({"error": {"message": f"bad: {self.headers['Authorization']}\x1b]0;x\x07"}})
-        self.send_response(int(body["model"]))
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-        return None
-
-    def _break_off(self) -> None:
-        choice = {
-            "index": 0,
-            "delta": {"role": "assistant", "content": " I wonder why"},
-            "finish_reason": None,
-        }
-        chunk = {
-            "id": "1",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": "x",
-            "choices": [choice],
-        }
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", "9999")
-        self.end_headers()
-        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has above
-        pass
-
-
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    monkeypatch.setenv("OPENAI_BASE_URL", url)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    yield url
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """A server that refuses with the status that the model's name says, and quotes the key."""
+
+    def refuse(request: Request) -> Status:
+        body = {"error": {"message": f"bad: {request.headers['authorization']}\x1b]0;x\x07"}}
+        return Status(int(request.body["model"]), body=body)
+
+    with FaultyServer(repeat=refuse) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        yield server.url
 
 
 def test_a_refused_key_is_the_users_to_mend_and_never_printed(run: Run, endpoint: str) -> None:
@@ -542,12 +502,14 @@ def test_other_refusals_are_the_users_or_the_servers(
 
 
 def test_a_line_that_breaks_off_is_ended_before_the_complaint(
-    run: Run, endpoint: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The last word might have gone on, so it has not been shown yet.
-    monkeypatch.setenv("AGENT_APP_ATTEMPTS", "1")
-    says = f"Thought: I wonder\nagent-app: {endpoint} broke off its answer\n"
-    assert run("ask", "-m", "openai:200", "x") == (1, "", says)
+    with FaultyServer(BreakOff(" I wonder why")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("AGENT_APP_ATTEMPTS", "1")
+        # The last word might have gone on, so it has not been shown yet.
+        says = f"Thought: I wonder\nagent-app: {server.url} broke off its answer\n"
+        assert run("ask", "-m", "openai:parrot", "x") == (1, "", says)
 
 
 def test_a_dead_endpoint_is_one_clear_line_an_attempt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

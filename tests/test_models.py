@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -19,79 +17,25 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from agent_app.errors import AgentAppError, EndpointError, ModelError, ScriptError, UnknownName
 from agent_app.models import Traits, explain, load_model, name_of, pinned_model, pinned_models, traits_of
 from agent_app.settings import Settings
+from agent_app.testing import Behaviour, BreakOff, FaultyServer, Silence, Status
 
 KEY = "sk-very-secret"
 
 
-class Endpoint(ThreadingHTTPServer):
-    """A server that speaks the OpenAI protocol and says "ahoy", or whatever refusal it is given."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.calls: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.takes_stop = True
-        self.refusal: tuple[int, dict[str, Any]] | None = None
-        self.breaks_off = False
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.calls.append(body)
-        self.server.keys.append(self.headers["Authorization"])
-        refusal = self.server.refusal
-        if "stop" in body and not self.server.takes_stop:
-            message = "Unsupported parameter: 'stop' is not supported with this model."
-            refusal = (400, {"message": message, "param": "stop", "code": "unsupported_parameter"})
-        if refusal:
-            self._send(refusal[0], "application/json", json.dumps({"error": refusal[1]}))
-        elif body.get("stream"):
-            first = "data: " + json.dumps(_chunk("ahoy")) + "\n\n"
-            rest = "data: " + json.dumps(_chunk(None)) + "\n\ndata: [DONE]\n\n"
-            self._send(200, "text/event-stream", first, "" if self.server.breaks_off else rest, len(rest))
-        else:
-            said = {"role": "assistant", "content": "ahoy"}
-            choices = [{"index": 0, "message": said, "finish_reason": "stop"}]
-            reply = {**_chunk(None), "object": "chat.completion", "choices": choices}
-            self._send(200, "application/json", json.dumps(reply))
-
-    def _send(self, status: int, kind: str, text: str, rest: str = "", promised: int = 0) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(text) + max(len(rest), promised)))
-        self.end_headers()
-        self.wfile.write((text + rest).encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has above
-        pass
-
-
-def _chunk(content: str | None) -> dict[str, Any]:
-    delta = {"role": "assistant", "content": content} if content else {}
-    choice = {"index": 0, "delta": delta, "finish_reason": None if content else "stop"}
-    facts = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "parrot"}
-    return {**facts, "choices": [choice]}
+Serve: TypeAlias = Callable[..., FaultyServer]
 
 
 @pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    server = Endpoint()
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start a server, with the arguments of `FaultyServer`, and make it the one that is asked."""
+    with contextlib.ExitStack() as servers:
+
+        def start(*script: str | Behaviour, **options: Any) -> FaultyServer:
+            server = servers.enter_context(FaultyServer(*script, **options))
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+            return server
+
+        yield start
 
 
 def complaint(act: Callable[[], object]) -> AgentAppError | None:
@@ -195,17 +139,20 @@ def test_the_package_does_not_import_langchain_before_a_model_is_loaded() -> Non
 # --- endpoints -------------------------------------------------------------------------------------
 
 
-def test_a_server_of_ones_own_wants_no_key(endpoint: Endpoint) -> None:
+def test_a_server_of_ones_own_wants_no_key(serve: Serve) -> None:
+    server = serve("ahoy")
     assert load_model("openai:parrot").invoke("hi").content == "ahoy"
-    assert [call["model"] for call in endpoint.calls] == ["parrot"]
-    assert endpoint.keys == ["Bearer none"]
+    (request,) = server.requests
+    assert request.body["model"] == "parrot"
+    assert request.headers["authorization"] == "Bearer none"
 
 
-def test_the_key_is_sent_to_the_named_endpoint(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_sent_to_the_named_endpoint(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = serve("ahoy")
     model = load_model("openai:parrot")
     assert model.invoke("hi").content == "ahoy"
-    assert endpoint.keys == [f"Bearer {KEY}"]
+    assert [request.headers["authorization"] for request in server.requests] == [f"Bearer {KEY}"]
     assert KEY not in name_of(model) + repr(model)
 
 
@@ -227,26 +174,27 @@ async def _stream(model: BaseChatModel) -> str:
 
 @pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
 async def test_stop_words_that_are_refused_are_left_out_from_then_on(
-    endpoint: Endpoint, call: Callable[[BaseChatModel], Any]
+    serve: Serve, call: Callable[[BaseChatModel], Any]
 ) -> None:
-    endpoint.takes_stop = False
+    server = serve("ahoy", "ahoy", takes_stop=False)
     model = load_model("openai:parrot")
     assert [await call(model), await call(model)] == ["ahoy", "ahoy"]
-    assert ["stop" in body for body in endpoint.calls] == [True, False, False]
+    assert ["stop" in request.body for request in server.requests] == [True, False, False]
 
 
-async def test_stop_words_that_are_taken_are_always_sent(endpoint: Endpoint) -> None:
+async def test_stop_words_that_are_taken_are_always_sent(serve: Serve) -> None:
+    server = serve("ahoy", "ahoy")
     model = load_model("openai:parrot")
     assert [await _invoke(model), await _astream(model)] == ["ahoy", "ahoy"]
-    assert [body["stop"] for body in endpoint.calls] == [["x"], ["x"]]
+    assert [request.body["stop"] for request in server.requests] == [["x"], ["x"]]
 
 
-def test_another_refusal_is_not_repeated(endpoint: Endpoint) -> None:
-    endpoint.refusal = (400, {"message": "no such temperature", "param": "temperature"})
+def test_another_refusal_is_not_repeated(serve: Serve) -> None:
+    refusal = {"error": {"message": "no such temperature", "param": "temperature"}}
+    server = serve(Status(400, body=refusal))
     model = load_model("openai:parrot")
     error = complaint(lambda: model.invoke("hi", stop=["x"]))
-    assert str(error) == f"{endpoint.url} refuses the call (HTTP 400): no such temperature"
-    assert len(endpoint.calls) == 1
+    assert str(error) == f"{server.url} refuses the call (HTTP 400): no such temperature"
 
 
 # --- complaints ------------------------------------------------------------------------------------
@@ -264,27 +212,30 @@ def test_another_refusal_is_not_repeated(endpoint: Endpoint) -> None:
     ],
 )
 def test_a_refusal_becomes_one_line(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, status: int, message: str, says: str
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, status: int, message: str, says: str
 ) -> None:
+    # Repeated, so that it does not matter here how often the client tries.
+    refusal = Status(status, {"x-should-retry": "false"}, {"error": {"message": message}})
+    server = serve(repeat=refusal)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url.replace("http://", "http://user:word@"))
-    endpoint.refusal = (status, {"message": message})
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url.replace("http://", "http://user:word@"))
     model = load_model("openai:parrot").bind(timeout=20)
     error = complaint(lambda: model.invoke("hi"))
     assert isinstance(error, EndpointError)
-    assert str(error) == f"{endpoint.url} {says}"
+    assert str(error) == f"{server.url} {says}"
 
 
-def test_a_prompt_that_is_too_long_is_called_so(endpoint: Endpoint) -> None:
+def test_a_prompt_that_is_too_long_is_called_so(serve: Serve) -> None:
     facts = {"type": "exceed_context_size_error", "n_prompt_tokens": 9000, "n_ctx": 4096}
-    endpoint.refusal = (400, {"message": "the request exceeds the available context size", **facts})
+    of_llama = {"message": "the request exceeds the available context size", **facts}
+    of_openai = {"message": "at most 4096 tokens", "code": "context_length_exceeded"}
+    server = serve(Status(400, body={"error": of_llama}), Status(400, body={"error": of_openai}))
     error = complaint(lambda: load_model("openai:parrot").invoke("hi"))
     assert str(error) == (
-        f"{endpoint.url} finds the prompt too long: 9000 tokens, and its context window holds 4096"
+        f"{server.url} finds the prompt too long: 9000 tokens, and its context window holds 4096"
     )
-    endpoint.refusal = (400, {"message": "at most 4096 tokens", "code": "context_length_exceeded"})
     error = complaint(lambda: load_model("openai:parrot").invoke("hi"))
-    assert str(error) == f"{endpoint.url} finds the prompt too long: at most 4096 tokens"
+    assert str(error) == f"{server.url} finds the prompt too long: at most 4096 tokens"
 
 
 def test_a_dead_server_becomes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,19 +248,17 @@ def test_a_dead_server_becomes_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert str(error) == f"{url} cannot be reached; is it running, and is its address right?"
 
 
-def test_a_silent_server_becomes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
-        monkeypatch.setenv("OPENAI_BASE_URL", url)
-        error = complaint(lambda: load_model("openai:parrot").bind(timeout=0.1).invoke("hi"))
-    assert str(error) == f"{url} did not answer in time"
+def test_a_silent_server_becomes_one_line(serve: Serve) -> None:
+    server = serve(repeat=Silence(10))
+    error = complaint(lambda: load_model("openai:parrot").bind(timeout=0.1).invoke("hi"))
+    assert str(error) == f"{server.url} did not answer in time"
 
 
-def test_a_stream_that_breaks_off_becomes_one_line(endpoint: Endpoint) -> None:
-    endpoint.breaks_off = True
+def test_a_stream_that_breaks_off_becomes_one_line(serve: Serve) -> None:
+    server = serve(BreakOff("aho"))
     error = complaint(lambda: list(load_model("openai:parrot").stream("hi")))
     assert isinstance(error, EndpointError)
-    assert str(error) == f"{endpoint.url} broke off its answer"
+    assert str(error) == f"{server.url} broke off its answer"
 
 
 def test_what_is_no_endpoints_doing_is_left_alone() -> None:

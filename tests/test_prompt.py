@@ -14,11 +14,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
 
 from agent_app.errors import PromptError, UnknownName
 from agent_app.history import Turn
+from agent_app.models.scripted import ScriptedModel
 from agent_app.parser import ReActOutputParser
 from agent_app.prompt import (
     CODES,
@@ -971,7 +971,7 @@ def test_a_prompt_composes_with_lcel() -> None:
     template = prompt.to_langchain(["clock"])
     values = {"tools": "T {x}", "tool_names": "clock", "input": "Hi?", "agent_scratchpad": ""}
     assert template.format(**values) == prompt.render(**values)
-    assert (template | FakeListChatModel(responses=["Arg!"])).invoke(values).content == "Arg!"
+    assert (template | ScriptedModel(replies=["Arg!"])).invoke(values).content == "Arg!"
 
 
 # --- the prompts that ship -------------------------------------------------------------------------

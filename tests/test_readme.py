@@ -13,12 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
 
 from agent_app.cli import _COMMANDS, app
+from agent_app.testing import ScriptedModel
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -90,24 +87,6 @@ def test_every_call_is_one_that_the_program_knows(line: int, call: list[str]) ->
     assert outcome.exit_code == 0, f"README.md:{line}: {outcome.output}{outcome.exception}"
 
 
-class _Parrot(BaseChatModel):
-    """Says the same to every question, so that the README's programs need no model."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "parrot"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        said = AIMessage(" I know\nFinal Answer: Arg, it be so, arg!")
-        return ChatResult(generations=[ChatGeneration(message=said)])
-
-
 @pytest.mark.skipif(not PYTHON, reason="the README has no Python")
 def test_the_programs_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -115,7 +94,8 @@ def test_the_programs_run_one_after_the_other(
     """A block whose first line names a file, such as ``# my_tools/greet.py``, is put into that file too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("agent_app.agent.load_model", lambda *_, **__: _Parrot())
+    model = ScriptedModel(repeat=" I know\nFinal Answer: Arg, it be so, arg!")
+    monkeypatch.setattr("agent_app.agent.load_model", lambda *_, **__: model)
     namespace: dict[str, Any] = {"__name__": "readme"}
     for block in PYTHON:
         if file := re.match(r"# (\S+\.py)\n", block.text):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-import threading
 import warnings
 from types import ModuleType
 
@@ -12,6 +11,7 @@ import pytest
 from langchain_core.tools import StructuredTool, ToolException
 
 from agent_app.places import builtin
+from agent_app.testing import FaultyServer
 from agent_app.toolbox import load_tools
 
 (web_search,) = load_tools(["web_search"], [builtin("tools")])
@@ -74,29 +74,13 @@ def test_without_a_network_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_duckduckgo_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
-        done = threading.Event()
-
-        def refuse_all() -> None:
-            while not done.is_set():
-                try:
-                    peer, _ = server.accept()
-                except TimeoutError:
-                    continue
-                with peer:
-                    asked.append(peer.recv(4096).split(b"\r\n")[0])
-                    peer.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-
-        proxy = threading.Thread(target=refuse_all)
-        proxy.start()
-        monkeypatch.setenv("DDGS_PROXY", f"http://127.0.0.1:{server.getsockname()[1]}")
+    with FaultyServer() as proxy:  # as one it is of no use: it refuses every request for a tunnel
+        monkeypatch.setenv("DDGS_PROXY", proxy.url.removesuffix("/v1"))
         said = complaint("longest wooden ship")
-        done.set()
-        proxy.join()
     assert said.startswith("web_search could not reach DuckDuckGo: ")
-    assert set(asked) == {b"CONNECT html.duckduckgo.com:443 HTTP/1.1"}
+    assert {(asked.method, asked.path) for asked in proxy.requests} == {
+        ("CONNECT", "html.duckduckgo.com:443")
+    }
 
 
 def test_its_import_warns_nobody() -> None:
