@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from langchain_core.tools import BaseTool, tool
 
 from agent_app.approvals import (
-    MAX_EDITS,
     Allow,
     Allowed,
     Approvals,
@@ -34,6 +33,7 @@ from agent_app.approvals import (
     read_rules,
     risks_of,
 )
+from agent_app.approvals.checking import MAX_EDITS
 from agent_app.approvals.remembered import canonical
 from agent_app.approvals.rules import WORDS
 from agent_app.errors import SettingError, ToolFileError

@@ -5,7 +5,6 @@ decide. A decision holds for the exact arguments that were shown, and nothing el
 """
 
 from agent_app.approvals.checking import (
-    MAX_EDITS,
     Allow,
     Allowed,
     Approvals,
@@ -19,13 +18,11 @@ from agent_app.approvals.checking import (
     Verdict,
 )
 from agent_app.approvals.remembered import Decision, Remembered
-from agent_app.approvals.risks import DEFAULTS, risks_of
+from agent_app.approvals.risks import risks_of
 from agent_app.approvals.rules import Do, Rule, read_rules
 from agent_app.approvals.suspicions import suspicions
 
 __all__ = [
-    "DEFAULTS",
-    "MAX_EDITS",
     "Allow",
     "Allowed",
     "Approvals",
