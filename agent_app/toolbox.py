@@ -15,7 +15,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,14 +167,6 @@ class Toolbox:
         if name not in self._forms:
             raise UnknownName("tool", name, self.names)
         return self._forms[name].plain
-
-    def bound(self, action: Action) -> Action | Observation:
-        """Return an action with its arguments by name, as its tool will get them, or what is wrong with it.
-
-        However a call is written, in plain text or as an object, it becomes one and the same action.
-        """
-        call = self._prepare(action)
-        return call if isinstance(call, Observation) else replace(action, input=call[1])
 
     def run(self, action: Action, config: RunnableConfig | None = None) -> Observation:
         """Run the tool that an action names and return what came back.
