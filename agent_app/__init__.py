@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_app.agent import Agent
+    from agent_app.budget import Budget
     from agent_app.errors import (
         AgentAppError,
         EndpointBusy,
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
         ToolFileError,
         UnknownName,
         UserError,
+        partial_result,
     )
     from agent_app.models import load_model
+    from agent_app.prices import Price
     from agent_app.prompt import Prompt, load_prompt
+    from agent_app.retrying import Retry
     from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Unreadable, Usage
     from agent_app.toolbox import load_tools
 
@@ -44,6 +48,7 @@ __all__ = [
     "Agent",
     "AgentAppError",
     "Answer",
+    "Budget",
     "EndpointBusy",
     "EndpointDown",
     "EndpointError",
@@ -53,11 +58,13 @@ __all__ = [
     "LimitReached",
     "ModelError",
     "Observation",
+    "Price",
     "Prompt",
     "PromptError",
     "QuestionError",
     "ReplayDiverged",
     "Result",
+    "Retry",
     "ScriptError",
     "SettingError",
     "ToolCrash",
@@ -69,10 +76,14 @@ __all__ = [
     "load_model",
     "load_prompt",
     "load_tools",
+    "partial_result",
 ]
 
 _MODULES = {
     "Agent": "agent",
+    "Budget": "budget",
+    "Price": "prices",
+    "Retry": "retrying",
     "Prompt": "prompt",
     "load_prompt": "prompt",
     "load_model": "models",

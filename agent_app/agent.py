@@ -1,42 +1,49 @@
-"""The agent: a prompt, a model, a parser and tools, run by the executor loop.
+"""The agent: a prompt, models, a parser and tools, run by the executor loop.
 
-`Agent` is a LangChain `Runnable`. Its two drivers, one sync and one async, do what the loop asks for;
-everything that decides anything is in `loop`, `prompt`, `parser` and `toolbox`.
+`Agent` is a LangChain `Runnable`. What it takes is put together here; what happens to a question is in
+`run` and `loop`, and the two drivers that do it are in `drivers`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack, get_args
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, ToolException
+from pydantic import BaseModel, Field
 
 from agent_app import places
-from agent_app.errors import QuestionError
-from agent_app.events import Event, Finished, Said, Started, Stepped
-from agent_app.grammar import reply_grammar
-from agent_app.labels import FINAL_ANSWER, OBSERVATION
-from agent_app.loop import CallModel, Limits, Move, Request, RunTool, Unread, react_loop
-from agent_app.models import Traits, explain, load_model, name_of, traits_of
-from agent_app.parser import FormatError, Piece, ReActOutputParser, ReplyReader
+from agent_app.answer_form import AnswerForm, ResponseFormat
+from agent_app.budget import Budget
+from agent_app.drivers import adrive, drive
+from agent_app.errors import SettingError
+from agent_app.events import Event, Finished
+from agent_app.loop import Limits, OnLimit
+from agent_app.models import Chain, load_model
+from agent_app.parts import Parts
+from agent_app.prices import Prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
+from agent_app.retrying import Retry
+from agent_app.run import Run
 from agent_app.settings import Settings
-from agent_app.steps import Answer, Observation, Result, Step, StoppedBy, Usage
+from agent_app.steps import Result, Step
+from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox, load_tools
 
-LONGEST_QUESTION = 50_000
-"""In characters; far more than any question, and less than what would only waste a model's time."""
-
 Question: TypeAlias = str | Mapping[str, Any]
+
+
+class Given(TypedDict, total=False):
+    """What a question may come with."""
+
+    steps: Sequence[Step]
+    """The steps of an earlier run of this question; the run goes on from there."""
+    recorded: Sequence[Step]
+    """The steps of an earlier run; tools are not run, but give what they gave there."""
 
 
 class Agent(Runnable[Question, Result]):
@@ -50,9 +57,25 @@ class Agent(Runnable[Question, Result]):
         prompt: a prompt's name, the path of a prompt file, or a `Prompt`.
         tools: names of tools, LangChain tools or plain functions; None: all built-in ones and the user's own.
         max_steps: how many tool calls a question may take.
-        max_seconds: how long it may take; a step under way is finished.
+        max_seconds: how long it may take; what is under way then is cut off.
+        max_tokens: how many tokens it may read and write; cached ones count.
+        max_cost: how many US dollars it may cost.
         max_format_errors: how many unreadable replies it may take.
+        budget: what all questions together may take, those of other agents with the same budget as well.
+        prices: the model's price, or that of each model by its name; None: as listed by genai-prices.
+        on_limit: at a limit ask the model once for its best answer (``"answer"``), end the run
+            (``"stop"``), or raise `LimitReached` (``"raise"``).
+        call_seconds: how long one call of the model may take; None: as long as the model itself allows.
+        tool_seconds: how long one call of a tool may take; it runs in a thread of its own then. None: as
+            long as it takes.
+        retry: when and how often a failed call of the model is made again.
+        fallbacks: models that take over, in this order, when the one before has failed for good.
+        response_format: a Pydantic model, another type that Pydantic knows or a JSON schema; the final
+            answer is then JSON of that form, and `Result.data` what it stands for.
         settings: where models, prompts and tools lie; None: the defaults, whatever the environment says.
+
+    Raises:
+        SettingError: a limit is not above 0, or the response format is none.
     """
 
     def __init__(
@@ -63,13 +86,45 @@ class Agent(Runnable[Question, Result]):
         *,
         max_steps: int = 8,
         max_seconds: float | None = None,
+        max_tokens: int | None = None,
+        max_cost: float | None = None,
         max_format_errors: int = 3,
+        budget: Budget | None = None,
+        prices: Prices | None = None,
+        on_limit: OnLimit = "answer",
+        call_seconds: float | None = None,
+        tool_seconds: float | None = None,
+        retry: Retry | None = None,
+        fallbacks: Sequence[str | BaseChatModel] = (),
+        response_format: ResponseFormat | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._given = (model, prompt, tools)
+        _check_above_zero(
+            max_steps=max_steps,
+            max_seconds=max_seconds,
+            max_tokens=max_tokens,
+            max_cost=max_cost,
+            max_format_errors=max_format_errors,
+            call_seconds=call_seconds,
+            tool_seconds=tool_seconds,
+        )
+        if on_limit not in get_args(OnLimit):
+            choices = " or ".join(map(repr, get_args(OnLimit)))
+            raise SettingError(f"on_limit is {on_limit!r}; it takes {choices}")
         self.settings = settings or Settings()
-        self.limits = Limits(steps=max_steps, seconds=max_seconds, format_errors=max_format_errors)
-        self._parts: _Parts | None = None
+        self.terms = Terms(
+            Limits(steps=max_steps, seconds=max_seconds, format_errors=max_format_errors, then=on_limit),
+            call_seconds=call_seconds,
+            tool_seconds=tool_seconds,
+            retry=retry or Retry(),
+            form=None if response_format is None else AnswerForm(response_format),
+            max_tokens=max_tokens,
+            max_cost=max_cost,
+            budget=budget,
+            prices=prices,
+        )
+        self._given = ((model, *fallbacks), prompt, tools)
+        self._parts: Parts | None = None
         self._opening = threading.Lock()
 
     def open(self) -> Agent:
@@ -78,13 +133,13 @@ class Agent(Runnable[Question, Result]):
         Raises:
             UserError: one of them cannot be had; says which and what would be right.
         """
-        self._loaded()
+        self._loaded().models[0]
         return self
 
     @property
     def model(self) -> BaseChatModel:
         """The chat model; loaded when first asked for."""
-        return self._loaded().model
+        return self._loaded().models[0].model
 
     @property
     def prompt(self) -> Prompt:
@@ -96,33 +151,55 @@ class Agent(Runnable[Question, Result]):
         """The tools; loaded when first asked for."""
         return self._loaded().toolbox
 
-    def invoke(self, input: Question, config: RunnableConfig | None = None, **_: Any) -> Result:  # noqa: A002
-        """Answer a question: a text, or a mapping with ``input`` and a value for each input of the prompt.
+    def invoke(  # type: ignore[override]
+        self,
+        input: Question,  # noqa: A002
+        config: RunnableConfig | None = None,
+        **given: Unpack[Given],
+    ) -> Result:
+        """Answer a question.
+
+        Args:
+            input: a text, or a mapping with ``input`` and a value for each other input of the prompt.
+            config: LangChain's: callbacks, tags, metadata and so on.
+            given: what the question follows on; see `Given`.
 
         Raises:
-            QuestionError: the question is empty or far too long.
-            EndpointError: the model's server is dead, refuses the key or the prompt, or breaks off.
+            QuestionError: the question is empty or far too long, or the steps are no run.
+            EndpointError: the model's server is dead, refuses the key or the prompt, or breaks off, and no
+                further attempt and no other model helped.
             ToolCrash: a tool raised something that it never announced.
+            LimitReached: a limit was met, and `on_limit` is ``"raise"``.
         """
 
         def run(question: Question, run_manager: object, config: RunnableConfig) -> Result:  # noqa: ARG001
-            for event in self._events(question, config, live=False):
+            for event in drive(self._run(question, given), config, live=False):
                 last = event
             return _result(last)
 
-        return self._call_with_config(run, input, config)
+        return self._call_with_config(run, input, self._traced(config))
 
-    async def ainvoke(self, input: Question, config: RunnableConfig | None = None, **_: Any) -> Result:  # noqa: A002
+    async def ainvoke(  # type: ignore[override]
+        self,
+        input: Question,  # noqa: A002
+        config: RunnableConfig | None = None,
+        **given: Unpack[Given],
+    ) -> Result:
         """Do what `invoke` does, without holding up the event loop."""
 
         async def run(question: Question, run_manager: object, config: RunnableConfig) -> Result:  # noqa: ARG001
-            async for event in self._aevents(question, config, live=False):
+            async for event in adrive(self._run(question, given), config, live=False):
                 last = event
             return _result(last)
 
-        return await self._acall_with_config(run, input, config)
+        return await self._acall_with_config(run, input, self._traced(config))
 
-    def stream(self, input: Question, config: RunnableConfig | None = None, **_: Any) -> Iterator[Event]:  # type: ignore[override]  # noqa: A002
+    def stream(  # type: ignore[override]
+        self,
+        input: Question,  # noqa: A002
+        config: RunnableConfig | None = None,
+        **given: Unpack[Given],
+    ) -> Iterator[Event]:
         """Answer a question and tell each event of the run as it happens; the last one holds the result.
 
         In a chain (``agent | other``) the agent hands on its `Result` alone, as `invoke` does.
@@ -130,30 +207,77 @@ class Agent(Runnable[Question, Result]):
 
         def run(inputs: Iterator[Question], config: RunnableConfig) -> Iterator[Event]:
             for question in inputs:
-                yield from self._events(question, config, live=True)
+                yield from drive(self._run(question, given), config, live=True)
 
-        drive: Any = self._transform_stream_with_config  # typed for a runnable that streams its output
-        yield from drive(iter([input]), run, config)
+        run_all: Any = self._transform_stream_with_config  # typed for a runnable that streams its output
+        yield from run_all(iter([input]), run, self._traced(config))
 
     async def astream(  # type: ignore[override]
         self,
         input: Question,  # noqa: A002
         config: RunnableConfig | None = None,
-        **_: Any,
+        **given: Unpack[Given],
     ) -> AsyncIterator[Event]:
         """Do what `stream` does, without holding up the event loop."""
 
         async def run(inputs: AsyncIterator[Question], config: RunnableConfig) -> AsyncIterator[Event]:
             async for question in inputs:
-                async for event in self._aevents(question, config, live=True):
+                async for event in adrive(self._run(question, given), config, live=True):
                     yield event
 
         async def one() -> AsyncIterator[Question]:
             yield input
 
-        drive: Any = self._atransform_stream_with_config  # as in `stream`
-        async for event in drive(one(), run, config):
+        run_all: Any = self._atransform_stream_with_config  # as in `stream`
+        async for event in run_all(one(), run, self._traced(config)):
             yield event
+
+    def replay(
+        self, result: Result, config: RunnableConfig | None = None, *, inputs: Mapping[str, Any] | None = None
+    ) -> Result:
+        """Run again what was run before: the model is asked anew, the tools give what they gave then.
+
+        Args:
+            result: the earlier run.
+            config: as for `invoke`.
+            inputs: the values that the prompt takes beside the question.
+
+        Raises:
+            ReplayDiverged: the model wants something done for which no observation was recorded.
+        """
+        return self.invoke({"input": result.question, **(inputs or {})}, config, recorded=result.steps)
+
+    async def areplay(
+        self, result: Result, config: RunnableConfig | None = None, *, inputs: Mapping[str, Any] | None = None
+    ) -> Result:
+        """Do what `replay` does, without holding up the event loop."""
+        return await self.ainvoke({"input": result.question, **(inputs or {})}, config, recorded=result.steps)
+
+    def as_tool(
+        self, args_schema: Any = None, *, name: str | None = None, description: str | None = None, **_: Any
+    ) -> BaseTool:
+        """Return a tool that hands its input to this agent and gives the text of its answer.
+
+        Args:
+            args_schema: a Pydantic model of the tool's arguments, ``input`` among them; None: that alone.
+            name: None: ``ask_`` and the prompt's name.
+            description: None: the prompt's own.
+        """
+        from langchain_core.tools import StructuredTool
+
+        def ask(config: RunnableConfig, **arguments: Any) -> str:
+            return _told(self.invoke(arguments, config))
+
+        async def aask(config: RunnableConfig, **arguments: Any) -> str:
+            return _told(await self.ainvoke(arguments, config))
+
+        return StructuredTool.from_function(
+            ask,
+            coroutine=aask,
+            name=name or f"ask_{self.prompt.name}",
+            description=description or f"{self.prompt.description}. Input: a question.",
+            args_schema=args_schema or _Asked,
+        )
 
     def transform(
         self,
@@ -173,84 +297,33 @@ class Agent(Runnable[Question, Result]):
         """Do what `transform` does, without holding up the event loop."""
         yield await self.ainvoke(_joined([part async for part in input]), config)
 
-    # -- the two drivers --------------------------------------------------------------------------
+    def _run(self, question: Question, given: Given) -> Run:
+        values = {"input": question} if isinstance(question, str) else dict(question)
+        return Run(self._loaded(), values.pop("input", ""), values, **given)
 
-    def _events(self, question: Question, config: RunnableConfig, *, live: bool) -> Iterator[Event]:
-        run = _Run(self._loaded(), question, self.limits)
-        yield run.started()
-        back: Move | Observation | None = None
-        while (request := run.next(back)) is not None:
-            yield from run.news()
-            if isinstance(request, RunTool):
-                back = run.parts.toolbox.run(request.action, config)
-                continue
-            call = run.call(request)
-            yield from self._ask(call, config, live=live)
-            back = call.move()
-            yield from call.rest()
-        yield from run.news()
-        yield Finished(run.result())
+    def _traced(self, config: RunnableConfig | None) -> RunnableConfig:
+        """Tell tracers which prompt is used."""
+        ref = self._loaded().prompt.ref
+        told = {"prompt": ref.name, "prompt_version": ref.version, "prompt_hash": ref.hash}
+        config = config or {}
+        return {**config, "metadata": {**told, **config.get("metadata", {})}}
 
-    async def _aevents(
-        self, question: Question, config: RunnableConfig, *, live: bool
-    ) -> AsyncIterator[Event]:
-        run = _Run(self._loaded(), question, self.limits)
-        yield run.started()
-        back: Move | Observation | None = None
-        while (request := run.next(back)) is not None:
-            for step in run.news():
-                yield step
-            if isinstance(request, RunTool):
-                back = await run.parts.toolbox.arun(request.action, config)
-                continue
-            call = run.call(request)
-            async for said in self._aask(call, config, live=live):
-                yield said
-            back = call.move()
-            for said in call.rest():
-                yield said
-        for step in run.news():
-            yield step
-        yield Finished(run.result())
-
-    def _ask(self, call: _Call, config: RunnableConfig, *, live: bool) -> Iterator[Said]:
-        model = self._loaded().model
-        with _explained():
-            if not live:
-                call.take(model.invoke(call.messages, config, **call.options))
-                return
-            for chunk in model.stream(call.messages, config, **call.options):
-                yield from call.read(chunk)
-                if call.reader.done:
-                    return
-
-    async def _aask(self, call: _Call, config: RunnableConfig, *, live: bool) -> AsyncIterator[Said]:
-        model = self._loaded().model
-        with _explained():
-            if not live:
-                call.take(await model.ainvoke(call.messages, config, **call.options))
-                return
-            async for chunk in model.astream(call.messages, config, **call.options):
-                for said in call.read(chunk):
-                    yield said
-                if call.reader.done:
-                    return
-
-    def _loaded(self) -> _Parts:
+    def _loaded(self) -> Parts:
         if self._parts is None:
             with self._opening:
                 if self._parts is None:
                     self._parts = self._load()
         return self._parts
 
-    def _load(self) -> _Parts:
-        model, prompt, tools = self._given
-        return _Parts(
+    def _load(self) -> Parts:
+        models, prompt, tools = self._given
+        return Parts(
             prompt=prompt
             if isinstance(prompt, Prompt)
             else load_prompt(prompt, folders=prompt_folders(self.settings)),
             toolbox=Toolbox(_tools(tools, self.settings)),
-            model=model if isinstance(model, BaseChatModel) else load_model(model, settings=self.settings),
+            models=Chain(models, lambda name: load_model(name, settings=self.settings)),
+            terms=self.terms,
         )
 
 
@@ -266,174 +339,10 @@ def tool_folders(settings: Settings) -> tuple[Path, ...]:
     return (places.builtin("tools"), *([user] if user.is_dir() else []), *own)
 
 
-@dataclass
-class _Parts:
-    """What an agent is made of, loaded, with all that is the same in each of its runs."""
-
-    prompt: Prompt
-    toolbox: Toolbox
-    model: BaseChatModel
-    parser: ReActOutputParser = field(init=False)
-    traits: Traits = field(init=False)
-    described: str = field(init=False)
-    grammar: str = field(init=False)
-    last_grammar: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        schemas = self.toolbox.schemas()
-        objects = {n: s for n, s in schemas.items() if not self.toolbox.is_plain(n)}
-        several = frozenset(n for n, s in objects.items() if len(s["properties"]) > 1)
-        self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
-        self.traits = traits_of(self.model)
-        self.described = self.toolbox.describe()
-        openings = self.prompt.openings
-        self.grammar = reply_grammar({n: objects.get(n) for n in schemas}, openings=openings)
-        self.last_grammar = reply_grammar({}, openings=openings, last=True)
-
-
-class _Run:
-    """One question on its way: its steps, its cost, and the loop that decides what comes next."""
-
-    def __init__(self, parts: _Parts, question: Question, limits: Limits) -> None:
-        values = {"input": question} if isinstance(question, str) else dict(question)
-        self.parts = parts
-        self.question = _checked(values.pop("input", ""))
-        self.values = values
-        self.steps: list[Step] = []
-        self.usage = Usage()
-        self._told = 0
-        self._began = time.monotonic()
-        self._loop = react_loop(self.steps, limits, time.monotonic)
-        self._stopped_by: StoppedBy | None = None
-
-    def started(self) -> Started:
-        return Started(self.question, self.parts.prompt.ref, name_of(self.parts.model))
-
-    def next(self, back: Move | Observation | None) -> Request | None:
-        """Send the loop what came back; return what it asks for next, or None when the run is over."""
-        try:
-            return next(self._loop) if back is None else self._loop.send(back)
-        except StopIteration as end:
-            self._stopped_by = end.value
-            return None
-
-    def news(self) -> Iterator[Stepped]:
-        """Tell the steps that have not been told yet."""
-        while self._told < len(self.steps):
-            yield Stepped(self.steps[self._told])
-            self._told += 1
-
-    def call(self, request: CallModel) -> _Call:
-        parts = self.parts
-        head, tail = parts.prompt.render_run(
-            self.question, self.steps, parts.described, parts.toolbox.names, **self.values
-        )
-        begun = ""
-        if request.last:
-            begun = parts.prompt.thought("last", self.question)
-            tail = f"{tail} {begun}".rstrip() + f"\n{FINAL_ANSWER}:"
-        elif self.steps and parts.traits.continues:
-            begun = parts.prompt.thought("after_observation", self.question)
-            tail = f"{tail} {begun}" if begun else tail
-        options: dict[str, Any] = dict(parts.prompt.model)
-        if parts.traits.grammar:
-            options["grammar"] = parts.last_grammar if request.last else parts.grammar
-        if parts.traits.stop:
-            options["stop"] = list(parts.prompt.stop or (f"\n{OBSERVATION}:",))
-        messages: list[BaseMessage] = [HumanMessage(head + tail)]
-        if parts.traits.continues:
-            messages = [HumanMessage(head.rstrip()), AIMessage(tail)]
-        return _Call(self, messages, options, begun, last=request.last)
-
-    def result(self) -> Result:
-        end = self.steps[-1] if self.steps else None
-        answer = end.text if isinstance(end, Answer) else ""
-        return Result(
-            question=self.question,
-            text=answer,
-            steps=tuple(self.steps),
-            status="answered" if answer else "stopped",
-            stopped_by=self._stopped_by,
-            usage=dataclasses.replace(self.usage, seconds=round(time.monotonic() - self._began, 4)),
-            prompt=self.parts.prompt.ref,
-            model=name_of(self.parts.model),
-        )
-
-
-class _Call:
-    """One call of the model: what it is asked, and its reply as it comes in."""
-
-    def __init__(
-        self, run: _Run, messages: list[BaseMessage], options: dict[str, Any], begun: str, *, last: bool
-    ) -> None:
-        self.messages, self.options = messages, options
-        self.reader: ReplyReader = run.parts.parser.reader()
-        self._run = run
-        self._begun = begun
-        """How the thought begins: the prompt has written that for the model."""
-        self._said_begun = not begun
-        self._reply: list[str] = []
-        self._tokens = Usage(calls=1)
-        if last:
-            self.reader.feed(f"{FINAL_ANSWER}:\n")
-
-    def read(self, message: BaseMessage) -> Iterator[Said]:
-        """Take the reply, or a part of it."""
-        text = message.text
-        self._reply.append(text)
-        self._tokens += _tokens(message)
-        yield from self._said(self.reader.feed(text))
-
-    def take(self, message: BaseMessage) -> None:
-        """Take the whole reply, of which nobody wants to see the parts."""
-        for _ in self.read(message):
-            pass
-
-    def move(self) -> Move:
-        """End the reply and return what the model wants."""
-        self._run.usage += self._tokens
-        reply = "".join(self._reply)
-        try:
-            move = self.reader.close()
-        except FormatError as error:
-            return Unread(f"{self._begun}{reply}", str(error.observation))
-        return dataclasses.replace(move, thought=f"{self._begun} {move.thought}".strip())
-
-    def rest(self) -> Iterator[Said]:
-        """Tell what became certain only at the reply's end."""
-        yield from self._said(self.reader.pieces())
-
-    def _said(self, pieces: Sequence[Piece]) -> Iterator[Said]:
-        for piece in pieces:
-            text = piece.text
-            if not self._said_begun:
-                self._said_begun = True
-                yield Said("thought", self._begun)
-                text = f" {text}" if piece.kind == "thought" else text
-            yield Said(piece.kind, text)
-
-
-def _tokens(message: BaseMessage) -> Usage:
-    usage = getattr(message, "usage_metadata", None)
-    if not usage:
-        return Usage()
-    return Usage(
-        prompt_tokens=usage["input_tokens"],
-        completion_tokens=usage["output_tokens"],
-        cached_tokens=usage.get("input_token_details", {}).get("cache_read", 0) or 0,
-    )
-
-
-def _checked(question: Any) -> str:
-    if not isinstance(question, str) or not question.strip():
-        raise QuestionError("the question is empty; ask something")
-    if len(question) > LONGEST_QUESTION:
-        raise QuestionError(
-            f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} are taken"
-        )
-    if not question.isascii() and any("\ud800" <= c <= "\udfff" for c in question):
-        raise QuestionError("the question is not Unicode text: a part of it was in another encoding")
-    return question
+def _check_above_zero(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not number > 0:
+            raise SettingError(f"{name} is {number!r}; it takes a number above 0")
 
 
 def _tools(
@@ -454,16 +363,21 @@ def _joined(parts: list[Any]) -> Any:
     return whole
 
 
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Make one line of what goes wrong at a model's server; all else goes on its way as it is."""
-    try:
-        yield
-    except Exception as error:
-        explained = explain(error)
-        if explained is None or explained is error:
-            raise
-        raise explained from error
+class _Asked(BaseModel):
+    """What the tool that an agent becomes is given."""
+
+    input: str = Field(description="the question")
+
+
+def _told(result: Result) -> str:
+    """Return what another agent should read of a result.
+
+    Raises:
+        ToolException: there is no answer.
+    """
+    if not result.text:
+        raise ToolException(f"no answer was found: stopped by the limit of {result.stopped_by}")
+    return result.text
 
 
 def _result(last: Event) -> Result:

@@ -156,6 +156,23 @@ class ScriptError(AgentAppError):
     """A scripted model was called more often than it has replies, or replies were left over."""
 
 
+def partial_result(error: BaseException) -> Result | None:
+    """Return how far a run had come when an error, Ctrl-C or a cancellation broke it off, if one did.
+
+    Its steps can be gone on from: ``agent.invoke(question, steps=partial_result(error).steps)``.
+    """
+    return getattr(error, _PARTIAL, None)
+
+
+def keep_partial(error: BaseException, run: Result) -> Result:
+    """Attach to an error how far the run had come that it broke off, and return that."""
+    setattr(error, _PARTIAL, run)
+    return run
+
+
+_PARTIAL = "agent_app_partial_result"
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known names are nearest to a wrong one, or list them all when none is near."""
     import difflib

@@ -55,7 +55,12 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name
 
 
 def reply_grammar(
-    tools: Mapping[str, Schema | None], *, openings: Sequence[str] = (), last: bool = False
+    tools: Mapping[str, Schema | None],
+    *,
+    openings: Sequence[str] = (),
+    form: Schema | None = None,
+    last: bool = False,
+    must_act: bool = False,
 ) -> str:
     """Return the grammar of one reply: a thought, then an action with its input or a final answer.
 
@@ -63,14 +68,18 @@ def reply_grammar(
         tools: the tools on offer, each with the JSON schema of its arguments, or None when its
             input is plain text. Without any tool only a final answer is left.
         openings: texts of which a final answer must begin with one; none: it begins as the model likes.
+        form: the JSON schema of a final answer that is data; it has no opening then.
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
+        must_act: a tool has to be used, so that there is no final answer.
     """
     rules = _rules_in(_TEXT) | _rules_in(_JSON) | _free_json()
     if openings:
         rules["opening"] = _either(map(_literal, openings))
         rules["reply"] = rules["reply"].replace(" | short", "")
     schemas = _SchemaRules(rules)
+    if form is not None:
+        rules["reply"] = schemas.add("final answer", form)
     moves = [
         _literal(f"{name}\n{ACTION_INPUT}: ")
         + " "
@@ -79,9 +88,8 @@ def reply_grammar(
     ]
     rules["action"] = f'"{ACTION}: " {_either(moves)} "\\n"?'
     rules["answer"] = f'"{FINAL_ANSWER}: " reply "\\n"?'
-    rules["root"] = (
-        '" " reply "\\n"?' if last else f'" " thought "\\n" {"(action | answer)" if tools else "answer"}'
-    )
+    move = "action" if must_act else "(action | answer)" if tools else "answer"
+    rules["root"] = '" " reply "\\n"?' if last else f'" " thought "\\n" {move}'
     return "\n".join(f"{name} ::= {rules[name]}" for name in _reachable(rules))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,14 @@ from pathlib import Path
 from agent_app.errors import SettingError
 
 PREFIX = "AGENT_APP_"
+
+SHORTEST_SECRET = 8
+"""In characters; what is shorter would be found in ordinary text all the time."""
+
+_SECRET_NAME = re.compile(
+    r"(?:.*_)?(?:(?<!PUBLIC_)KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)|PGPASSWORD", re.IGNORECASE
+)
+_URL_PASSWORD = re.compile(r"://[^\s/@:]{0,256}:([^\s/]{1,256})@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,12 @@ class Settings:
     """How many tool calls a question may take."""
     max_seconds: float | None = None
     """How long a question may take, in seconds; None: as long as it takes."""
+    call_seconds: float | None = 300
+    """How long one call of the model may take, in seconds."""
+    tool_seconds: float | None = 60
+    """How long one call of a tool may take, in seconds."""
+    attempts: int = 3
+    """How often a call of the model is made when its server fails."""
     tools_dir: Path | None = None
     """A folder of the user's own tools, added to the built-in ones."""
     prompts_dir: Path | None = None
@@ -68,6 +83,24 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def key_for(variable: str) -> str | None:
     """Return a secret from the environment, or None when it is not set. Never log what it gives."""
     return os.environ.get(variable) or None
+
+
+def secrets(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what must never be shown, by the name of its variable; for `redaction` only.
+
+    A variable counts by the end of its name (``..._API_KEY``, ``..._TOKEN``, ``..._SECRET``,
+    ``..._PASSWORD`` and the like), or for the password in a URL that it holds.
+
+    Args:
+        environ: look into this instead of the process's environment.
+    """
+    found = {}
+    for name, value in (os.environ if environ is None else environ).items():
+        url = _URL_PASSWORD.search(value)
+        secret = value.strip() if _SECRET_NAME.fullmatch(name) else url[1] if url else ""
+        if len(secret) >= SHORTEST_SECRET:
+            found[name] = secret
+    return found
 
 
 def endpoint() -> str | None:

@@ -29,6 +29,11 @@ class Action:
     repairs: tuple[str, ...] = ()
     """What the parser forgave in the reply, in words (``"bold label"``)."""
 
+    @property
+    def call(self) -> str:
+        """The tool and its input as one text: the same for two actions that do the same."""
+        return json.dumps([self.tool, self.input], sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

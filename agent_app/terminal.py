@@ -79,6 +79,11 @@ class Writer:
         self._colours = colours(stream)
         self._at_line_start = True
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody sees each character as it is written."""
+        return self._stream.isatty()
+
     def write(self, text: str, *, dim: bool = False) -> None:
         """Write text as it is, cleaned, and let it be seen at once."""
         if not text:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
 from agent_app.jsonish import encodable
+from agent_app.patience import OutOfTime, awithin, in_time, within
 from agent_app.steps import Action, Arguments, Observation
 
 if TYPE_CHECKING:
@@ -168,10 +169,23 @@ class Toolbox:
             raise UnknownName("tool", name, self.names)
         return self._forms[name].plain
 
-    def run(self, action: Action, config: RunnableConfig | None = None) -> Observation:
+    def arguments(self, action: Action) -> dict[str, Any] | Observation:
+        """Return what an action gives to its tool, by parameter, or what is wrong with the action."""
+        call = self._prepare(action)
+        return call if isinstance(call, Observation) else call[1]
+
+    def run(
+        self, action: Action, config: RunnableConfig | None = None, seconds: float | None = None
+    ) -> Observation:
         """Run the tool that an action names and return what came back.
 
         A tool that is only there as a coroutine is run in an event loop of its own.
+
+        Args:
+            action: which tool, and its input.
+            config: goes to the tool, with the callbacks.
+            seconds: after that time the tool is abandoned; it runs in another thread then. None: it may
+                take as long as it takes.
 
         Raises:
             ToolCrash: the tool raised something that it never announced.
@@ -182,19 +196,25 @@ class Toolbox:
         form, arguments = call
         try:
             if form.is_async:
-                return _observed(_run_alone(form.tool, arguments, config))
-            return _observed(form.tool.invoke(arguments, config))
+                return _observed(_run_alone(form.tool, arguments, config, seconds))
+            return _observed(within(seconds, form.tool.invoke, arguments, config))
         except Exception as error:  # noqa: BLE001 - a stranger's code can raise anything; nothing is swallowed
             return _explained(form, arguments, error)
 
-    async def arun(self, action: Action, config: RunnableConfig | None = None) -> Observation:
+    async def arun(
+        self, action: Action, config: RunnableConfig | None = None, seconds: float | None = None
+    ) -> Observation:
         """Do what `run` does without holding up the event loop: a tool without a coroutine gets a thread."""
         call = self._prepare(action)
         if isinstance(call, Observation):
             return call
         form, arguments = call
         try:
-            return _observed(await form.tool.ainvoke(arguments, config))
+            if seconds is not None and form.is_sync:
+                # LangChain would take a thread of the event loop, which at its end waits for them all.
+                return _observed(await awithin(seconds, form.tool.invoke, arguments, config))
+            async with in_time(seconds):
+                return _observed(await form.tool.ainvoke(arguments, config))
         except Exception as error:  # noqa: BLE001 - as in `run`
             return _explained(form, arguments, error)
 
@@ -225,6 +245,8 @@ class _Form:
     plain: bool
     is_async: bool
     """Whether the tool can only be awaited."""
+    is_sync: bool
+    """Whether the tool cannot be awaited but in a thread."""
     description: str
     expected: str
 
@@ -261,8 +283,11 @@ class _Form:
 
 def _form_of(tool: BaseTool) -> _Form:
     """Work out what a tool takes; parameters that are injected at run time are not the model's concern."""
+    from langchain_core.tools import BaseTool
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
+    has_function = getattr(tool, "func", None) is not None
+    awaited = getattr(tool, "coroutine", None) is not None
     schema: dict[str, Any] = convert_to_openai_tool(tool)["function"].get("parameters", {})
     properties = schema.setdefault("properties", {})
     required = tuple(schema.get("required", ()))
@@ -280,7 +305,8 @@ def _form_of(tool: BaseTool) -> _Form:
         open=bool(schema.get("additionalProperties")),
         only=only,
         plain=only is not None and _types(properties[only]) == {"string"},
-        is_async=getattr(tool, "coroutine", None) is not None and getattr(tool, "func", None) is None,
+        is_async=awaited and not has_function,
+        is_sync=not awaited and (has_function or type(tool)._arun is BaseTool._arun),
         description=f"{tool.name}: {about}",
         expected=_expected(properties, required, only),
     )
@@ -344,13 +370,21 @@ def _json(text: str) -> Any:
         return None
 
 
-def _run_alone(tool: BaseTool, arguments: dict[str, Any], config: RunnableConfig | None) -> Any:
+def _run_alone(
+    tool: BaseTool, arguments: dict[str, Any], config: RunnableConfig | None, seconds: float | None
+) -> Any:
     """Run a tool that can only be awaited, from code that cannot await."""
+
+    async def run() -> Any:
+        async with in_time(seconds):
+            return await tool.ainvoke(arguments, config)
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(tool.ainvoke(arguments, config))
-    raise RuntimeError("it can only be awaited, and an event loop is running; call the agent's async methods")
+        return asyncio.run(run())
+    # A thread has no loop yet, and can have one of its own while this one's stands still.
+    return within(float("inf"), lambda: asyncio.run(run()))
 
 
 # --- what came back ---
@@ -379,6 +413,8 @@ def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Obse
     from langchain_core.tools import ToolException
     from pydantic import ValidationError
 
+    if isinstance(error, OutOfTime):
+        return _complaint(f"{form.tool.name} gave {error}, and was abandoned")
     if isinstance(error, ToolException):
         return _complaint(str(error) or f"{form.tool.name} failed without saying why")
     if isinstance(error, ValidationError):

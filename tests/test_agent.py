@@ -31,10 +31,11 @@ from agent_app import (
     Unreadable,
     load_prompt,
 )
-from agent_app.agent import LONGEST_QUESTION, Question
+from agent_app.agent import Question
 from agent_app.events import Event, Finished, Said, Started, Stepped
 from agent_app.models.scripted import ScriptedModel
 from agent_app.models.traits import Traits
+from agent_app.run import LONGEST_QUESTION
 from agent_app.settings import Settings
 from agent_app.steps import PromptRef, Step, Usage
 

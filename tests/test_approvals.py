@@ -474,24 +474,22 @@ def test_what_json_cannot_carry_is_refused_and_nobody_is_asked(odd: Any) -> None
     )
 
 
-def test_a_call_is_the_same_however_it_is_written() -> None:
+def test_a_call_is_asked_about_once_however_it_is_written() -> None:
     @tool
     def shell(command: str) -> str:
         """Run a command."""
-        return command
+        return f"ran {command}"
 
-    box = Toolbox([shell])
+    box, person = Toolbox([shell]), Person(True)
+    approvals = Approvals("ask once:shell", person)
     forms: list[Arguments] = ["rm a", {"command": "rm a"}, '{"command": "rm a"}']
-    assert [box.bound(Action("shell", form, "So.")) for form in forms] == [
-        Action("shell", {"command": "rm a"}, "So.")
-    ] * 3
-    bound = box.bound(Action("shell", "rm a"))
-    assert isinstance(bound, Action)
-    assert box.bound(bound) == bound
-    assert box.run(bound) == Observation("rm a")
-    unknown = Action("shel", "rm a")
-    assert box.bound(unknown) == box.run(unknown)
-    assert box.bound(unknown) == Observation("there is no tool 'shel'; did you mean 'shell'?", error=True)
+    for form in forms:
+        arguments = box.arguments(Action("shell", form))
+        assert isinstance(arguments, dict)
+        verdict = approvals.check(Action("shell", arguments))
+        assert verdict == Allowed(Action("shell", {"command": "rm a"}))
+        assert box.run(verdict.action) == Observation("ran rm a")
+    assert len(person.asked) == 1
 
 
 # --- what is remembered ---

@@ -541,17 +541,25 @@ def test_other_refusals_are_the_users_or_the_servers(
     assert run("ask", "-m", f"openai:{status}", "x") == (code, "", f"agent-app: {endpoint} {says}\n")
 
 
-def test_a_line_that_breaks_off_is_ended_before_the_complaint(run: Run, endpoint: str) -> None:
+def test_a_line_that_breaks_off_is_ended_before_the_complaint(
+    run: Run, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The last word might have gone on, so it has not been shown yet.
+    monkeypatch.setenv("AGENT_APP_ATTEMPTS", "1")
     says = f"Thought: I wonder\nagent-app: {endpoint} broke off its answer\n"
     assert run("ask", "-m", "openai:200", "x") == (1, "", says)
 
 
-def test_a_dead_endpoint_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_endpoint_is_one_clear_line_an_attempt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{_free_port()}/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", url)
-    says = f"agent-app: {url} cannot be reached; is it running, and is its address right?\n"
-    assert run("ask", "-m", "openai:parrot", "x") == (1, "", says)
+    monkeypatch.setenv("AGENT_APP_ATTEMPTS", "2")
+    says = f"agent-app: {url} cannot be reached; is it running, and is its address right?"
+    code, out, err = run("ask", "-m", "openai:parrot", "x")
+    assert (code, out) == (1, "")
+    again, final = err.splitlines()
+    assert re.fullmatch(re.escape(says) + r"; trying again in \d\.\d s", again)
+    assert final == says
 
 
 def _free_port() -> int:

@@ -14,7 +14,9 @@ ADD = Action("calculator", "2 + 2", "add")
 TIME = Action("clock", "now")
 FOUR, NOON = Observation("4"), Observation("noon")
 ANSWER = Answer("Arg, 4")
-ASK, LAST = CallModel(), CallModel(last=True)
+ASK = CallModel()
+LAST = CallModel("error")
+"""Stands for a call that knows of the limit which ends the run."""
 UNREAD = Unread("hm", "Write 'Action:'.")
 REMINDER = Observation(
     "You have used calculator with this same input already. It gave: 4 "
@@ -51,6 +53,8 @@ def play(
         except StopIteration as end:
             assert number == len(replies), f"over after {number} of {len(replies)} replies"
             run.stopped_by = end.value
+            last = CallModel(run.stopped_by)
+            run.asked = [LAST if request == last != ASK else request for request in run.asked]
             return run
     raise AssertionError(f"not over: it asks for {run.asked[-1]}")
 

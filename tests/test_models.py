@@ -258,7 +258,7 @@ def test_another_refusal_is_not_repeated(endpoint: Endpoint) -> None:
         (401, f"Incorrect API key provided: {KEY}", "refuses the key (HTTP 401)"),
         (403, f"{KEY} may not", "does not allow this with the given key (HTTP 403)"),
         (404, "no model parrot", "knows no such model or address (HTTP 404): no model parrot"),
-        (429, "slow\ndown", "is asked too often, or the account's quota is used up (HTTP 429): slow down"),
+        (429, "slow\ndown", "is asked too often (HTTP 429): slow down"),
         (500, "oops", "failed (HTTP 500): oops"),
         (418, "I am a teapot", "refuses the call (HTTP 418): I am a teapot"),
     ],

@@ -157,7 +157,7 @@ class Approvals:
         """Say whether a call may run; ask, if need be, and wait for the answer.
 
         Args:
-            action: the call, best as `Toolbox.bound` gives it, so that one call has one form.
+            action: the call, best with the input as `Toolbox.arguments` gives it: one form a call.
             risks: what its tool declares; see `risks_of`.
             description: what the model reads of the tool, for whoever is asked.
             edits: how often this call was edited already.

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from agent_app.cli import options
 from agent_app.cli.fetching import make_sure
+from agent_app.cli.showing import account, as_json_lines, show
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
-from agent_app.events import Event, Finished, Said, Started, Stepped
 from agent_app.prompt import library_folders, load_prompt
 from agent_app.prompt.inputs import Value
-from agent_app.steps import Answer, Observation, Result, Step, Unreadable
-from agent_app.terminal import Writer, clean_json, stderr, stdout
+from agent_app.steps import Result
+from agent_app.terminal import Writer, clean_json, stderr
 
 
 @click.command()
@@ -36,6 +34,9 @@ from agent_app.terminal import Writer, clean_json, stderr, stdout
     help="Time a question may take.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole run as one JSON object on stdout.")
+@click.option(
+    "--events", "as_events", is_flag=True, help="Print what happens as it happens, as lines of JSON."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Show no steps.")
 @click.option(
     "-v", "--verbose", is_flag=True, help="Show what was forgiven in the replies, tokens and times too."
@@ -54,6 +55,7 @@ def ask(
     max_steps: int | None,
     max_seconds: float | None,
     as_json: bool,
+    as_events: bool,
     quiet: bool,
     verbose: bool,
     yes: bool,
@@ -66,6 +68,8 @@ def ask(
     agent-app ask -t calculator --json "15% of 240" | jq .text
     echo "How late is it in Tokyo?" | agent-app ask -
     """
+    if as_json and as_events:
+        raise click.UsageError("--json and --events both want stdout; give one of them")
     # What is wrong with the call itself is said before any model is fetched.
     asked: dict[str, Value] = {"input": _question(question)}
     settings = options.settings(
@@ -81,6 +85,7 @@ def ask(
     make_sure(settings, yes=yes)
     with waiting("loading"):
         from agent_app.agent import Agent
+        from agent_app.retrying import Retry
 
         agent = Agent(
             settings.model,
@@ -88,13 +93,17 @@ def ask(
             tools=[] if no_tools else tools or None,
             max_steps=settings.max_steps,
             max_seconds=settings.max_seconds,
+            call_seconds=settings.call_seconds,
+            tool_seconds=settings.tool_seconds,
+            retry=Retry(attempts=settings.attempts),
             settings=settings,
         ).open()
-    result = _show(agent.stream(asked), steps=not quiet, answer=not as_json)
+    events = agent.stream(asked)
+    result = as_json_lines(events) if as_events else show(events, steps=not quiet, answer=not as_json)
     if as_json:
         sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
     if verbose:
-        _account(result, stderr())
+        account(result, stderr())
     sys.exit(_exit_code(result, stderr()))
 
 
@@ -110,70 +119,10 @@ def _question(words: tuple[str, ...]) -> str:
     return text
 
 
-def _show(events: Iterator[Event], *, steps: bool, answer: bool) -> Result:
-    """Write a run as it goes on, and return its result; however it ends, no line is left open."""
-    out, err = stdout(), stderr()
-    begun = ""
-    with contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(out.end_line)
-        at_the_end.callback(err.end_line)
-        wait = at_the_end.enter_context(waiting("reading"))
-        for event in events:
-            if not isinstance(event, Started):
-                wait.end()
-            match event:
-                case Said(kind="answer", text=text) if answer:
-                    err.end_line()
-                    out.write(text)
-                case Said(kind=kind, text=text) if steps and kind != "answer":
-                    if kind != begun:
-                        err.end_line()
-                        err.write(f"{_LABELS[kind]}: ", dim=True)
-                    begun = kind
-                    err.write(text, dim=True)
-                case Stepped(step=step):
-                    begun = ""
-                    if steps:
-                        _show_step(step, err)
-                    # Not beside an answer: the sign takes its whole line with it when it goes.
-                    if not isinstance(step, Answer):
-                        wait.begin()
-                case Finished(result=result):
-                    return result
-    raise AssertionError("a run ends with its result")
-
-
-_LABELS = {"thought": "Thought", "tool": "Action", "input": "Action Input"}
-
-
-def _show_step(step: Step, err: Writer) -> None:
-    """Write what of a step has not been written while it was on its way."""
-    err.end_line()
-    if isinstance(step, Observation):
-        err.line(f"Observation: {step.text}", dim=True)
-    elif isinstance(step, Unreadable):
-        err.line("(a reply that could not be read)", dim=True)
-
-
-def _account(result: Result, err: Writer) -> None:
-    """Write what a run cost and what was forgiven in it."""
-    usage = result.usage
-    for number, step in enumerate(result.steps, 1):
-        for repair in getattr(step, "repairs", ()):
-            err.line(f"step {number}: forgiven: {repair}", dim=True)
-    cached = f", {usage.cached_tokens} of them from the cache" if usage.cached_tokens else ""
-    err.line(
-        f"{result.model}, prompt {result.prompt.name} {result.prompt.version} ({result.prompt.hash[:12]}): "
-        f"{usage.calls} calls, {usage.prompt_tokens} prompt tokens{cached}, "
-        f"{usage.completion_tokens} written, {usage.seconds:.1f} s",
-        dim=True,
-    )
-
-
 def _exit_code(result: Result, err: Writer) -> int:
     if result.stopped_by:
         rest = "the answer is the best from what there was" if result.text else "there is no answer"
         err.line(f"agent-app: stopped by the limit of {result.stopped_by}; {rest}")
-    if result.stopped_by in ("steps", "seconds"):
+    if result.stopped_by in ("steps", "seconds", "tokens", "cost"):
         return 3
     return 0 if result.text else 1

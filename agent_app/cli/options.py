@@ -24,6 +24,12 @@ tools_dir = click.option(
     metavar="FOLDER",
     help="A folder of your own tools, added to the built-in ones.",
 )
+mcp = click.option(
+    "--mcp",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A JSON file that names MCP servers, whose tools are added.",
+)
 prompts_dir = click.option(
     "--prompts-dir", type=FOLDER, metavar="FOLDER", help="A folder of your own prompts, looked in first."
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -16,36 +16,44 @@ if TYPE_CHECKING:
     from agent_app.toolbox import Toolbox
 
 
+class _Offer(NamedTuple):
+    """Where tools come from beside those that are built in."""
+
+    tools_dir: Path | None
+    mcp: Path | None
+
+
 @click.group(invoke_without_command=True)
-@options.tools_dir
+@options.together(options.tools_dir, options.mcp)
 @click.pass_context
-def tools(ctx: click.Context, tools_dir: Path | None) -> None:
+def tools(ctx: click.Context, tools_dir: Path | None, mcp: Path | None) -> None:
     """List the tools with what the model reads of them.
 
     \b
     agent-app tools
     agent-app tools run calculator "2*(3+4)"
     agent-app tools --tools-dir my_tools run greet '{"name": "Anne", "times": 2}'
+    agent-app tools --mcp servers.json
 
     A tool is a Python file with a LangChain tool in it; see the README.
     """
-    ctx.obj = tools_dir
+    ctx.obj = _Offer(tools_dir, mcp)
     if ctx.invoked_subcommand is None:
-        stdout().line(_toolbox(tools_dir).describe())
+        stdout().line(_toolbox(ctx.obj).describe())
 
 
 @tools.command("list")
 @click.pass_obj
-def list_(tools_dir: Path | None) -> None:
+def list_(offer: _Offer) -> None:
     """List the tools, as `agent-app tools` does."""
-    stdout().line(_toolbox(tools_dir).describe())
+    stdout().line(_toolbox(offer).describe())
 
 
 @tools.command()
 @click.argument("name")
 @click.argument("input", nargs=-1)
 @click.pass_obj
-def run(tools_dir: Path | None, name: str, input: tuple[str, ...]) -> None:  # noqa: A002 - the word the format uses
+def run(offer: _Offer, name: str, input: tuple[str, ...]) -> None:  # noqa: A002 - the word the format uses
     """Run the tool NAME with INPUT: plain text, or a JSON object for a tool with several parameters.
 
     \b
@@ -54,7 +62,7 @@ def run(tools_dir: Path | None, name: str, input: tuple[str, ...]) -> None:  # n
     """
     from agent_app.steps import Action
 
-    toolbox = _toolbox(tools_dir)
+    toolbox = _toolbox(offer)
     if name not in toolbox.names:
         raise UnknownName("tool", name, toolbox.names)
     observation = toolbox.run(Action(name, " ".join(input)))
@@ -64,8 +72,13 @@ def run(tools_dir: Path | None, name: str, input: tuple[str, ...]) -> None:  # n
     stdout().line(observation.text)
 
 
-def _toolbox(tools_dir: Path | None) -> Toolbox:
+def _toolbox(offer: _Offer) -> Toolbox:
     from agent_app.agent import tool_folders
     from agent_app.toolbox import Toolbox, load_tools
 
-    return Toolbox(load_tools(None, tool_folders(options.settings(tools_dir=tools_dir))))
+    tools = load_tools(None, tool_folders(options.settings(tools_dir=offer.tools_dir)))
+    if offer.mcp is not None:
+        from agent_app.mcp_tools import load_mcp_tools
+
+        tools += click.get_current_context().with_resource(load_mcp_tools(offer.mcp))
+    return Toolbox(tools)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from agent_app.errors import ModelError, UnknownName
+from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 __all__ = [
+    "Chain",
     "Pinned",
+    "ReadyModel",
     "Traits",
     "explain",
     "load_model",

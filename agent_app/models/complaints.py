@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent_app.errors import AgentAppError, EndpointError, EndpointRefused
+from agent_app.errors import AgentAppError, EndpointBusy, EndpointDown, EndpointError, EndpointRefused
+from agent_app.patience import OutOfTime
 
 # By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
 # user may have another one than we do. What is more special stands first.
@@ -24,9 +27,12 @@ _REFUSED = {
     404: "knows no such model or address",
     408: "did not answer in time",
     413: "finds the prompt too long",
-    429: "is asked too often, or the account's quota is used up",
+    429: "is asked too often",
 }
 _USERS_TO_MEND = (401, 403, 404)
+_TOO_SLOW = 408
+_TOO_OFTEN = 429
+_QUOTA = "insufficient_quota"
 _KEY_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 _LONGEST = 300
 
@@ -44,18 +50,48 @@ def explain(error: Exception) -> AgentAppError | None:
         return EndpointError(f"{where} finds the prompt too long{too_long}")
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
-        verdict = _REFUSED.get(status) or ("failed" if status >= 500 else "refuses the call")
-        # A server may quote the key in its refusal, so what it says about keys is not repeated.
-        said = "" if status in (401, 403) else _said(error)
-        kind = EndpointRefused if status in _USERS_TO_MEND else EndpointError
-        return kind(f"{where} {verdict} (HTTP {status}){said}")
+        return _by_status(error, status, where)
+    if isinstance(error, OutOfTime):
+        return EndpointDown(f"the model gave {error}")
     names = _names(error)
     broken = next((words for name, words in _BROKEN.items() if name in names), None)
     if broken:
-        return EndpointError(f"{where} {broken}")
+        return EndpointDown(f"{where} {broken}")
     if "APIError" in names:
-        return EndpointError(f"{where} broke off its answer{_said(error)}")
+        return EndpointDown(f"{where} broke off its answer{_said(error)}")
     return None
+
+
+def _by_status(error: Exception, status: int, where: str) -> EndpointError:
+    """Tell apart who can act: the user, whoever pays, or whoever runs the server."""
+    facts = _body(error)
+    if _QUOTA in (facts.get("code"), facts.get("type")):
+        return EndpointRefused(f"{where} says that the account's quota is used up (HTTP {status})")
+    verdict = _REFUSED.get(status) or ("failed" if status >= 500 else "refuses the call")
+    # A server may quote the key in its refusal, so what it says about keys is not repeated.
+    said = "" if status in (401, 403) else _said(error)
+    message = f"{where} {verdict} (HTTP {status}){said}"
+    if status == _TOO_OFTEN:
+        return EndpointBusy(message, _retry_after(error))
+    if status == _TOO_SLOW or status >= 500:
+        return EndpointDown(message, _retry_after(error))
+    return EndpointRefused(message) if status in _USERS_TO_MEND else EndpointError(message)
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Return how many seconds the server wants to be left alone; RFC 9110, section 10.2.3."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        return max(0.0, seconds)
+    try:
+        when = parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _address(error: Exception) -> str:

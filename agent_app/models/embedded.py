@@ -43,7 +43,7 @@ class EmbeddedModel(ChatOpenAI):
     Ctrl-C stops the work at once.
     """
 
-    traits: ClassVar[Traits] = Traits(continues=True, grammar=True)
+    traits: ClassVar[Traits] = Traits(continues=True, grammar=True, bounds=True, streams=True)
     label: str
     _post: Callable[[str, Mapping[str, Any]], Any] = PrivateAttr()
     _finalizer: weakref.finalize[..., Any] = PrivateAttr()

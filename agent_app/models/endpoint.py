@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -14,6 +14,7 @@ from openai import BadRequestError
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
+from agent_app.models.traits import Traits
 from agent_app.settings import endpoint, key_for
 
 OPENAI = "https://api.openai.com/v1"
@@ -27,6 +28,7 @@ class EndpointModel(ChatOpenAI):
     repeated without it, and no later call sends it. The caller must then cut a reply itself.
     """
 
+    traits: ClassVar[Traits] = Traits(bounds=True)
     _takes_stop: bool = PrivateAttr(default=True)
 
     def _get_request_payload(
@@ -113,4 +115,5 @@ def open_endpoint(name: str) -> EndpointModel:
         base_url=url or OPENAI,
         api_key=SecretStr(key or "none"),
         stream_usage=True,
+        max_retries=0,  # the agent tries again by itself, and tells of it
     )

@@ -19,6 +19,10 @@ class Traits:
     """It takes a GBNF grammar as the call's argument ``grammar``."""
     stop: bool = True
     """It takes stop words."""
+    bounds: bool = False
+    """It takes a call's arguments ``max_tokens`` and ``timeout``: so many seconds of silence end the call."""
+    streams: bool = False
+    """It always streams inside, so that nothing is gained by asking for a whole reply."""
 
 
 def traits_of(model: BaseChatModel) -> Traits:

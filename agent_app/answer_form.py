@@ -1,0 +1,118 @@
+"""The form that a final answer is to have, where the caller wants data instead of words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from agent_app import jsonish
+from agent_app.errors import SettingError
+
+ResponseFormat: TypeAlias = Any
+"""A Pydantic model, a dataclass, a `TypedDict` or another type that Pydantic knows; or a JSON schema."""
+
+_FENCE = re.compile(r"\A```\w*\s*")
+_VALUE = re.compile(r'["\'{\[\d-]|(?:true|false|null)\b', re.IGNORECASE)
+
+
+class Misfit(ValueError):  # noqa: N818 - it is what it says
+    """An answer has not the form; the text is the sentence that the model should read next."""
+
+
+class AnswerForm:
+    """Tells the model which JSON to answer with, and makes data of the answer.
+
+    Args:
+        wanted: a type that Pydantic knows, or a JSON schema as a mapping.
+
+    Raises:
+        SettingError: it is neither.
+    """
+
+    def __init__(self, wanted: ResponseFormat) -> None:
+        self.schema: dict[str, Any]
+        self._validate: Callable[[Any], Any]
+        if isinstance(wanted, Mapping):
+            self.schema = dict(wanted)
+            self._validate = _by_schema(self.schema)
+        else:
+            self.schema, self._validate = _by_type(wanted)
+
+    @property
+    def instruction(self) -> str:
+        """What is added to the question."""
+        schema = json.dumps(self.schema, ensure_ascii=False)
+        return f"Write the Final Answer as JSON that fits this JSON schema, and nothing else: {schema}"
+
+    def read(self, text: str) -> Any:
+        """Return the data that a final answer stands for: an instance of the type, or plain data.
+
+        Raises:
+            Misfit: it is no JSON, or does not fit.
+        """
+        try:
+            value, _, _ = jsonish.read(_unwrapped(text))
+            return self._validate(value)
+        except jsonish.NotJson as error:
+            raise Misfit(f"The Final Answer is no JSON: {error}. {self.instruction}") from error
+        except Misfit as error:
+            raise Misfit(f"The Final Answer does not fit: {error}. {self.instruction}") from error
+
+
+def _unwrapped(text: str) -> str:
+    """Leave out a fence, and words before the first bracket where the text is not JSON from its beginning."""
+    body = _FENCE.sub("", text.strip(), count=1)
+    if _VALUE.match(body):
+        return body
+    return body[min((at for at in map(body.find, "{[") if at >= 0), default=0) :]
+
+
+def _by_type(wanted: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
+    from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+    from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+
+    try:
+        adapter = TypeAdapter(wanted)
+        schema = adapter.json_schema()
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingError(
+            f"response_format takes a Pydantic model, a type or a JSON schema, not {wanted!r}: {reason}"
+        ) from error
+
+    def validate(value: Any) -> Any:
+        try:
+            return adapter.validate_json(json.dumps(value))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            raise Misfit("; ".join(_place(p["loc"]) + p["msg"] for p in problems)) from error
+
+    return schema, validate
+
+
+def _by_schema(schema: dict[str, Any]) -> Callable[[Any], Any]:
+    from jsonschema import SchemaError
+    from jsonschema.validators import validator_for
+
+    kind = validator_for(schema)
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        place = _place(error.absolute_path)
+        raise SettingError(f"response_format is not a JSON schema: {place}{error.message}") from error
+    validator = kind(schema)
+
+    def validate(value: Any) -> Any:
+        problems = sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.absolute_path)))
+        if problems:
+            raise Misfit("; ".join(_place(p.absolute_path) + p.message for p in problems))
+        return value
+
+    return validate
+
+
+def _place(path: Any) -> str:
+    place = ".".join(map(str, path))
+    return f"{place}: " if place else ""

@@ -1,0 +1,79 @@
+"""The tools on offer in one model call, as prompt, parser and grammar need them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool
+
+from agent_app.errors import SettingError
+from agent_app.grammar import reply_grammar
+from agent_app.parser import ReActOutputParser
+from agent_app.prompt import Prompt
+from agent_app.toolbox import Toolbox
+
+
+class Offer:
+    """A prompt and tools, with all that is worked out of them once and is the same in each call.
+
+    Args:
+        prompt: the prompt that the model will read.
+        tools: what is offered in it.
+
+    Raises:
+        ToolFileError: two tools have one name.
+    """
+
+    def __init__(self, prompt: Prompt, tools: tuple[BaseTool, ...]) -> None:
+        self.prompt, self.tools = prompt, tools
+        self.toolbox = Toolbox(tools)
+        self.described = self.toolbox.describe()
+        self.schemas = self.toolbox.schemas()
+        several = frozenset(name for name, schema in self.schemas.items() if len(schema["properties"]) > 1)
+        self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
+        self._grammars: dict[tuple[tuple[str, ...], bool], str] = {}
+
+    def grammar(self, names: tuple[str, ...], *, must_call: bool) -> str:
+        """Return the grammar of a reply that may use these tools, or has to use one of them."""
+        key = (names, must_call)
+        if key not in self._grammars:
+            schemas = {name: None if self.toolbox.is_plain(name) else self.schemas[name] for name in names}
+            self._grammars[key] = reply_grammar(schemas, openings=self.prompt.openings, must_act=must_call)
+        return self._grammars[key]
+
+    def holds(self, tools: Sequence[BaseTool]) -> bool:
+        """Say whether it is of these very tools."""
+        return len(tools) == len(self.tools) and all(map(lambda a, b: a is b, tools, self.tools))
+
+
+def chosen(tools: Sequence[Any], choice: Any) -> tuple[tuple[BaseTool, ...], bool]:
+    """Return the tools that may be called, and whether one of them must be.
+
+    Args:
+        tools: LangChain tools.
+        choice: LangChain's ``tool_choice``: None or ``"auto"``, ``"any"`` or ``"required"``, ``"none"``,
+            or the name of a tool.
+
+    Raises:
+        SettingError: one of the tools is not of LangChain but of a provider, or the choice is none of these.
+    """
+    foreign = [tool for tool in tools if not isinstance(tool, BaseTool)]
+    if foreign:
+        raise SettingError(
+            f"a model that only writes text cannot use {foreign[0]!r}, a tool that its provider would run; "
+            "give LangChain tools or plain functions"
+        )
+    if choice in (None, "auto"):
+        return tuple(tools), False
+    if choice in ("any", "required"):
+        return tuple(tools), True
+    if choice == "none":
+        return (), False
+    named = tuple(tool for tool in tools if tool.name == choice)
+    if not named:
+        names = ", ".join(tool.name for tool in tools)
+        raise SettingError(
+            f"tool_choice {choice!r} is not 'auto', 'any', 'none' or the name of a tool: {names}"
+        )
+    return named, True

@@ -1,0 +1,347 @@
+"""One question on its way: what has to be done next, and what has been done so far.
+
+`Run.script` is a generator without input or output, like the executor loop that it drives. To the loop it
+adds what a run meets in the world: time-outs, further attempts, other models, budgets, approvals. What has
+to be *done* it yields as an effect; `drivers` does that, sync or async, and sends back what came of it. So
+all that decides anything is written once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from agent_app.account import Account
+from agent_app.answer_form import Misfit
+from agent_app.budget import Spent
+from agent_app.call import Call
+from agent_app.errors import EndpointError, LimitReached, QuestionError, ReplayDiverged, keep_partial
+from agent_app.events import (
+    Event,
+    Failed,
+    Finished,
+    LimitMet,
+    Repaired,
+    Retrying,
+    Started,
+    Stepped,
+    Switched,
+)
+from agent_app.loop import CallModel, Move, Outcome, Overspent, Request, react_loop
+from agent_app.models import ReadyModel, explain
+from agent_app.parts import Parts
+from agent_app.steps import Action, Answer, Observation, Result, Step, StoppedBy, Unreadable
+
+LONGEST_QUESTION = 50_000
+"""In characters; far more than any question, and less than what would only waste a model's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Call the model and let the call read its reply."""
+
+    call: Call
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Run the tool and send back the observation."""
+
+    action: Action
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait."""
+
+    seconds: float
+
+
+Effect: TypeAlias = Event | Ask | Use | Pause
+Script: TypeAlias = Generator[Effect, Any, None]
+
+
+class Run:
+    """A question, the steps towards its answer, and what they cost.
+
+    Args:
+        parts: what the agent is made of.
+        question: what is asked.
+        values: a value for each other input of the prompt.
+        steps: where the run goes on from; empty: from the beginning.
+        recorded: the steps of an earlier run, whose observations stand for those of the tools; None: the
+            tools are run.
+
+    Raises:
+        QuestionError: the question is empty, far too long or no text, or the steps are no run.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        question: Any,
+        values: Mapping[str, Any],
+        *,
+        steps: Sequence[Step] = (),
+        recorded: Sequence[Step] | None = None,
+    ) -> None:
+        self.parts = parts
+        self.question = _checked(question)
+        self.steps = _continued(steps)
+        self._values = values
+        self._recorded = None if recorded is None else _observed(recorded)
+        self._told = len(self.steps)
+        self._began = time.monotonic()
+        self._model = 0
+        """Which model of the chain is asked."""
+        self._limit: StoppedBy | None = None
+        self._account = Account(parts.terms)
+
+    def script(self) -> Script:
+        """Answer the question: yield each event as it happens, and each effect that is needed.
+
+        Raises:
+            LimitReached: a limit was met, and the terms want that to be an error.
+            AgentAppError: a model or a tool failed for good.
+        """
+        try:
+            with self._account:
+                yield from self._answer()
+        except GeneratorExit:
+            raise
+        except LimitReached as error:
+            yield Failed(str(error), type(error).__name__, keep_partial(error, error.result))
+            raise
+        except Exception as error:
+            run = keep_partial(error, self.result("error", error))
+            yield Failed(_in_a_line(error), type(error).__name__, run)
+            raise
+        except BaseException as error:
+            keep_partial(error, self.result("interruption"))
+            raise
+
+    def _answer(self) -> Script:
+        terms = self.parts.terms
+        yield Started(self.question, self.parts.prompt.ref, self._ready.name)
+        loop = react_loop(self.steps, terms.limits, time.monotonic)
+        back: Move | Outcome | None = None
+        while True:
+            try:
+                request: Request = next(loop) if back is None else loop.send(back)
+            except StopIteration as end:
+                stopped_by: StoppedBy | None = end.value
+                break
+            yield from self._news()
+            if isinstance(request, CallModel):
+                yield from self._met(request.limit)
+                back = yield from self._think(last=request.limit is not None)
+            elif self._recorded is not None:
+                back = self._recall(request.action, self._recorded)
+            else:
+                back = yield Use(request.action, self._time_for(terms.tool_seconds))
+        yield from self._news()
+        yield from self._met(stopped_by)
+        result = self.result(stopped_by)
+        if stopped_by is not None and terms.limits.then == "raise":
+            raise LimitReached(result)
+        yield Finished(result)
+
+    def result(self, stopped_by: StoppedBy | None = None, error: BaseException | None = None) -> Result:
+        """Return the run as far as it has come.
+
+        Args:
+            stopped_by: what ended it, if not an answer.
+            error: what broke it off.
+        """
+        end = self.steps[-1] if self.steps else None
+        answer = end.text if isinstance(end, Answer) else ""
+        return Result(
+            question=self.question,
+            text=answer,
+            steps=tuple(self.steps),
+            status="answered" if answer else "stopped",
+            stopped_by=stopped_by,
+            usage=dataclasses.replace(self._account.usage, seconds=round(time.monotonic() - self._began, 4)),
+            prompt=self.parts.prompt.ref,
+            model=self._ready.name,
+            data=self._data(answer),
+            error=None if error is None else _in_a_line(error),
+        )
+
+    @property
+    def _ready(self) -> ReadyModel:
+        return self.parts.models[self._model]
+
+    def _news(self) -> Iterator[Event]:
+        """Tell the steps that have not been told yet."""
+        while self._told < len(self.steps):
+            step = self.steps[self._told]
+            self._told += 1
+            if isinstance(step, Action | Answer) and step.repairs:
+                yield Repaired(step.repairs)
+            yield Stepped(step)
+
+    def _met(self, limit: StoppedBy | None) -> Iterator[Event]:
+        """Tell a limit, once."""
+        if limit is not None and self._limit is None:
+            self._limit = limit
+            yield LimitMet(limit)
+
+    def _recall(self, action: Action, recorded: Mapping[str, Observation]) -> Observation:
+        """Return what a tool gave in the run that is replayed."""
+        observation = recorded.get(action.call)
+        if observation is None:
+            raise ReplayDiverged(
+                f"step {len(self.steps)} of the replayed run uses {action.tool} with "
+                f"{json.dumps(action.input, ensure_ascii=False)}, of which no observation was recorded"
+            )
+        return observation
+
+    # -- calling the model ------------------------------------------------------------------------
+
+    def _think(self, *, last: bool) -> Generator[Effect, Any, Move]:
+        """Ask one model after the other until one replies, and return what it wants."""
+        while True:
+            try:
+                return (yield from self._try(last=last))
+            except EndpointError as failure:
+                if not self._has_another:
+                    raise
+                self._model += 1
+                yield Switched(_in_a_line(failure), self._ready.name)
+
+    def _try(self, *, last: bool) -> Generator[Effect, Any, Move]:
+        """Ask a model, several times if need be, and return what it wants.
+
+        Raises:
+            EndpointError: the model's server failed for good; one line says how.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            call = self._call(last=last)
+            try:
+                with self._account.pays(call, last=last):
+                    yield Ask(call, self._time_for(self.parts.terms.call_seconds, last=last))
+            except Spent as spent:
+                return Overspent(spent.limit)
+            except Exception as error:
+                failure = self._failure(error)
+                if failure is None:
+                    raise
+                wait = self.parts.terms.retry.wait(failure, attempt)
+                if not last and self._left(wait or 0) <= 0:
+                    return Overspent("seconds")
+                if wait is None:
+                    raise failure from (None if failure is error else error)
+            else:
+                move = call.move()
+                yield from call.rest()
+                return move
+            yield Retrying(_in_a_line(failure), round(wait, 3))
+            yield Pause(wait)
+
+    @property
+    def _has_another(self) -> bool:
+        return self._model + 1 < len(self.parts.models)
+
+    def _failure(self, error: Exception) -> EndpointError | None:
+        """Return what went wrong at the model's server, or None if it was somewhere else."""
+        failure = explain(error)
+        if failure is None and self._has_another:
+            # Some provider's own error, that we know nothing of; its words may hold a key.
+            return EndpointError(f"{self._ready.name} failed: {type(error).__name__}")
+        return failure if isinstance(failure, EndpointError) else None
+
+    def _call(self, *, last: bool) -> Call:
+        parts, ready = self.parts, self._ready
+        question = self.question
+        if parts.terms.form is not None:
+            question = f"{question}\n{parts.terms.form.instruction}"
+        segments = parts.prompt.render_run(
+            question, self.steps, parts.described, parts.toolbox.names, **self._values
+        )
+        begun = ""
+        if last:
+            begun = parts.prompt.thought("last", self.question)
+        elif self.steps and ready.traits.continues:
+            begun = parts.prompt.thought("after_observation", self.question)
+        options: dict[str, Any] = dict(parts.prompt.model)
+        if ready.traits.grammar:
+            options["grammar"] = parts.last_grammar if last else parts.grammar
+        if ready.traits.stop:
+            options["stop"] = parts.stop
+        return Call(ready, segments, begun, options, parts.parser.reader(), parts.terms.form, last=last)
+
+    def _left(self, ahead: float = 0) -> float:
+        """Return how many seconds of the run are left, after so many more."""
+        limit = self.parts.terms.limits.seconds
+        return float("inf") if limit is None else limit - ahead - (time.monotonic() - self._began)
+
+    def _time_for(self, seconds: float | None, *, last: bool = False) -> float | None:
+        """Return how long something may take: its own time, but no longer than the run.
+
+        The last call may take its own time: its answer is what the run is for.
+        """
+        left = None if last or self.parts.terms.limits.seconds is None else max(0.01, self._left())
+        return left if seconds is None else seconds if left is None else min(left, seconds)
+
+    def _data(self, answer: str) -> Any:
+        form = self.parts.terms.form
+        if form is None or not answer:
+            return None
+        try:
+            return form.read(answer)
+        except Misfit:  # an answer of earlier, that the run went on from
+            return None
+
+
+def _checked(question: Any) -> str:
+    if not isinstance(question, str) or not question.strip():
+        raise QuestionError("the question is empty; ask something")
+    if len(question) > LONGEST_QUESTION:
+        raise QuestionError(
+            f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} are taken"
+        )
+    if not question.isascii() and any("\ud800" <= c <= "\udfff" for c in question):
+        raise QuestionError("the question is not Unicode text: a part of it was in another encoding")
+    return question
+
+
+def _continued(steps: Sequence[Step]) -> list[Step]:
+    """Return steps to go on from, after making sure that they are a run."""
+    before: Step | None = None
+    for number, step in enumerate(steps, 1):
+        answers_something = isinstance(before, Action | Unreadable)
+        if isinstance(before, Answer) or isinstance(step, Observation) != answers_something:
+            raise QuestionError(
+                f"the steps to go on from are no run: step {number} is {_kind(step)} after {_kind(before)}"
+            )
+        before = step
+    if isinstance(before, Unreadable):
+        raise QuestionError("the steps to go on from end with an unreadable reply; leave it out")
+    return list(steps)
+
+
+def _observed(steps: Sequence[Step]) -> dict[str, Observation]:
+    """Return what came of each action; of one that was repeated, what came of it first."""
+    found: dict[str, Observation] = {}
+    for action, observation in pairwise(steps):
+        if isinstance(action, Action) and isinstance(observation, Observation):
+            found.setdefault(action.call, observation)
+    return found
+
+
+def _kind(step: Step | None) -> str:
+    return "nothing" if step is None else f"an {type(step).__name__.lower()}"
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,469 @@
+"""Secrets are found in whatever way they are written, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, InjectedToolArg, ToolException, tool
+from langgraph.types import Command
+
+from agent_app.models.scripted import ScriptedModel
+from agent_app.redaction import Redactor, redacting_model, redacting_tool
+from agent_app.settings import secrets
+
+ROOT = Path(__file__).resolve().parents[1]
+VALUE = 'open sesame/+"ü\n42'
+REDACTOR = Redactor(
+    {"DOOR": VALUE, "SHORT": "hunter22", "LONG": "hunter22-and-more", "MY_PASSWORD": "PASSWORD"}
+)
+
+FORMS = {
+    "sk-" + "a1" * 24: "[secret: OpenAI key]",
+    "sk-proj-" + "a1_-" * 12: "[secret: API key]",
+    "sk-ant-api03-" + "a1_-" * 12: "[secret: API key]",
+    "sk_live_" + "a1" * 12: "[secret: Stripe key]",
+    "gsk_" + "a1" * 26: "[secret: Groq key]",
+    "lsv2_pt_" + "a1" * 16 + "_" + "b2" * 5: "[secret: LangSmith key]",
+    "ghp_" + "a1" * 18: "[secret: GitHub token]",
+    "github_pat_" + "a1" * 11 + "_" + "b2" * 29: "[secret: GitHub token]",
+    "glpat-" + "a1" * 10: "[secret: GitLab token]",
+    "AKIA" + "A1" * 8: "[secret: AWS key]",
+    "xoxb-" + "123456789012-" * 2 + "a1" * 12: "[secret: Slack token]",
+    "AIza" + "a1_-x" * 7: "[secret: Google key]",
+    "hf_" + "a1" * 17: "[secret: Hugging Face token]",
+    "pypi-" + "a1" * 40: "[secret: PyPI token]",
+    "npm_" + "a1" * 18: "[secret: npm token]",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.a1_-" + "b" * 20: "[secret: web token]",
+    "Authorization: Bearer abc.def-123": "Authorization: Bearer [secret: credentials]",
+    '{"authorization": "Basic dXNlcjpwYXNz"}': '{"authorization": "Basic [secret: credentials]"}',
+    r"{\"Authorization\": \"Bearer abcdef123\"}": r"{\"Authorization\": \"Bearer [secret: credentials]\"}",
+    "https://jim:p@ss@sea.example/x": "https://[secret: user and password]@sea.example/x",
+    "redis://:verysecret@host:6379": "redis://[secret: user and password]@host:6379",
+    "/x?api_key=12345678&page=2": "/x?api_key=[secret: key in an address]&page=2",
+    "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,A1\n\n"
+    "MIIEpAIBAAKCAQEA12+/\nab==\n"
+    "-----END RSA PRIVATE KEY-----": "[secret: private key]-----END RSA PRIVATE KEY-----",
+    r"-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA12+/\nab==\n-----END": "[secret: private key]-----END",
+}
+
+ORDINARY = (
+    "a task-management-and-risk-assessment-methodology-of-the-past",
+    "sk-learn-is-short-for-scikit-learn-and-this-is-no-key",
+    "A key file begins with -----BEGIN PRIVATE KEY----- and goes on for lines.",
+    "http://localhost:8080/a@b and http://[::1]:80/ and mail jim@sea.example: ahoy",
+    "the bearer acknowledgements, authorization: none; Authorization: Bearer <token>",
+    "eyJ.eyJ, AKIA, ghp_, hf_hub, xoxo-hugs, https://x.example/?api_key=&token=",
+)
+
+
+@pytest.mark.parametrize(("secret", "shown"), FORMS.items(), ids=[s[:12].strip() for s in FORMS])
+def test_keys_are_known_by_their_form_wherever_they_stand(secret: str, shown: str) -> None:
+    redactor = Redactor()
+    assert redactor.text(secret) == shown
+    assert redactor.text(f"ä ({secret}) ") == f"ä ({shown}) "
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert REDACTOR.text(text) == text
+
+
+@pytest.mark.parametrize("file", ["README.md", "agent_app/agent.py", "prompts/pirate.md"])
+def test_nothing_is_found_in_our_own_files(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        VALUE,
+        quote(VALUE, safe=""),
+        quote(VALUE, safe="")
+        .replace("%2F", "%2f")
+        .replace("%2B", "%2b")
+        .replace("%0A", "%0a")
+        .replace("%C3%BC", "%c3%bc"),
+        json.dumps(VALUE)[1:-1],
+        json.dumps(VALUE, ensure_ascii=False)[1:-1],
+    ],
+)
+def test_a_known_value_is_found_as_it_is_in_urls_and_in_json(written: str) -> None:
+    assert REDACTOR.text(f"<{written}>") == "<[secret: DOOR]>"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "jim:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_known_value_is_found_in_base64_at_any_place(before: str, encode: Any) -> None:
+    encoded = encode(f"{before}{VALUE} after".encode()).decode()
+    redacted = REDACTOR.text(encoded)
+    assert "[secret: DOOR]" in redacted
+    assert len(redacted) - len("[secret: DOOR]") <= len(encoded) - len(VALUE.encode()) * 8 // 6 + 2
+
+
+def test_the_longer_of_two_values_is_found_first() -> None:
+    assert REDACTOR.text("hunter22 hunter22-and-more") == "[secret: SHORT] [secret: LONG]"
+
+
+def test_a_mark_is_left_alone_even_if_its_name_has_a_secret_in_it() -> None:
+    once = REDACTOR.text("PASSWORD")
+    assert (once, REDACTOR.text(once)) == ("[secret: MY_PASSWORD]",) * 2
+    assert REDACTOR.text("[secret: hunter22]") == "[secret: [secret: SHORT]]"
+
+
+def test_nested_data_is_redacted_with_its_keys() -> None:
+    given = {"a": ["hunter22", ("x hunter22", 1, None, True)], "hunter22": {"b": 2.5}}
+    assert REDACTOR.data(given) == {
+        "a": ["[secret: SHORT]", ("x [secret: SHORT]", 1, None, True)],
+        "[secret: SHORT]": {"b": 2.5},
+    }
+
+
+def test_too_short_a_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="'PIN' has 4 characters; at least 8 are needed"):
+        Redactor({"PIN": "1234"})
+
+
+def test_the_environments_secrets_are_known_by_the_ends_of_their_names() -> None:
+    environ = {
+        "OPENAI_API_KEY": "value-one",
+        "HF_TOKEN": " value-two\n",
+        "A_SECRET": "value-three",
+        "DB_PASSWORD": "value-four",
+        "PGPASSWORD": "value-five",
+        "DATABASE_URL": "postgres://u:value-six@db/x",
+        "token": "value-seven",
+        "HOME": "/home/jim-hawkins",
+        "MAX_TOKENS": "100000000",
+        "SSH_PUBLIC_KEY": "ssh-rsa AAAA",
+        "X_API_KEY": "short",
+        "MONKEY": "banana-banana",
+    }
+    assert secrets(environ) == {
+        "OPENAI_API_KEY": "value-one",
+        "HF_TOKEN": "value-two",
+        "A_SECRET": "value-three",
+        "DB_PASSWORD": "value-four",
+        "PGPASSWORD": "value-five",
+        "DATABASE_URL": "value-six",
+        "token": "value-seven",
+    }
+
+
+def test_the_environment_is_read_when_a_redactor_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIP_API_KEY", "black-spot-1883")
+    redactor = Redactor.from_environment({"mine": "treasure-map"})
+    assert redactor.text("black-spot-1883, treasure-map") == "[secret: SHIP_API_KEY], [secret: mine]"
+
+
+# --- in pieces ---
+
+
+def in_pieces(redactor: Redactor, pieces: list[str]) -> str:
+    stream = redactor.stream()
+    return "".join(map(stream.feed, pieces)) + stream.close()
+
+
+@pytest.mark.parametrize(
+    "text", [*FORMS, *ORDINARY, VALUE, "hunter22-and-mor", "hunter22-and-more", "-hunter2 [secret: SHORT"]
+)
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+def test_a_stream_gives_what_the_whole_text_gives(text: str, length: int) -> None:
+    text = f"a {text}, {text} b"
+    pieces = [text[at : at + length] for at in range(0, len(text), length)]
+    assert in_pieces(REDACTOR, pieces) == REDACTOR.text(text)
+
+
+PARTS = [
+    "hunter22",
+    "-and-more",
+    "-",
+    " ",
+    "a",
+    "sk-",
+    "a" * 19,
+    "ant-",
+    "AKIA",
+    "A" * 15,
+    "1",
+    "://",
+    "u:",
+    "p@",
+    "@",
+    "/",
+    "eyJ",
+    ".",
+    "-----BEGIN ",
+    "PRIVATE KEY-----",
+    "\n",
+    "\\n",
+    "A: b",
+    "Authorization",
+    ": ",
+    "Bearer ",
+    "abcdefgh",
+    "[secret: ",
+    "SHORT",
+    "]",
+    "PASSWORD",
+    "?",
+    "api_key=",
+    VALUE[:9],
+    VALUE[9:],
+    "ä",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=25), st.lists(st.integers(1, 30), min_size=1, max_size=60))
+def test_where_a_text_is_cut_changes_nothing(parts: list[str], lengths: list[int]) -> None:
+    text, pieces, at = "".join(parts), [], 0
+    for length in lengths:
+        pieces.append(text[at : at + length])
+        at += length
+    pieces.append(text[at:])
+    whole = REDACTOR.text(text)
+    assert in_pieces(REDACTOR, pieces) == whole
+    assert REDACTOR.text(whole) == whole
+
+
+def test_ordinary_text_is_given_on_at_once() -> None:
+    stream = REDACTOR.stream()
+    assert [stream.feed(piece) for piece in ("Ahoy", " matey", ", the ", "tide ", "be in")] == [
+        "Ahoy",
+        " matey",
+        ", the ",
+        "tide ",
+        "be in",
+    ]
+
+
+def test_only_what_may_become_a_secret_is_held_back() -> None:
+    stream = REDACTOR.stream()
+    fed = [stream.feed(piece) for piece in ("it is hunt", "er2", "1, no: hunter2", "2", "!")]
+    assert fed == ["it is ", "", "hunter21, no: ", "", "[secret: SHORT]!"]
+    assert stream.close() == ""
+
+
+def test_a_stream_keeps_little_of_an_endless_secret() -> None:
+    stream = REDACTOR.stream()
+    given = [stream.feed("ghp_" + "a" * 30), *(stream.feed("a" * 1000) for _ in range(1000))]
+    assert given == ["[secret: GitHub token]", *[""] * 1000]
+    assert len(stream._held) <= 1000
+    assert stream.feed(" ahoy") + stream.close() == " ahoy"
+
+
+HOSTILE = [
+    "sk-",
+    "sk-ant-a",
+    "ghp_" + "a" * 29 + "-",
+    "eyJ-",
+    "eyJa.",
+    "eyJaaaaaaaaaa.eyJ ",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----\n",
+    "-----BEGIN PRIVATE KEY-----\nA: b",
+    "Authorization: ",
+    "Authorization: Bearer ",
+    "://a",
+    "://a:" + "b" * 300,
+    "://" + "a" * 300,
+    "hunter2",
+    "a",
+    "@:",
+    "?api_key=1234567",
+    " ",
+    "[secret: ",
+]
+
+
+@pytest.mark.parametrize("unit", HOSTILE, ids=[h[:12].strip() for h in HOSTILE])
+def test_a_megabyte_of_beginnings_takes_linear_time(unit: str) -> None:
+    """Ten times the text may take thirty times as long on a busy machine; a quadratic way takes a hundred."""
+
+    def seconds(size: int) -> float:
+        text = (unit * (size // len(unit) + 1))[:size]
+        begun = time.process_time()
+        REDACTOR.text(text)
+        return time.process_time() - begun
+
+    seconds(1000)
+    assert seconds(1_000_000) < max(30 * seconds(100_000), 0.5)
+
+
+# --- errors ---
+
+
+def test_errors_are_redacted_with_those_they_came_from() -> None:
+    def fail() -> None:
+        try:
+            raise ValueError("no hunter22 here")
+        except ValueError as error:
+            raise KeyError("hunter22", 3) from error
+
+    with pytest.raises(KeyError) as caught:
+        fail()
+    redacted = REDACTOR.error(caught.value)
+    assert redacted is caught.value
+    assert (redacted.args, str(redacted.__cause__)) == (("[secret: SHORT]", 3), "no [secret: SHORT] here")
+
+
+def test_an_error_that_words_its_message_itself_is_replaced() -> None:
+    class StubbornError(Exception):
+        def __str__(self) -> str:
+            return "it was hunter22"
+
+    redacted = REDACTOR.error(StubbornError())
+    assert (type(redacted), str(redacted)) == (RuntimeError, "StubbornError: it was [secret: SHORT]")
+
+
+# --- LangChain's callbacks ---
+
+
+class Ear(BaseCallbackHandler):
+    """Keeps all that it is told of results."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_tool_end(self, output: Any, **_: Any) -> None:
+        self.heard.append(str(output))
+
+    def on_tool_error(self, error: BaseException, **_: Any) -> None:
+        self.heard.append(repr(error))
+
+    def on_llm_new_token(self, token: Any, **_: Any) -> None:
+        self.heard.append(str(token))
+
+    def on_llm_end(self, response: Any, **_: Any) -> None:
+        self.heard.append(response.generations[0][0].text)
+
+    def on_llm_error(self, error: BaseException, **_: Any) -> None:
+        self.heard.append(repr(error))
+
+
+@tool
+def safe_box(text: str, config: RunnableConfig, who: Annotated[str, InjectedToolArg] = "jim") -> str:
+    """Show what is in the box."""
+    return f"{text} {who} {config['metadata']['ship']} hunter22"
+
+
+@tool
+async def slow_box(text: str) -> dict[str, list[str]]:
+    """Show it later."""
+    return {"found": [text, "hunter22"]}
+
+
+@tool(response_format="content_and_artifact")
+def map_box(text: str) -> tuple[str, dict[str, str]]:
+    """Show a map."""
+    return f"{text} hunter22", {"raw": "hunter22"}
+
+
+@tool
+def trap(text: str) -> str:
+    """Snap."""
+    raise ToolException(f"{text}: hunter22 is wrong")
+
+
+def hear(tool: BaseTool, *, twice: bool = True) -> tuple[list[Any], list[str]]:
+    ear, copy = Ear(), redacting_tool(tool, REDACTOR)
+    config = RunnableConfig(callbacks=[ear], metadata={"ship": "Hispaniola"})
+    results = [asyncio.run(copy.ainvoke({"text": "lo"}, config))]
+    if twice:
+        results.append(copy.invoke({"text": "lo"}, config))
+    return results, ear.heard
+
+
+def test_callbacks_hear_only_the_redacted_result_of_a_tool() -> None:
+    expected = ["lo jim Hispaniola [secret: SHORT]"] * 2
+    assert hear(safe_box) == (expected, expected)
+    assert redacting_tool(safe_box, REDACTOR).args == safe_box.args
+    assert safe_box.invoke({"text": "lo"}, {"metadata": {"ship": "x"}}) == "lo jim x hunter22"
+
+
+def test_a_tool_that_is_only_awaited_is_redacted_too() -> None:
+    expected = {"found": ["lo", "[secret: SHORT]"]}
+    assert hear(slow_box, twice=False) == ([expected], [str(expected)])
+
+
+def test_content_with_an_artifact_goes_on_working() -> None:
+    call = {"name": "map_box", "args": {"text": "lo"}, "id": "1", "type": "tool_call"}
+    message = redacting_tool(map_box, REDACTOR).invoke(call)
+    assert (message.content, message.artifact) == ("lo [secret: SHORT]", {"raw": "[secret: SHORT]"})
+
+
+def test_a_command_for_langgraph_is_redacted_in_what_it_updates() -> None:
+    @tool
+    def order(text: str) -> Command[Any]:
+        """Order."""
+        return Command(
+            update={"messages": [ToolMessage("hunter22", tool_call_id="1")], "note": "hunter22"}, goto="x"
+        )
+
+    result = redacting_tool(order, REDACTOR).invoke({"text": "lo"})
+    (message,) = result.update["messages"]
+    assert (message.content, message.tool_call_id) == ("[secret: SHORT]", "1")
+    assert (result.update["note"], result.goto) == ("[secret: SHORT]", "x")
+
+
+def test_callbacks_hear_only_the_redacted_complaint_of_a_tool() -> None:
+    ear = Ear()
+    with pytest.raises(ToolException, match=r"^lo: \[secret: SHORT\] is wrong$"):
+        redacting_tool(trap, REDACTOR).invoke({"text": "lo"}, {"callbacks": [ear]})
+    assert ear.heard == ["ToolException('lo: [secret: SHORT] is wrong')"]
+
+
+def test_callbacks_hear_only_the_redacted_reply_of_a_model() -> None:
+    ear = Ear()
+    model = redacting_model(ScriptedModel(replies=["it is hunter22", "it is hunter22"]), REDACTOR)
+    assert isinstance(model, ScriptedModel)
+    assert model.invoke("?", {"callbacks": [ear]}).text == "it is [secret: SHORT]"
+    assert asyncio.run(model.ainvoke("?", {"callbacks": [ear]})).text == "it is [secret: SHORT]"
+    model.assert_done()
+    assert ear.heard == ["it is [secret: SHORT]"] * 2
+
+
+async def test_callbacks_hear_only_the_redacted_pieces_of_a_reply() -> None:
+    ear = Ear()
+    model = redacting_model(ScriptedModel(replies=["it is hunter22 or hunter2"] * 2), REDACTOR)
+    said = [chunk.text for chunk in model.stream("?", {"callbacks": [ear]})]
+    said_later = [chunk.text async for chunk in model.astream("?", {"callbacks": [ear]})]
+    shown = "it is [secret: SHORT] or hunter2"
+    assert ["".join(said), "".join(said_later)] == [shown] * 2
+    assert "".join(ear.heard) == shown * 4  # each time the pieces, then the whole
+
+
+def test_callbacks_hear_only_the_redacted_error_of_a_model() -> None:
+    ear = Ear()
+    model = redacting_model(ScriptedModel(replies=[ValueError("key hunter22 refused")]), REDACTOR)
+    with pytest.raises(ValueError, match=r"^key \[secret: SHORT\] refused$"):
+        model.invoke("?", {"callbacks": [ear]})
+    assert ear.heard == ["ValueError('key [secret: SHORT] refused')"]
+
+
+def test_tool_calls_in_a_reply_are_redacted() -> None:
+    message = AIMessage("", tool_calls=[{"name": "x", "args": {"a": "hunter22"}, "id": "1"}])
+
+    class Caller(ScriptedModel):
+        def _generate(self, *_: Any, **__: Any) -> Any:
+            from langchain_core.outputs import ChatGeneration, ChatResult
+
+            return ChatResult(generations=[ChatGeneration(message=message)])
+
+    reply = redacting_model(Caller(replies=["-"]), REDACTOR).invoke("?")
+    assert isinstance(reply, AIMessage)
+    assert [call["args"] for call in reply.tool_calls] == [{"a": "[secret: SHORT]"}]
