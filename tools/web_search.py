@@ -44,6 +44,9 @@ def web_search(query: str) -> str:
     return "\n".join(f"{number}. {block}" for number, block in enumerate(blocks, 1))
 
 
+web_search.metadata = {"risk": ["network"]}
+
+
 def _search(words: str) -> list[dict[str, str]]:
     """Ask DuckDuckGo; each result has a ``title``, a ``snippet`` and a ``link``."""
     from ddgs.exceptions import DDGSException, TimeoutException
