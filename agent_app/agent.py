@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from agent_app import places
 from agent_app.answer_form import AnswerForm, ResponseFormat
+from agent_app.approvals import Approvals
 from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
 from agent_app.errors import SettingError
@@ -76,6 +77,8 @@ class Agent(Runnable[Question, Result]):
             long as it takes.
         retry: when and how often a failed call of the model is made again.
         fallbacks: models that take over, in this order, when the one before has failed for good.
+        approvals: which tool calls just run, which never do, and which somebody is asked about; None: as the
+            tools' declared risks want it, with nobody there to ask.
         response_format: a Pydantic model, another type that Pydantic knows or a JSON schema; the final
             answer is then JSON of that form, and `Result.data` what it stands for.
         redactor: keeps secrets out of all that is told, stored and traced; None: one that knows the secrets
@@ -105,6 +108,7 @@ class Agent(Runnable[Question, Result]):
         tool_seconds: float | None = None,
         retry: Retry | None = None,
         fallbacks: Sequence[str | BaseChatModel] = (),
+        approvals: Approvals | None = None,
         response_format: ResponseFormat | None = None,
         redactor: Redactor | None = None,
         settings: Settings | None = None,
@@ -130,6 +134,7 @@ class Agent(Runnable[Question, Result]):
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
             retry=retry or Retry(),
+            approvals=approvals or Approvals(),
             form=None if response_format is None else AnswerForm(response_format),
             max_tokens=max_tokens,
             max_cost=max_cost,

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from agent_app.events import Event, Finished, Said
 from agent_app.patience import aeach_within, each_within, in_time, within
-from agent_app.run import Ask, Compute, Pause, Run, Use
+from agent_app.run import Ask, Check, Compute, Deed, Pause, Run, Use
 
 
 def drive(run: Run, config: RunnableConfig, *, live: bool) -> Iterator[Event]:
@@ -25,22 +26,16 @@ def drive(run: Run, config: RunnableConfig, *, live: bool) -> Iterator[Event]:
     script = run.script()
     effect = next(script)
     while True:
-        back = None
+        back: Any = None
         try:
-            match effect:
-                case Ask():
-                    yield from _ask(effect, config, live=live)
-                case Use(action=action, seconds=seconds):
-                    back = run.parts.toolbox.run(action, config, seconds)
-                case Compute(function=function):
-                    back = function()
-                case Pause(seconds=seconds):
-                    time.sleep(seconds)
-                case Finished():
-                    yield effect
+            if isinstance(effect, Ask):
+                yield from _ask(effect, config, live=live)
+            elif isinstance(effect, Deed):
+                back = _done(run, effect, config)
+            else:
+                yield effect
+                if isinstance(effect, Finished):
                     return
-                case _:
-                    yield effect
         except BaseException as error:  # noqa: BLE001 - the script decides; what it does not want comes back
             effect = script.throw(error)
         else:
@@ -52,27 +47,49 @@ async def adrive(run: Run, config: RunnableConfig, *, live: bool) -> AsyncIterat
     script = run.script()
     effect = next(script)
     while True:
-        back = None
+        back: Any = None
         try:
-            match effect:
-                case Ask():
-                    async for said in _aask(effect, config, live=live):
-                        yield said
-                case Use(action=action, seconds=seconds):
-                    back = await run.parts.toolbox.arun(action, config, seconds)
-                case Compute(function=function):
-                    back = await asyncio.to_thread(function)
-                case Pause(seconds=seconds):
-                    await asyncio.sleep(seconds)
-                case Finished():
-                    yield effect
+            if isinstance(effect, Ask):
+                async for said in _aask(effect, config, live=live):
+                    yield said
+            elif isinstance(effect, Deed):
+                back = await _adone(run, effect, config)
+            else:
+                yield effect
+                if isinstance(effect, Finished):
                     return
-                case _:
-                    yield effect
         except BaseException as error:  # noqa: BLE001 - as above
             effect = script.throw(error)
         else:
             effect = script.send(back)
+
+
+def _done(run: Run, deed: Deed, config: RunnableConfig) -> Any:
+    parts = run.parts
+    match deed:
+        case Check(action=action, edits=edits):
+            return parts.terms.approvals.check(action, *parts.facts(action), edits=edits)
+        case Use(action=action, seconds=seconds):
+            return parts.toolbox.run(action, config, seconds)
+        case Compute(function=function):
+            return function()
+        case Pause(seconds=seconds):
+            time.sleep(seconds)
+            return None
+
+
+async def _adone(run: Run, deed: Deed, config: RunnableConfig) -> Any:
+    parts = run.parts
+    match deed:
+        case Check(action=action, edits=edits):
+            return await parts.terms.approvals.acheck(action, *parts.facts(action), edits=edits)
+        case Use(action=action, seconds=seconds):
+            return await parts.toolbox.arun(action, config, seconds)
+        case Compute(function=function):
+            return await asyncio.to_thread(function)
+        case Pause(seconds=seconds):
+            await asyncio.sleep(seconds)
+            return None
 
 
 def _ask(ask: Ask, config: RunnableConfig, *, live: bool) -> Iterator[Said]:

@@ -49,7 +49,7 @@ class Overspent:
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class Instead:
     """The tool was not run, because somebody wants this call instead."""
 
     action: Action
@@ -57,7 +57,7 @@ class Edited:
 
 Request: TypeAlias = CallModel | RunTool
 Move: TypeAlias = Action | Answer | Unread | Overspent
-Outcome: TypeAlias = Observation | Edited
+Outcome: TypeAlias = Observation | Instead
 Loop: TypeAlias = Generator[Request, Move | Outcome, StoppedBy | None]
 
 
@@ -129,7 +129,7 @@ def _act(action: Action, record: _Record) -> Generator[Request, Move | Outcome, 
     """See an action through, which is the last step so far: to its observation."""
     reminder = record.reminder(action)
     outcome: Move | Outcome = reminder or (yield RunTool(action))
-    while isinstance(outcome, Edited):
+    while isinstance(outcome, Instead):
         record.add(Observation(EDITED))
         record.add(outcome.action)
         reminder = record.reminder(outcome.action)

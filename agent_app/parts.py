@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent_app.approvals import risks_of
 from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
@@ -14,6 +15,7 @@ from agent_app.models import Chain, ReadyModel
 from agent_app.parser import ReActOutputParser
 from agent_app.planning import Window, window_of
 from agent_app.prompt import Draft, Prompt
+from agent_app.steps import Action
 from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox
 
@@ -41,6 +43,7 @@ class Parts:
         openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
         self.grammar = reply_grammar({n: objects.get(n) for n in schemas}, openings=openings, form=form)
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
+        self._risks = {tool.name: risks_of(tool) for tool in self.toolbox.tools}
         self._windows: dict[int, Window | None] = {}
         self.stop = list(self.prompt.stop or (f"\n{OBSERVATION}:",))
 
@@ -53,6 +56,14 @@ class Parts:
         if self.terms.form is not None:
             question = f"{question}\n{self.terms.form.instruction}"
         return self.prompt.draft(question, self.described, self.toolbox.names, turns, **values)
+
+    def is_guarded(self, tool: str) -> bool:
+        """Say whether a tool's calls have to be checked at all."""
+        return self.terms.approvals.may_ask(self._risks.get(tool, frozenset()))
+
+    def facts(self, action: Action) -> tuple[frozenset[str], str]:
+        """Return what a check has to know of a tool: its risks, and what the model reads of it."""
+        return self._risks[action.tool], self.toolbox.describe_one(action.tool)
 
     def window(self, ready: ReadyModel) -> Window | None:
         """Return a model's context window, or None if nobody knows it; an embedded one is asked, once."""

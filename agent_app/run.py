@@ -18,10 +18,12 @@ from typing import Any, TypeAlias
 
 from agent_app.account import Account
 from agent_app.answer_form import Misfit
+from agent_app.approvals import Edited, Refused, Verdict
 from agent_app.budget import Spent
 from agent_app.call import Call
 from agent_app.errors import EndpointError, LimitReached, QuestionError, ReplayDiverged, keep_partial
 from agent_app.events import (
+    Decided,
     Event,
     Failed,
     Finished,
@@ -34,7 +36,7 @@ from agent_app.events import (
 )
 from agent_app.history import Said, turns_of
 from agent_app.labels import FINAL_ANSWER
-from agent_app.loop import CallModel, Move, Outcome, Overspent, Request, react_loop
+from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
 from agent_app.models import ReadyModel, explain
 from agent_app.parts import Parts
 from agent_app.planning import Plan, plan
@@ -50,6 +52,14 @@ class Ask:
 
     call: Call
     seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Find out whether the tool may be called so, asking somebody if need be; send back the verdict."""
+
+    action: Action
+    edits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,8 @@ class Pause:
     seconds: float
 
 
-Effect: TypeAlias = Event | Ask | Use | Compute | Pause
+Deed: TypeAlias = Check | Use | Compute | Pause
+Effect: TypeAlias = Event | Ask | Deed
 Script: TypeAlias = Generator[Effect, Any, None]
 
 
@@ -116,6 +127,8 @@ class Run:
         self._model = 0
         """Which model of the chain is asked."""
         self._limit: StoppedBy | None = None
+        self._edited: Action | None = None
+        self._edits = 0
         self._account = Account(parts.terms)
 
     def script(self) -> Script:
@@ -159,7 +172,7 @@ class Run:
             elif self._recorded is not None:
                 back = self._recall(request.action, self._recorded)
             else:
-                back = yield Use(request.action, self._time_for(terms.tool_seconds))
+                back = yield from self._act(request.action)
         yield from self._news()
         yield from self._met(stopped_by)
         result = self.result(stopped_by)
@@ -208,6 +221,25 @@ class Run:
         if limit is not None and self._limit is None:
             self._limit = limit
             yield LimitMet(limit)
+
+    def _act(self, action: Action) -> Generator[Effect, Any, Outcome]:
+        """Run a tool, if it may be run, and return what came of it."""
+        if self.parts.is_guarded(action.tool):
+            given = self.parts.toolbox.arguments(action)
+            if isinstance(given, Observation):
+                return given
+            self._edits = self._edits + 1 if action is self._edited else 0
+            verdict: Verdict = yield Check(dataclasses.replace(action, input=given), self._edits)
+            if isinstance(verdict, Refused):
+                yield Decided(action, "refused", verdict.sentence)
+                return verdict.observation
+            if isinstance(verdict, Edited):
+                self._edited = verdict.action
+                yield Decided(verdict.action, "edited")
+                return Instead(verdict.action)
+            action = verdict.action  # this very value: nobody can have changed it since
+        observation: Observation = yield Use(action, self._time_for(self.parts.terms.tool_seconds))
+        return observation
 
     def _recall(self, action: Action, recorded: Mapping[str, Observation]) -> Observation:
         """Return what a tool gave in the run that is replayed."""

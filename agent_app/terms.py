@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent_app.answer_form import AnswerForm
+from agent_app.approvals import Approvals
 from agent_app.budget import Budget
 from agent_app.loop import Limits
 from agent_app.prices import Prices
@@ -23,6 +24,8 @@ class Terms:
     retry: Retry = field(default_factory=Retry)
     context: int | None = None
     """How many tokens prompt and reply may have together; None: as many as the model can take."""
+    approvals: Approvals = field(default_factory=Approvals)
+    """Who decides which tools may be called."""
     form: AnswerForm | None = None
     """What the final answer has to be, if it is to be data."""
     max_tokens: int | None = None

@@ -161,6 +161,10 @@ class Toolbox:
         """Return what the model reads of the tools: one line each."""
         return "\n".join(form.description for form in self._forms.values())
 
+    def describe_one(self, name: str) -> str:
+        """Return what the model reads of one tool."""
+        return self._forms[name].description
+
     def schemas(self) -> dict[str, dict[str, Any]]:
         """Return the JSON schema of each tool's arguments, an object with ``properties``."""
         return {name: form.schema for name, form in self._forms.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agent_app.models.fetch import fetch
 from agent_app.models.pinned import pinned_model
@@ -16,6 +17,10 @@ from agent_app.settings import read_settings
 from agent_app.testing import no_network
 
 _KEPT = "AGENT_APP_MODEL_DIR"
+
+# On a busy machine a property is as true as on a quiet one.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

@@ -151,6 +151,10 @@ class Approvals:
         self.defaults = defaults_with(defaults or {})
         self._turns = Turns()
 
+    def may_ask(self, risks: Iterable[str]) -> bool:
+        """Say whether a tool with these risks has to be checked: any call may be refused or asked about."""
+        return bool(self.rules) or strictest(risks, self.defaults) != "always"
+
     def check(
         self, action: Action, risks: Iterable[str] = (), description: str = "", *, edits: int = 0
     ) -> Verdict:

@@ -15,6 +15,7 @@ from agent_app.patience import OutOfTime
 _BROKEN = {
     "TimeoutException": "did not answer in time",
     "APITimeoutError": "did not answer in time",
+    "JSONDecodeError": "answered with something that is no JSON",
     "RemoteProtocolError": "broke off its answer",
     "ReadError": "broke off its answer",
     "APIConnectionError": "cannot be reached; is it running, and is its address right?",
@@ -57,6 +58,8 @@ def explain(error: Exception) -> AgentAppError | None:
     broken = next((words for name, words in _BROKEN.items() if name in names), None)
     if broken:
         return EndpointDown(f"{where} {broken}")
+    if isinstance(error, ValueError) and str(error).startswith("No generation chunks"):
+        return EndpointDown(f"{where} ended its answer before it began")
     if "APIError" in names:
         return EndpointDown(f"{where} broke off its answer{_said(error)}")
     return None
