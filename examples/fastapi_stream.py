@@ -21,7 +21,9 @@ from agent_app.settings import read_settings
 
 settings = read_settings()
 budget = Budget(tokens=1_000_000)  # for all clients together
-agent = Agent(settings.model, tools=["calculator", "clock"], budget=budget, max_seconds=300, settings=settings)
+agent = Agent(
+    settings.model, tools=["calculator", "clock"], budget=budget, max_seconds=300, settings=settings
+)
 agent.open()  # loads the model before the first client comes
 app = FastAPI(title="A pirate who answers questions")
 

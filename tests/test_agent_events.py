@@ -241,7 +241,9 @@ async def test_an_edited_call(way: str, tmp_path: Path) -> None:
     instead = Action("remove", {"path": "copy.txt"}, "Away")
     await is_told(
         way,
-        lambda: agent_of(tmp_path, REMOVE, DONE, tools=[remove], approvals=Approvals(["ask:remove"], ask=ask)),
+        lambda: agent_of(
+            tmp_path, REMOVE, DONE, tools=[remove], approvals=Approvals(["ask:remove"], ask=ask)
+        ),
         *act("Away", "remove", "log.txt"),
         Stepped(ASKED),
         Decided(instead, "edited"),

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,9 @@ ENVIRONMENT = {"PYTHONPATH": str(EXAMPLES.parent), "PYTHONWARNINGS": "error::Dep
 def test_the_table_names_every_example() -> None:
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| \[`(.+?)`\]\(\1\) \|", table, re.MULTILINE)
-    assert sorted(named) == sorted(file.name for file in EXAMPLES.iterdir() if file.suffix in (".py", ".ipynb"))
+    assert sorted(named) == sorted(
+        file.name for file in EXAMPLES.iterdir() if file.suffix in (".py", ".ipynb")
+    )
 
 
 def test_a_captain_asks_his_navigator(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ class Service(NamedTuple):
     url: str
     model: FaultyServer
 
-    def ask(self, question: str, **more: Any) -> Iterator[dict[str, Any]]:
+    def ask(self, question: str, **more: Any) -> Generator[dict[str, Any]]:
         """Yield the data of each event as it comes in; to close this is to hang up."""
         body = {"question": question, **more}
         with httpx.stream("POST", f"{self.url}/ask", json=body, timeout=30, trust_env=False) as response:
@@ -107,9 +109,22 @@ def reply_to(request: Request) -> str | Behaviour:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_APP_")}
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_stream:app", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        str(EXAMPLES),
+        "fastapi_stream:app",
+        "--port",
+        "0",
+    ]
     with FaultyServer(repeat=reply_to) as model:
-        settings = {"AGENT_APP_MODEL": "openai:parrot", "OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "none"}
+        settings = {
+            "AGENT_APP_MODEL": "openai:parrot",
+            "OPENAI_BASE_URL": model.url,
+            "OPENAI_API_KEY": "none",
+        }
         with subprocess.Popen(
             command,
             cwd=tmp_path_factory.mktemp("service"),
