@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from documents import ROOT, blocks_of, run_blocks
 
 from agent_app.cli import _COMMANDS, app
 from agent_app.testing import ScriptedModel
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 USE = 'python3 -m venv .venv && .venv/bin/pip install --quiet . && .venv/bin/agent-app ask "What is 23 * 47?"'
 TEST = 'python3 -m venv .venv && .venv/bin/pip install --quiet -e ".[test]" && .venv/bin/pytest'
-_FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHELLS = ("console", "sh", "bash", "shell")
 
 
-class Block(NamedTuple):
-    language: str
-    text: str
-    line: int
-
-
-BLOCKS = [Block(m[1], m[2], README.count("\n", 0, m.start()) + 1) for m in _FENCED.finditer(README)]
+BLOCKS = blocks_of(ROOT / "README.md")
 
 
 def shell_lines() -> Iterator[tuple[int, str]]:
@@ -91,21 +80,9 @@ def test_every_call_is_one_that_the_program_knows(line: int, call: list[str]) ->
 def test_the_programs_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A block whose first line names a file, such as ``# my_tools/greet.py``, is put into that file too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     model = ScriptedModel(repeat=" I know\nFinal Answer: Arg, it be so, arg!")
     monkeypatch.setattr("agent_app.agent.load_model", lambda *_, **__: model)
-    namespace: dict[str, Any] = {"__name__": "readme"}
-    for block in PYTHON:
-        if file := re.match(r"# (\S+\.py)\n", block.text):
-            Path(file[1]).parent.mkdir(parents=True, exist_ok=True)
-            Path(file[1]).write_text(block.text, encoding="utf-8")
-        # As many line ends before it as there are in the README, so that a traceback tells the line there.
-        source = "\n" * block.line + block.text
-        code = compile(source, str(ROOT / "README.md"), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        if code.co_flags & inspect.CO_COROUTINE:
-            asyncio.run(eval(code, namespace))
-        else:
-            exec(code, namespace)
+    run_blocks(PYTHON)
     assert "Arg, it be so, arg!" in capsys.readouterr().out

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import ROOT, blocks_of, run_blocks
 from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -447,13 +446,7 @@ def test_without_opentelemetry_one_line_says_how_to_install_it() -> None:
 
 # --- the documentation ---
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "tracing.md"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(
-        rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+BLOCKS = blocks_of(ROOT / "docs" / "tracing.md")
 
 
 def test_the_programs_in_the_document_run_and_print_what_it_says(
@@ -461,10 +454,8 @@ def test_the_programs_in_the_document_run_and_print_what_it_says(
 ) -> None:
     replies = [" multiply\nAction: calculator\nAction Input: 23 * 47", " I know\nFinal Answer: 1081, arg!"]
     monkeypatch.setattr("agent_app.agent.load_model", lambda *_, **__: ScriptedModel(replies=replies))
-    namespace: dict[str, Any] = {"__name__": "document"}
-    for block in blocks("python"):
-        exec(compile(block, str(DOCUMENT), "exec"), namespace)
-    printed, (said,) = capsys.readouterr().out.splitlines(), blocks("text")
+    run_blocks(block for block in BLOCKS if block.language == "python")
+    printed, (said,) = capsys.readouterr().out.splitlines(), [b.text for b in BLOCKS if b.language == "text"]
     assert printed[:-1] == said.splitlines()[:-1]
     assert printed[-1].endswith(" Agent")
 
