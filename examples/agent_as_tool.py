@@ -1,6 +1,6 @@
 """A captain who asks his navigator: one agent is a tool of another.
 
-    python examples/agent_as_tool.py "How many days are there from 1 May to 24 December 2025?"
+    python examples/agent_as_tool.py "What is 23 * 47?"
 
 `AGENT_APP_MODEL` names another model than the embedded one.
 """
@@ -17,17 +17,15 @@ settings = read_settings()
 model = load_model(settings.model, settings=settings)  # both think with the same one
 budget = Budget(tokens=100_000)  # and pay out of the same purse
 
-navigator = Agent(model, "plain", ["calculator", "clock"], budget=budget).as_tool(
-    name="navigator",
-    description="Calculates, and knows dates and times. Input: a whole question, in words.",
-)
-captain = Agent(model, "pirate", [navigator], budget=budget)
+navigator = Agent(model, "plain", ["calculator", "clock"], budget=budget)
+tool = navigator.as_tool(name="calculator", description="Works out numbers and dates. Input: a question.")
+captain = Agent(model, "pirate", [tool], budget=budget)
 
-question = " ".join(sys.argv[1:]) or "How many days are there from 1 May to 24 December 2025?"
+question = " ".join(sys.argv[1:]) or "What is 23 * 47?"
 for event in captain.stream(question):
     match event:
-        case Stepped(Action(tool, asked)):
-            print(f"The captain asks his {tool}: {asked}")
+        case Stepped(Action(input=asked)):
+            print(f"The captain asks his navigator: {asked}")
         case Stepped(Observation(text)):
             print(f"He hears: {text}")
         case Finished(result):

@@ -33,7 +33,7 @@ def test_the_table_names_every_example() -> None:
 
 def test_a_captain_asks_his_navigator(tmp_path: Path) -> None:
     replies = [
-        " I shall ask\nAction: navigator\nAction Input: What is 2400 / 8?",
+        " I shall ask\nAction: calculator\nAction Input: What is 2400 / 8?",
         " Divide\nAction: calculator\nAction Input: 2400 / 8",
         " It is 300\nFinal Answer: It is 300.",
         " So be it\nFinal Answer: Arg, 300 hours!",
