@@ -25,7 +25,7 @@ from agent_app.errors import SettingError
 from agent_app.events import Event, Finished
 from agent_app.history import Said
 from agent_app.loop import Limits, OnLimit
-from agent_app.models import Chain, load_model
+from agent_app.models import Chain, check_model, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -148,11 +148,17 @@ class Agent(Runnable[Question, Result]):
     def open(self) -> Agent:
         """Load prompt, tools and model now, in this order, and return the agent itself.
 
+        Models that may have to take over are looked for, but not loaded.
+
         Raises:
             UserError: one of them cannot be had; says which and what would be right.
         """
         parts = self._loaded()
         parts.window(parts.models[0])
+        (_, *fallbacks), _, _ = self._given
+        for model in fallbacks:
+            if isinstance(model, str):
+                check_model(model, settings=self.settings)
         return self
 
     @property

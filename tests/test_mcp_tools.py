@@ -38,6 +38,8 @@ Question: {input}
 Thought:{agent_scratchpad}
 """
 
+TRUSTED = Approvals(["always:crew_*"])
+
 
 def crew(**fields: Any) -> dict[str, Any]:
     return {"mcpServers": {"crew": {"command": sys.executable, "args": [str(SERVER)], **fields}}}
@@ -199,14 +201,16 @@ def shown(messages: list[BaseMessage]) -> str:
 
 def test_an_agent_takes_a_servers_words_for_what_they_are(tools: McpTools, prompt: Path) -> None:
     model = ScriptedModel(replies=REPLIES)
-    assert Agent(model, prompt, tools).invoke("What?").steps == STEPS
+    assert Agent(model, prompt, tools, approvals=TRUSTED).invoke("What?").steps == STEPS
     assert shown(model.prompts[1]) == SHOWN
 
 
 async def test_an_agent_works_in_a_running_loop_too(tools: McpTools, prompt: Path) -> None:
     for_await, for_sync = ScriptedModel(replies=REPLIES), ScriptedModel(replies=REPLIES)
-    assert (await Agent(for_await, prompt, tools).ainvoke("What?")).steps == STEPS
-    assert Agent(for_sync, prompt, tools).invoke("What?").steps == STEPS  # as in a notebook
+    assert (await Agent(for_await, prompt, tools, approvals=TRUSTED).ainvoke("What?")).steps == STEPS
+    assert (
+        Agent(for_sync, prompt, tools, approvals=TRUSTED).invoke("What?").steps == STEPS
+    )  # as in a notebook
 
 
 # --- failures ---

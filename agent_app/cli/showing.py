@@ -140,8 +140,8 @@ class Screen:
                 self._withdraw(f"{error}; trying again in {seconds:.1f} s")
             case Switched(error=error, model=model):
                 self._withdraw(f"{error}; {model} takes over")
-            case Decided(action=action, decision=decision, reason=reason):
-                self._note(f"{action.tool} is {decision}{': ' if reason else ''}{reason}")
+            case Decided(action=action, decision="edited"):
+                self._note(f"{action.tool} is called with {json.dumps(action.input, ensure_ascii=False)}")
 
     def _say(self, text: str) -> None:
         if self._out is None:
