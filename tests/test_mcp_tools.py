@@ -19,6 +19,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool, ToolException
 
 from agent_app import Action, Agent, Answer, Observation, ToolFileError, UnknownName
+from agent_app.approvals import Approvals
 from agent_app.mcp_tools import McpTools, load_mcp_tools
 from agent_app.models.scripted import ScriptedModel
 from agent_app.toolbox import Toolbox
