@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_app.agent import Agent
+    from agent_app.approvals import Approvals, Rule
     from agent_app.budget import Budget
     from agent_app.errors import (
         AgentAppError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         UserError,
         partial_result,
     )
+    from agent_app.mcp_tools import load_mcp_tools
     from agent_app.models import load_model
     from agent_app.prices import Price
     from agent_app.prompt import Prompt, load_prompt
@@ -48,6 +50,7 @@ __all__ = [
     "Agent",
     "AgentAppError",
     "Answer",
+    "Approvals",
     "Budget",
     "EndpointBusy",
     "EndpointDown",
@@ -65,6 +68,7 @@ __all__ = [
     "ReplayDiverged",
     "Result",
     "Retry",
+    "Rule",
     "ScriptError",
     "SettingError",
     "ToolCrash",
@@ -73,6 +77,7 @@ __all__ = [
     "Unreadable",
     "Usage",
     "UserError",
+    "load_mcp_tools",
     "load_model",
     "load_prompt",
     "load_tools",
@@ -81,9 +86,12 @@ __all__ = [
 
 _MODULES = {
     "Agent": "agent",
+    "Approvals": "approvals",
     "Budget": "budget",
     "Price": "prices",
     "Retry": "retrying",
+    "Rule": "approvals",
+    "load_mcp_tools": "mcp_tools",
     "Prompt": "prompt",
     "load_prompt": "prompt",
     "load_model": "models",

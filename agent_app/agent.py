@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from agent_app.errors import SettingError
 from agent_app.events import Event, Finished
 from agent_app.history import Said
 from agent_app.loop import Limits, OnLimit
-from agent_app.models import Chain, load_model
+from agent_app.models import Chain, check_model, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -143,16 +144,24 @@ class Agent(Runnable[Question, Result]):
         )
         self._given = ((model, *fallbacks), prompt, tools)
         self._parts: Parts | None = None
+        self._opened = False
         self._opening = threading.Lock()
 
     def open(self) -> Agent:
         """Load prompt, tools and model now, in this order, and return the agent itself.
+
+        Models that may have to take over are looked for, but not loaded.
 
         Raises:
             UserError: one of them cannot be had; says which and what would be right.
         """
         parts = self._loaded()
         parts.window(parts.models[0])
+        (_, *fallbacks), _, _ = self._given
+        for model in fallbacks:
+            if isinstance(model, str):
+                check_model(model, settings=self.settings)
+        self._opened = True
         return self
 
     @property
@@ -212,6 +221,7 @@ class Agent(Runnable[Question, Result]):
                 last = event
             return _result(last)
 
+        await self._aopen()
         return await self._acall_with_config(run, self._safe(input), self._traced(config))
 
     def stream(  # type: ignore[override]
@@ -248,6 +258,7 @@ class Agent(Runnable[Question, Result]):
         async def one() -> AsyncIterator[Question]:
             yield self._safe(input)
 
+        await self._aopen()
         run_all: Any = self._atransform_stream_with_config  # as in `stream`
         async for event in run_all(one(), run, self._traced(config)):
             yield event
@@ -316,6 +327,11 @@ class Agent(Runnable[Question, Result]):
     ) -> AsyncIterator[Result]:
         """Do what `transform` does, without holding up the event loop."""
         yield await self.ainvoke(_joined([part async for part in input]), config)
+
+    async def _aopen(self) -> None:
+        """Load what is not loaded yet, which can take seconds, without holding up the event loop."""
+        if not self._opened:
+            await asyncio.to_thread(self.open)
 
     def _run(self, question: Question, given: Given) -> Run:
         values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)

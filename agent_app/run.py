@@ -37,7 +37,7 @@ from agent_app.events import (
 from agent_app.history import Said, turns_of
 from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
-from agent_app.models import ReadyModel, explain
+from agent_app.models import explain
 from agent_app.parts import Parts
 from agent_app.planning import Plan, plan
 from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable
@@ -126,6 +126,7 @@ class Run:
         self._began = time.monotonic()
         self._model = 0
         """Which model of the chain is asked."""
+        self._ready = parts.models[0]
         self._limit: StoppedBy | None = None
         self._edited: Action | None = None
         self._edits = 0
@@ -203,10 +204,6 @@ class Run:
             error=None if error is None else _in_a_line(error),
         )
 
-    @property
-    def _ready(self) -> ReadyModel:
-        return self.parts.models[self._model]
-
     def _news(self) -> Iterator[Event]:
         """Tell the steps that have not been told yet."""
         while self._told < len(self.steps):
@@ -262,6 +259,7 @@ class Run:
                 if not self._has_another:
                     raise
                 self._model += 1
+                self._ready = self.parts.models[self._model]
                 yield Switched(_in_a_line(failure), self._ready.name)
 
     def _try(self, *, last: bool) -> Generator[Effect, Any, Move]:

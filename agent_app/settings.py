@@ -38,6 +38,10 @@ class Settings:
     """How many tool calls a question may take."""
     max_seconds: float | None = None
     """How long a question may take, in seconds; None: as long as it takes."""
+    max_tokens: int | None = None
+    """How many tokens a question may take, read and written; None: as many as it takes."""
+    max_cost: float | None = None
+    """How many US dollars a question may cost; None: as much as it costs."""
     call_seconds: float | None = 300
     """How long one call of the model may take, in seconds."""
     tool_seconds: float | None = 60
@@ -46,6 +50,8 @@ class Settings:
     """How often a call of the model is made when its server fails."""
     tools_dir: Path | None = None
     """A folder of the user's own tools, added to the built-in ones."""
+    mcp: Path | None = None
+    """A file that names MCP servers, whose tools are added; None: none."""
     prompts_dir: Path | None = None
     """A folder of the user's own prompts, looked in before the built-in ones."""
     model_dir: Path | None = None
@@ -130,6 +136,6 @@ def _convert(name: str, kind: str, text: str) -> str | int | float | Path:
     except ValueError:
         number = 0
     if not number > 0:
-        words = {"int": "a whole number above 0", "float": "a number of seconds above 0"}
+        words = {"int": "a whole number above 0", "float": "a number above 0"}
         raise SettingError(f"{PREFIX}{name.upper()} is {text!r}; it takes {words[wanted]}")
     return number

@@ -19,6 +19,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool, ToolException
 
 from agent_app import Action, Agent, Answer, Observation, ToolFileError, UnknownName
+from agent_app.approvals import Approvals
 from agent_app.mcp_tools import McpTools, load_mcp_tools
 from agent_app.models.scripted import ScriptedModel
 from agent_app.toolbox import Toolbox
@@ -37,6 +38,8 @@ version: "7"
 Question: {input}
 Thought:{agent_scratchpad}
 """
+
+TRUSTED = Approvals(["always:crew_*"])
 
 
 def crew(**fields: Any) -> dict[str, Any]:
@@ -199,14 +202,16 @@ def shown(messages: list[BaseMessage]) -> str:
 
 def test_an_agent_takes_a_servers_words_for_what_they_are(tools: McpTools, prompt: Path) -> None:
     model = ScriptedModel(replies=REPLIES)
-    assert Agent(model, prompt, tools).invoke("What?").steps == STEPS
+    assert Agent(model, prompt, tools, approvals=TRUSTED).invoke("What?").steps == STEPS
     assert shown(model.prompts[1]) == SHOWN
 
 
 async def test_an_agent_works_in_a_running_loop_too(tools: McpTools, prompt: Path) -> None:
     for_await, for_sync = ScriptedModel(replies=REPLIES), ScriptedModel(replies=REPLIES)
-    assert (await Agent(for_await, prompt, tools).ainvoke("What?")).steps == STEPS
-    assert Agent(for_sync, prompt, tools).invoke("What?").steps == STEPS  # as in a notebook
+    assert (await Agent(for_await, prompt, tools, approvals=TRUSTED).ainvoke("What?")).steps == STEPS
+    assert (
+        Agent(for_sync, prompt, tools, approvals=TRUSTED).invoke("What?").steps == STEPS
+    )  # as in a notebook
 
 
 # --- failures ---

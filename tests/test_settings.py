@@ -25,6 +25,9 @@ def test_each_setting_has_its_variable() -> None:
         "AGENT_APP_PROMPT": "plain",
         "AGENT_APP_MAX_STEPS": "3",
         "AGENT_APP_MAX_SECONDS": "2.5",
+        "AGENT_APP_MAX_TOKENS": "9000",
+        "AGENT_APP_MAX_COST": "0.5",
+        "AGENT_APP_MCP": "servers.json",
         "AGENT_APP_CALL_SECONDS": "10",
         "AGENT_APP_TOOL_SECONDS": "0.5",
         "AGENT_APP_ATTEMPTS": "1",
@@ -42,6 +45,9 @@ def test_each_setting_has_its_variable() -> None:
         prompt="plain",
         max_steps=3,
         max_seconds=2.5,
+        max_tokens=9000,
+        max_cost=0.5,
+        mcp=Path("servers.json"),
         call_seconds=10,
         tool_seconds=0.5,
         attempts=1,
@@ -68,7 +74,7 @@ def test_a_wrong_count_is_named(text: str) -> None:
 def test_a_wrong_time_is_named(text: str) -> None:
     with pytest.raises(SettingError) as caught:
         read_settings({"AGENT_APP_MAX_SECONDS": text})
-    assert str(caught.value) == f"AGENT_APP_MAX_SECONDS is {text!r}; it takes a number of seconds above 0"
+    assert str(caught.value) == f"AGENT_APP_MAX_SECONDS is {text!r}; it takes a number above 0"
 
 
 def test_a_file_in_a_folder_above_is_read_and_the_environment_goes_before_it(

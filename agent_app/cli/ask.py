@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import Any
 
 import click
 
-from agent_app.cli import options
-from agent_app.cli.fetching import make_sure
-from agent_app.cli.showing import account, as_json_lines, show
-from agent_app.cli.waiting import waiting
+from agent_app.cli.agents import Choices, agent_options
+from agent_app.cli.approving import terminal_approver
+from agent_app.cli.showing import Screen, account, as_json_lines
 from agent_app.errors import QuestionError
-from agent_app.prompt import library_folders, load_prompt
 from agent_app.prompt.inputs import Value
 from agent_app.steps import Result
 from agent_app.terminal import Writer, clean_json, stderr
@@ -20,19 +18,7 @@ from agent_app.terminal import Writer, clean_json, stderr
 
 @click.command()
 @click.argument("question", nargs=-1)
-@options.together(options.model, options.prompt, options.tools_dir, options.prompts_dir, options.params)
-@click.option("--persona", metavar="NAME", help="Another voice for the prompt, such as butler or noir.")
-@click.option(
-    "-t", "--tool", "tools", multiple=True, metavar="NAME", help="Offer only this tool (may be repeated)."
-)
-@click.option("--no-tools", is_flag=True, help="Offer no tool.")
-@click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Tool calls a question may take.")
-@click.option(
-    "--max-seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="S",
-    help="Time a question may take.",
-)
+@agent_options
 @click.option("--json", "as_json", is_flag=True, help="Print the whole run as one JSON object on stdout.")
 @click.option(
     "--events", "as_events", is_flag=True, help="Print what happens as it happens, as lines of JSON."
@@ -41,24 +27,13 @@ from agent_app.terminal import Writer, clean_json, stderr
 @click.option(
     "-v", "--verbose", is_flag=True, help="Show what was forgiven in the replies, tokens and times too."
 )
-@click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet.")
 def ask(
     question: tuple[str, ...],
-    model: str | None,
-    prompt: str | None,
-    tools_dir: Path | None,
-    prompts_dir: Path | None,
-    params: tuple[str, ...],
-    persona: str | None,
-    tools: tuple[str, ...],
-    no_tools: bool,
-    max_steps: int | None,
-    max_seconds: float | None,
     as_json: bool,
     as_events: bool,
     quiet: bool,
     verbose: bool,
-    yes: bool,
+    **given: Any,
 ) -> None:
     """Answer QUESTION, or what comes in on stdin when it is "-".
 
@@ -72,34 +47,13 @@ def ask(
         raise click.UsageError("--json and --events both want stdout; give one of them")
     # What is wrong with the call itself is said before any model is fetched.
     asked: dict[str, Value] = {"input": _question(question)}
-    settings = options.settings(
-        model=model,
-        prompt=prompt,
-        tools_dir=tools_dir,
-        prompts_dir=prompts_dir,
-        max_steps=max_steps,
-        max_seconds=max_seconds,
-    )
-    loaded = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=persona)
-    asked |= options.values(params, loaded)
-    make_sure(settings, yes=yes)
-    with waiting("loading"):
-        from agent_app.agent import Agent
-        from agent_app.retrying import Retry
-
-        agent = Agent(
-            settings.model,
-            loaded,
-            tools=[] if no_tools else tools or None,
-            max_steps=settings.max_steps,
-            max_seconds=settings.max_seconds,
-            call_seconds=settings.call_seconds,
-            tool_seconds=settings.tool_seconds,
-            retry=Retry(attempts=settings.attempts),
-            settings=settings,
-        ).open()
-    events = agent.stream(asked)
-    result = as_json_lines(events) if as_events else show(events, steps=not quiet, answer=not as_json)
+    choices = Choices(**given)
+    settings = choices.settings()
+    prompt, values = choices.loaded_prompt(settings)
+    screen = Screen(steps=not quiet, answer=not as_json)
+    agent = choices.agent(settings, prompt, screen.asking(terminal_approver()))
+    events = agent.stream(asked | values)
+    result = as_json_lines(events) if as_events else screen.show(events)
     if as_json:
         sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
     if verbose:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from agent_app.cli.waiting import waiting
 from agent_app.events import (
@@ -22,33 +22,10 @@ from agent_app.events import (
 from agent_app.steps import Answer, LeftOut, Observation, Result, Step, Unreadable
 from agent_app.terminal import Writer, clean_json, stderr, stdout
 
+if TYPE_CHECKING:
+    from agent_app.approvals import Approver, Request
+
 _LABELS = {"thought": "Thought", "tool": "Action", "input": "Action Input"}
-
-
-def show(events: Iterable[Event], *, steps: bool, answer: bool) -> Result:
-    """Write a run as it goes on, and return its result; however it ends, no line is left open.
-
-    Args:
-        events: what the run tells.
-        steps: whether the steps are shown.
-        answer: whether the answer is written.
-    """
-    out, err = stdout(), stderr()
-    with contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(out.end_line)
-        at_the_end.callback(err.end_line)
-        wait = at_the_end.enter_context(waiting("reading"))
-        screen = _Screen(out if answer else None, err, steps=steps)
-        for event in events:
-            if not isinstance(event, Started):
-                wait.end()
-            screen.take(event)
-            # Not beside an answer: the sign takes its whole line with it when it goes.
-            if isinstance(event, Stepped) and not isinstance(event.step, Answer):
-                wait.begin()
-            if isinstance(event, Finished):
-                return event.result
-    raise AssertionError("a run ends with its result")
 
 
 def as_json_lines(events: Iterable[Event]) -> Result:
@@ -92,16 +69,60 @@ def _counts(left_out: LeftOut) -> Iterator[tuple[str, int]]:
     yield "old steps", left_out.steps
 
 
-class _Screen:
-    """What has been written of the step that is on its way."""
+class Screen:
+    """Writes a run as it goes on.
 
-    def __init__(self, out: Writer | None, err: Writer, *, steps: bool) -> None:
-        self._out, self._err, self._steps = out, err, steps
+    Args:
+        steps: whether the steps are shown.
+        answer: whether the answer is written.
+    """
+
+    def __init__(self, *, steps: bool, answer: bool) -> None:
+        self._out = stdout() if answer else None
+        self._err = stderr()
+        self._steps = steps
+        self._wait = waiting("reading")
         self._begun = ""
+        """Which part of a step is being written."""
         self._answer: list[str] = []
         """An answer that may still be withdrawn, where nothing can be taken back: in a pipe."""
 
-    def take(self, event: Event) -> None:
+    def show(self, events: Iterable[Event]) -> Result:
+        """Write a run as it goes on, and return its result; however it ends, no line is left open."""
+        try:
+            self._wait.begin()
+            for event in events:
+                if not isinstance(event, Started):
+                    self._wait.end()
+                self._take(event)
+                # Not beside an answer: the sign takes its whole line with it when it goes.
+                if isinstance(event, Stepped) and not isinstance(event.step, Answer):
+                    self._wait.begin()
+                if isinstance(event, Finished):
+                    return event.result
+        finally:
+            self._wait.end()
+            self._end_lines()
+        raise AssertionError("a run ends with its result")
+
+    def asking(self, approver: Approver | None) -> Approver | None:
+        """Return an approver that has the screen for itself while it asks."""
+        if approver is None:
+            return None
+
+        def ask(request: Request) -> Any:
+            self._wait.end()
+            self._end_lines()
+            return approver(request)
+
+        return ask
+
+    def _end_lines(self) -> None:
+        if self._out is not None:
+            self._out.end_line()
+        self._err.end_line()
+
+    def _take(self, event: Event) -> None:
         """Write what an event tells."""
         match event:
             case Said(kind="answer", text=text):
@@ -119,8 +140,8 @@ class _Screen:
                 self._withdraw(f"{error}; trying again in {seconds:.1f} s")
             case Switched(error=error, model=model):
                 self._withdraw(f"{error}; {model} takes over")
-            case Decided(action=action, decision=decision, reason=reason):
-                self._note(f"{action.tool} is {decision}{': ' if reason else ''}{reason}")
+            case Decided(action=action, decision="edited"):
+                self._note(f"{action.tool} is called with {json.dumps(action.input, ensure_ascii=False)}")
 
     def _say(self, text: str) -> None:
         if self._out is None:
@@ -147,9 +168,7 @@ class _Screen:
     def _withdraw(self, why: str) -> None:
         self._begun = ""
         self._answer.clear()
-        if self._out is not None:
-            self._out.end_line()
-        self._err.end_line()
+        self._end_lines()
         self._err.line(f"agent-app: {why}")
 
     def _note(self, text: str) -> None:

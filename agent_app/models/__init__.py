@@ -17,7 +17,7 @@ from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
-from agent_app.models.stored import checked_file
+from agent_app.models.stored import check_gguf, checked_file
 from agent_app.models.traits import Traits, context_of, name_of, traits_of
 from agent_app.settings import Settings
 
@@ -29,6 +29,7 @@ __all__ = [
     "Pinned",
     "ReadyModel",
     "Traits",
+    "check_model",
     "context_of",
     "explain",
     "load_model",
@@ -70,17 +71,41 @@ def load_model(
     return opener(rest, settings or Settings(), folder)
 
 
+def check_model(name: str, *, settings: Settings | None = None, folder: Path | None = None) -> None:
+    """Make sure that a model can be had, without the time and memory that loading it takes.
+
+    Args:
+        name: as for `load_model`.
+        settings: as for `load_model`.
+        folder: as for `load_model`.
+
+    Raises:
+        UnknownName: as for `load_model`.
+        ModelError: as for `load_model`.
+    """
+    kind, _, rest = name.strip().partition(":")
+    if kind == "embedded":
+        _embedded_file(rest, settings or Settings(), folder)
+    else:
+        load_model(name, settings=settings, folder=folder)
+
+
 # The three modules below subclass LangChain's models, and LangChain takes a second to import: `agent-app
 # --help` and the other commands that load no model must not wait for it.
 
 
+def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[Path, str]:
+    """Return an embedded model's file, and what a stored result calls the model."""
+    if rest.endswith(".gguf") or "/" in rest or "\\" in rest:
+        path = Path(rest).expanduser()
+        check_gguf(path)
+        return path, f"embedded:{rest}"
+    pinned = pinned_model(rest)
+    return checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
+
+
 def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
-    is_path = rest.endswith(".gguf") or "/" in rest or "\\" in rest
-    if is_path:
-        path, label = Path(rest).expanduser(), f"embedded:{rest}"
-    else:
-        pinned = pinned_model(rest)
-        path, label = checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
+    path, label = _embedded_file(rest, settings, folder)
     from agent_app.models.embedded import open_embedded
 
     return open_embedded(path, context=settings.context, threads=settings.threads, name=label)

@@ -21,6 +21,7 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
+from agent_app.models.stored import check_gguf
 from agent_app.models.traits import Traits
 from agent_app.settings import preset
 
@@ -108,7 +109,7 @@ def open_embedded(
     Raises:
         ModelError: there is no such file, or llama.cpp cannot load it.
     """
-    _check_gguf(path)
+    check_gguf(path)
     key = secrets.token_urlsafe(32)
     server = _start(path, context, threads or physical_cores(), key)
     client = DefaultHttpxClient(trust_env=False, headers=_HEADERS)  # no proxy: it is this very process
@@ -197,16 +198,6 @@ def _start(path: Path, context: int, threads: int, key: str) -> Any:
 def _stop(holder: list[Any], client: Any) -> None:
     client.close()
     holder.clear()  # the last reference: the server stops when it is freed
-
-
-def _check_gguf(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise ModelError(f"cannot read the model file {path}: {error.strerror}") from error
-    if magic != b"GGUF":
-        raise ModelError(f"{path} is not a GGUF file; its first four bytes would be 'GGUF'")
 
 
 def _read(path: Path) -> str | None:

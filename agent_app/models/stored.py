@@ -91,3 +91,18 @@ def _read_stamp(path: Path) -> str | None:
         return _stamp_path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def check_gguf(path: Path) -> None:
+    """Make sure that a file can be read and is a GGUF file.
+
+    Raises:
+        ModelError: it is not; says why.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(f"cannot read the model file {path}: {error.strerror}") from error
+    if magic != b"GGUF":
+        raise ModelError(f"{path} is not a GGUF file; its first four bytes would be 'GGUF'")

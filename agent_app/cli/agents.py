@@ -1,0 +1,156 @@
+"""The options that say what an agent is made of, and the agent that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent_app.cli import options
+from agent_app.cli.fetching import make_sure
+from agent_app.cli.waiting import waiting
+from agent_app.prompt import Prompt, library_folders, load_prompt
+from agent_app.prompt.inputs import Value
+from agent_app.settings import Settings
+
+if TYPE_CHECKING:
+    from agent_app.agent import Agent
+    from agent_app.approvals import Approver
+
+ABOVE_NONE = click.IntRange(min=1)
+ABOVE_0 = click.FloatRange(min=0, min_open=True)
+
+agent_options = options.together(
+    options.model,
+    options.prompt,
+    options.tools_dir,
+    options.prompts_dir,
+    options.params,
+    click.option("--persona", metavar="NAME", help="Another voice for the prompt, such as butler or noir."),
+    click.option(
+        "-t", "--tool", "tools", multiple=True, metavar="NAME", help="Offer only this tool (may be repeated)."
+    ),
+    click.option("--no-tools", is_flag=True, help="Offer no tool."),
+    options.mcp,
+    click.option(
+        "--rule",
+        "rules",
+        multiple=True,
+        metavar="RULE",
+        help="Which calls just run, never do, or are asked about: always:, never:, ask:, ask-once: and "
+        "ask-once-per-session: before TOOL or TOOL(PATTERN), such as 'never:shell(rm *)' (may be repeated).",
+    ),
+    click.option(
+        "--fallback",
+        "fallbacks",
+        multiple=True,
+        metavar="NAME",
+        help="A model that takes over when the one before fails for good (may be repeated).",
+    ),
+    click.option("--max-steps", type=ABOVE_NONE, metavar="N", help="Tool calls a question may take."),
+    click.option("--max-seconds", type=ABOVE_0, metavar="S", help="Time a question may take."),
+    click.option(
+        "--max-tokens",
+        type=ABOVE_NONE,
+        metavar="N",
+        help="Tokens a question may take, read and written.",
+    ),
+    click.option("--max-cost", type=ABOVE_0, metavar="USD", help="US dollars a question may cost."),
+    click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet."),
+)
+"""A command with these takes them as ``**given`` and hands them to `Choices`."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was given for `agent_options`."""
+
+    model: str | None
+    prompt: str | None
+    tools_dir: Path | None
+    prompts_dir: Path | None
+    params: tuple[str, ...]
+    persona: str | None
+    tools: tuple[str, ...]
+    no_tools: bool
+    mcp: Path | None
+    rules: tuple[str, ...]
+    fallbacks: tuple[str, ...]
+    max_steps: int | None
+    max_seconds: float | None
+    max_tokens: int | None
+    max_cost: float | None
+    yes: bool
+
+    def settings(self) -> Settings:
+        """Return the settings, with what was given before them."""
+        return options.settings(
+            model=self.model,
+            prompt=self.prompt,
+            tools_dir=self.tools_dir,
+            prompts_dir=self.prompts_dir,
+            mcp=self.mcp,
+            max_steps=self.max_steps,
+            max_seconds=self.max_seconds,
+            max_tokens=self.max_tokens,
+            max_cost=self.max_cost,
+        )
+
+    def loaded_prompt(self, settings: Settings) -> tuple[Prompt, dict[str, Value]]:
+        """Return the prompt, and the values that were given for its inputs."""
+        folders = library_folders(settings.prompts_dir)
+        prompt = load_prompt(settings.prompt, folders=folders, persona=self.persona)
+        return prompt, options.values(self.params, prompt)
+
+    def agent(self, settings: Settings, prompt: Prompt, ask: Approver | None) -> Agent:
+        """Return the agent, ready to be asked; what is wrong is said before any model is fetched.
+
+        Args:
+            settings: as `settings` gives them.
+            prompt: as `loaded_prompt` gives it.
+            ask: asks somebody whether a tool may be called; None: nobody is there.
+        """
+        from agent_app.approvals import Approvals
+
+        approvals = Approvals(self.rules, ask)
+        tools = self._tools(settings)
+        make_sure(settings, yes=self.yes)
+        with waiting("loading"):
+            from agent_app.agent import Agent
+            from agent_app.retrying import Retry
+
+            return Agent(
+                settings.model,
+                prompt,
+                tools,
+                max_steps=settings.max_steps,
+                max_seconds=settings.max_seconds,
+                max_tokens=settings.max_tokens,
+                max_cost=settings.max_cost,
+                call_seconds=settings.call_seconds,
+                tool_seconds=settings.tool_seconds,
+                retry=Retry(attempts=settings.attempts),
+                fallbacks=self.fallbacks,
+                approvals=approvals,
+                settings=settings,
+            ).open()
+
+    def _tools(self, settings: Settings) -> list[Any]:
+        """Load the tools; those of MCP servers are there until the command ends."""
+        from agent_app.agent import tool_folders
+        from agent_app.toolbox import load_tools
+
+        if self.no_tools:
+            return []
+        if settings.mcp is None:
+            return [*load_tools(self.tools or None, tool_folders(settings))]
+        from agent_app.mcp_tools import load_mcp_tools
+
+        servers = click.get_current_context().with_resource(load_mcp_tools(settings.mcp))
+        served = {tool.name: tool for tool in servers}
+        own = [name for name in self.tools if name not in served]
+        if not self.tools:
+            return [*load_tools(None, tool_folders(settings)), *served.values()]
+        return [*load_tools(own, tool_folders(settings)), *(served[n] for n in self.tools if n in served)]
