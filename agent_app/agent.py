@@ -147,6 +147,9 @@ class Agent(Runnable[Question, Result]):
         self._opened = False
         self._opening = threading.Lock()
 
+    def __reduce__(self) -> str:
+        raise TypeError("an agent holds a loaded model and cannot be pickled or copied; make another one")
+
     def open(self) -> Agent:
         """Load prompt, tools and model now, in this order, and return the agent itself.
 
@@ -296,11 +299,13 @@ class Agent(Runnable[Question, Result]):
         """
         from langchain_core.tools import StructuredTool
 
-        def ask(config: RunnableConfig, **arguments: Any) -> str:
-            return _told(self.invoke(arguments, config))
+        # LangChain hands a tool the config of its caller; the tool's own one, which makes the agent's run a
+        # child of the tool's, is in the context.
+        def ask(**arguments: Any) -> str:
+            return _told(self.invoke(arguments))
 
-        async def aask(config: RunnableConfig, **arguments: Any) -> str:
-            return _told(await self.ainvoke(arguments, config))
+        async def aask(**arguments: Any) -> str:
+            return _told(await self.ainvoke(arguments))
 
         return StructuredTool.from_function(
             ask,
@@ -310,23 +315,23 @@ class Agent(Runnable[Question, Result]):
             args_schema=args_schema or _Asked,
         )
 
-    def transform(
+    def transform(  # type: ignore[override]
         self,
         input: Iterator[Question],  # noqa: A002
         config: RunnableConfig | None = None,
-        **_: Any,
+        **given: Unpack[Given],
     ) -> Iterator[Result]:
         """Hand on results within a chain: the parts of a question are put together, then answered."""
-        yield self.invoke(_joined(list(input)), config)
+        yield self.invoke(_joined(list(input)), config, **given)
 
-    async def atransform(
+    async def atransform(  # type: ignore[override]
         self,
         input: AsyncIterator[Question],  # noqa: A002
         config: RunnableConfig | None = None,
-        **_: Any,
+        **given: Unpack[Given],
     ) -> AsyncIterator[Result]:
         """Do what `transform` does, without holding up the event loop."""
-        yield await self.ainvoke(_joined([part async for part in input]), config)
+        yield await self.ainvoke(_joined([part async for part in input]), config, **given)
 
     async def _aopen(self) -> None:
         """Load what is not loaded yet, which can take seconds, without holding up the event loop."""

@@ -27,7 +27,7 @@ class Action:
     input: Arguments
     thought: str = ""
     repairs: tuple[str, ...] = ()
-    """What the parser forgave in the reply, in words (``"bold label"``)."""
+    """What the parser forgave in the reply, in words (``"decorated label"``)."""
 
     @property
     def call(self) -> str:

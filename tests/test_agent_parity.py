@@ -246,7 +246,6 @@ async def test_history_can_be_bound(tmp_path: Path) -> None:
         assert "Question: Who are ye?\nFinal Answer: A pirate.\n\nQuestion: What is 23 * 47?" in prompt
 
 
-@pytest.mark.xfail(strict=True, reason="transform passes over what was bound")
 async def test_bound_history_is_not_lost_in_a_chain_that_streams(tmp_path: Path) -> None:
     agent = Agent(ScriptedModel(repeat=KNOWN), "plain", ["calculator"])
     chain: Any = agent.bind(history=[("user", "Who are ye?"), ("assistant", "A pirate.")]) | text_of
@@ -344,7 +343,6 @@ async def test_name_tags_and_metadata_reach_the_callbacks_of_model_and_tools(
     assert set(notes.agents) == {"Anne"}
 
 
-@pytest.mark.xfail(strict=True, reason="as_tool hands on the config of the tool's caller")
 @WAYS
 async def test_an_agent_within_a_tool_hangs_below_that_tool(way: str, tmp_path: Path) -> None:
     notes = _Notes()
@@ -439,7 +437,7 @@ def test_its_schemas_and_its_graph_can_be_had(tmp_path: Path) -> None:
 
 def test_it_cannot_be_pickled(tmp_path: Path) -> None:
     """It holds a lock and may hold a model that runs in this process; its steps can be stored instead."""
-    with pytest.raises(TypeError, match="cannot pickle"):
+    with pytest.raises(TypeError, match="cannot be pickled or copied; make another one"):
         pickle.dumps(agent_of(tmp_path))
 
 
