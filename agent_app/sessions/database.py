@@ -16,10 +16,12 @@ from agent_app.sessions.schema import migrate, version_of
 PATIENCE = 10.0
 """How long to wait for another program that is writing, in seconds; a write takes milliseconds."""
 
+DELETED = "the run has been deleted meanwhile, by another program"
+
 _PROBLEMS = {
     sqlite3.SQLITE_BUSY: f"another program has kept it locked for {PATIENCE:.0f} s; end that one",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; see that the folder is there and may be written to",
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "the session has been deleted meanwhile; begin a new one",
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: DELETED,
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, and a new one is begun",
     sqlite3.SQLITE_FULL: "the disk is full; make room",
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
