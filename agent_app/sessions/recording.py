@@ -13,7 +13,7 @@ from agent_app.sessions.writing import RunWriter
 
 def record(
     events: Iterable[Event], session: Session, *, unkept: Callable[[StoreError], None] | None = None
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Hand on the events of a run, each after it has been written to the session.
 
     However the run ends, by its end, an error, Ctrl-C, or because nobody takes its events any more (close
