@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_app.approvals import Decision, Remembered
@@ -96,6 +96,7 @@ _STEP = st.one_of(
 
 
 @given(st.lists(_STEP).map(tuple))
+@example((Observation("the sea \ud800"),))
 def test_any_steps_come_back_as_they_were(steps: tuple[Step, ...]) -> None:
     with Store.in_memory() as store:
         session = store.new_session()
@@ -328,8 +329,8 @@ def test_deleted_text_is_no_longer_in_the_file(tmp_path: Path) -> None:
 
 
 def held(folder: Path) -> bytes:
-    """All bytes in the files of a folder."""
-    return b"".join(file.read_bytes() for file in folder.iterdir())
+    """All text in the files of a folder; in the one that is left out, SQLite keeps its locks."""
+    return b"".join(file.read_bytes() for file in folder.iterdir() if not file.name.endswith("-shm"))
 
 
 @pytest.mark.parametrize(

@@ -129,27 +129,27 @@ def of_version(version: int, path: Path) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.execute(
-        "INSERT INTO sessions (id, title, created, changed) VALUES ('abc234', 'Old', ?1, ?1)", [OLD]
+        "INSERT INTO sessions (id, title, created, changed) VALUES ('abc234', 'Old', :old, :old)",
+        {"old": OLD},
     )
     connection.execute(
         "INSERT INTO runs (session, position, begun, ended, question, prompt_name, prompt_version,"
         " prompt_hash, model, status, stopped_by, text, calls)"
-        " VALUES ('abc234', 1, ?1, ?1, 'What?', 'pirate', '1.2', 'abc123', 'm', 'answered', NULL, 'Arg', 2)",
-        [OLD],
+        " VALUES ('abc234', 1, :old, :old, 'What?', 'pirate', '1.2',"
+        " 'abc123', 'm', 'answered', NULL, 'Arg', 2)",
+        {"old": OLD},
     )
-    for position, data in enumerate(OLD_STEPS):
-        connection.execute(
-            "INSERT INTO steps VALUES (1, ?, json_extract(?2, '$.kind'), ?2)", [position, data]
-        )
+    for position, (kind, data) in enumerate(OLD_STEPS):
+        connection.execute("INSERT INTO steps VALUES (1, ?, ?, ?)", (position, kind, data))
     connection.commit()
     connection.close()
 
 
 OLD = "2026-01-02T03:04:05.678+00:00"
 OLD_STEPS = (
-    '{"kind": "action", "tool": "look", "input": "out", "thought": "", "repairs": []}',
-    '{"kind": "observation", "text": "the sea", "error": false}',
-    '{"kind": "answer", "text": "Arg", "thought": "", "repairs": []}',
+    ("action", '{"kind": "action", "tool": "look", "input": "out", "thought": "", "repairs": []}'),
+    ("observation", '{"kind": "observation", "text": "the sea", "error": false}'),
+    ("answer", '{"kind": "answer", "text": "Arg", "thought": "", "repairs": []}'),
 )
 
 
@@ -308,8 +308,8 @@ def test_what_may_not_be_written_is_one_clear_line(mode: str, tmp_path: Path) ->
     path = tmp_path / "kept" / "kept.db"
     Store.open(path).close()
     (path if mode == "the file" else path.parent).chmod(0o500)
-    with pytest.raises(StoreError, match=r"kept\.db: it cannot be "):
-        Store.open(path).new_session()
+    with pytest.raises(StoreError, match=r"kept\.db: it cannot be "), Store.open(path) as store:
+        store.new_session()
     path.parent.chmod(0o700)
 
 

@@ -119,14 +119,15 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Let readers and a writer not wait for each other.
 
-    SQLite does not wait for another program here, whatever the time-out, so it is tried again.
+    Where several programs begin one file at once, SQLite does not always wait here, whatever the time-out;
+    so it is tried again.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
