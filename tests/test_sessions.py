@@ -108,9 +108,11 @@ def test_any_steps_come_back_as_they_were(steps: tuple[Step, ...]) -> None:
 
 def test_half_a_character_outside_of_steps_is_kept_as_its_escape(store: Store) -> None:
     session = store.new_session("a\udc80")
-    add(session, dataclasses.replace(RESULT, text="b\ud800", data=["c\ud800"]))
+    prompt = PromptRef("d\udc80", "1", "abc")
+    add(session, dataclasses.replace(RESULT, text="b\ud800", data=["c\ud800"], model="\udcff", prompt=prompt))
     (run,) = session.runs()
     assert (session.title, run.result.text, run.result.data) == ("a\\udc80", "b\\ud800", ["c\ud800"])
+    assert (run.result.model, run.result.prompt.name) == ("\\udcff", "d\\udc80")
 
 
 def test_a_run_that_nobody_ended_was_interrupted(store: Store) -> None:

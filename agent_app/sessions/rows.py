@@ -24,7 +24,7 @@ def row_of(result: Result) -> dict[str, Any]:
     return {
         **{name: data[name] and storable(data[name]) for name in _COLUMNS},
         **data["usage"],
-        **{f"prompt_{name}": data["prompt"][name] for name in _PROMPT},
+        **{f"prompt_{name}": storable(data["prompt"][name]) for name in _PROMPT},
         **{name: _json(data[name]) for name in _JSON},
     }
 

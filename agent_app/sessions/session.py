@@ -47,7 +47,7 @@ class Session:
 
     @property
     def title(self) -> str:
-        """What it is called; the first question's beginning until it is given a title."""
+        """What it is called, in 60 characters; the first question's beginning until it is given a title."""
         with self._database.read() as db:
             row = self._row(db, f"SELECT {TITLE} AS title FROM sessions WHERE id = :id")  # noqa: S608
             return shortened(row["title"])
@@ -107,25 +107,25 @@ class Session:
         with self._database.write() as db:
             db.execute("DELETE FROM runs WHERE session = ? AND undone", (self.id,))
             self._touch(db)
-            (run,) = db.execute(
+            added = db.execute(
                 """
                 INSERT INTO runs (session, position, begun, question,
                                   prompt_name, prompt_version, prompt_hash, model)
                 VALUES (:id, 1 + (SELECT count(*) FROM runs WHERE session = :id), :begun, :question,
                         :name, :version, :hash, :model)
-                RETURNING id
                 """,
                 {
                     "id": self.id,
                     "begun": begun,
                     "question": storable(question),
-                    "name": prompt.name,
-                    "version": prompt.version,
+                    "name": storable(prompt.name),
+                    "version": storable(prompt.version),
                     "hash": prompt.hash,
-                    "model": model,
+                    "model": storable(model),
                 },
-            ).fetchone()
-        return RunWriter(self._database, run)
+            )
+        assert added.lastrowid is not None  # it was an INSERT
+        return RunWriter(self._database, added.lastrowid)
 
     def undo(self) -> StoredRun | None:
         """Take the last run back and return it, or None where there is none; `redo` restores it."""

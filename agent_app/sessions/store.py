@@ -165,7 +165,8 @@ class Store:
 
         Args:
             text: words, each found by its beginning, whatever its case and accents; ``"words in quotes"``
-                are found as they follow each other.
+                are found as they follow each other. Where a script puts no spaces between words, a
+                word is all that stands between two marks.
             limit: how many at most.
         """
         words = " ".join(_quoted(*match.groups()) for match in _WORD.finditer(storable(text)))
