@@ -134,7 +134,8 @@ def may_begin(partial: str) -> bool:
     bare = stripped.lstrip("*_#>`•- \t0123456789.)")
     if len(stripped) - len(bare) > 40 or len(bare) > 40:
         return False
-    letters = re.sub(r"[\s_*`\d-]", "", bare).casefold()
+    # A chat template's token may follow a label, and is taken off before the line is read.
+    letters = re.sub(r"[\s_*`\d-]", "", bare.partition("<")[0]).casefold()
     return any(word.replace(" ", "").casefold().startswith(letters) for word in _WORDS)
 
 

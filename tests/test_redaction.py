@@ -235,6 +235,12 @@ def test_where_a_text_is_cut_changes_nothing(parts: list[str], lengths: list[int
     pieces.append(text[at:])
     whole = REDACTOR.text(text)
     assert in_pieces(REDACTOR, pieces) == whole
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=25))
+def test_what_is_redacted_already_stays_as_it_is(parts: list[str]) -> None:
+    # Spaces between, since where a value went that a key followed, that key stands at a word's beginning.
+    whole = REDACTOR.text(" ".join(parts))
     assert REDACTOR.text(whole) == whole
 
 
