@@ -14,10 +14,11 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import inspect
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from urllib.parse import quote, quote_plus, unquote
 
 from agent_app.settings import SHORTEST_SECRET, secrets
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.tools import BaseTool
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True)
@@ -319,18 +322,44 @@ def redacting_tool(tool: BaseTool, redactor: Redactor) -> BaseTool:
     copy = tool.model_copy()
     run, arun = copy._run, copy._arun
 
-    @functools.wraps(run)  # LangChain looks at its signature for what is to be injected
+    @_stands_for(run)
     def redacted_run(*args: Any, **kwargs: Any) -> Any:
         with _redacted_errors(redactor):
             return _redacted_result(run(*args, **kwargs), redactor)
 
-    @functools.wraps(arun)
+    @_stands_for(arun)
     async def redacted_arun(*args: Any, **kwargs: Any) -> Any:
         with _redacted_errors(redactor):
             return _redacted_result(await arun(*args, **kwargs), redactor)
 
     copy.__dict__.update(_run=redacted_run, _arun=redacted_arun)
+    for name in ("func", "coroutine"):
+        function = getattr(copy, name, None)
+        if function is not None:
+            copy.__dict__[name] = _stands_for(function)(_handing_on(function))
     return copy
+
+
+def _stands_for(function: Callable[..., Any]) -> Callable[[_F], _F]:
+    """Like `functools.wraps`, but what LangChain looks up at every call need not be worked out each time.
+
+    That is the signature, and the types of the parameters: it injects what they ask for.
+    """
+
+    def decorate(wrapper: _F) -> _F:
+        functools.update_wrapper(wrapper, function)
+        # Where a type is not there at run time, LangChain makes what it can of that, as without a wrapper.
+        with contextlib.suppress(NameError, TypeError, ValueError):
+            signature = inspect.signature(function, eval_str=True)
+            hints = get_type_hints(function, include_extras=True)
+            wrapper.__signature__, wrapper.__annotations__ = signature, hints  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def _handing_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: function(*args, **kwargs)
 
 
 def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
@@ -341,17 +370,17 @@ def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
     copy = model.model_copy()
     generate, agenerate, stream, astream = copy._generate, copy._agenerate, copy._stream, copy._astream
 
-    @functools.wraps(generate)
+    @_stands_for(generate)
     def redacted_generate(*args: Any, **kwargs: Any) -> ChatResult:
         with _redacted_errors(redactor):
             return _redacted_reply(generate(*args, **kwargs), redactor)
 
-    @functools.wraps(agenerate)
+    @_stands_for(agenerate)
     async def redacted_agenerate(*args: Any, **kwargs: Any) -> ChatResult:
         with _redacted_errors(redactor):
             return _redacted_reply(await agenerate(*args, **kwargs), redactor)
 
-    @functools.wraps(stream)
+    @_stands_for(stream)
     def redacted_stream(*args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         safe = redactor.stream()
         with _redacted_errors(redactor), contextlib.closing(_generator(stream(*args, **kwargs))) as chunks:
@@ -359,7 +388,7 @@ def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
                 yield _redacted_chunk(chunk, redactor, safe)
         yield from _last_chunk(safe)
 
-    @functools.wraps(astream)
+    @_stands_for(astream)
     async def redacted_astream(*args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         safe = redactor.stream()
         with _redacted_errors(redactor):
@@ -411,16 +440,20 @@ def _redacted_result(result: Any, redactor: Redactor) -> Any:
 
 def _redacted_message(message: BaseMessage, redactor: Redactor) -> BaseMessage:
     fields = ("content", "additional_kwargs", "tool_calls", "artifact")
-    held = {name: redactor.data(getattr(message, name)) for name in fields if hasattr(message, name)}
-    return message.model_copy(update=held)
+    held = {name: getattr(message, name) for name in fields if hasattr(message, name)}
+    safe = {name: redactor.data(value) for name, value in held.items()}
+    return message if safe == held else message.model_copy(update=safe)
 
 
 def _redacted_reply(reply: ChatResult, redactor: Redactor) -> ChatResult:
     from langchain_core.outputs import ChatGeneration, ChatResult
 
+    messages = [_redacted_message(one.message, redactor) for one in reply.generations]
+    if all(safe is one.message for safe, one in zip(messages, reply.generations, strict=True)):
+        return reply
     generations = [
-        ChatGeneration(message=_redacted_message(one.message, redactor), generation_info=one.generation_info)
-        for one in reply.generations
+        ChatGeneration(message=safe, generation_info=one.generation_info)
+        for safe, one in zip(messages, reply.generations, strict=True)
     ]
     return ChatResult(generations=generations, llm_output=reply.llm_output)
 
