@@ -180,9 +180,12 @@ class Redactor:
         return RedactingStream(self)
 
     def _may_have_secret(self, text: str) -> bool:
-        if any(value in text for value in self._names):
+        if self._names and any(value in text for value in self._names):
             return True
-        return any(hint in text and form.pattern.search(text) for hint, form in _HINTS)
+        for hint, form in _HINTS:  # noqa: SIM110 - every reply passes here, and `any` takes twice as long
+            if hint in text and form.pattern.search(text):
+                return True
+        return False
 
     @functools.cached_property
     def _whole(self) -> regex.Pattern[str]:
@@ -320,16 +323,16 @@ def redacting_tool(tool: BaseTool, redactor: Redactor) -> BaseTool:
     What the tool is told, its schema and its ``content_and_artifact`` stay as they are.
     """
     copy = tool.model_copy()
-    run, arun = copy._run, copy._arun
+    run, arun, redacted_errors = copy._run, copy._arun, _RedactedErrors(redactor)
 
     @_stands_for(run)
     def redacted_run(*args: Any, **kwargs: Any) -> Any:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_result(run(*args, **kwargs), redactor)
 
     @_stands_for(arun)
     async def redacted_arun(*args: Any, **kwargs: Any) -> Any:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_result(await arun(*args, **kwargs), redactor)
 
     copy.__dict__.update(_run=redacted_run, _arun=redacted_arun)
@@ -369,21 +372,22 @@ def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
     """
     copy = model.model_copy()
     generate, agenerate, stream, astream = copy._generate, copy._agenerate, copy._stream, copy._astream
+    redacted_errors = _RedactedErrors(redactor)
 
     @_stands_for(generate)
     def redacted_generate(*args: Any, **kwargs: Any) -> ChatResult:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_reply(generate(*args, **kwargs), redactor)
 
     @_stands_for(agenerate)
     async def redacted_agenerate(*args: Any, **kwargs: Any) -> ChatResult:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_reply(await agenerate(*args, **kwargs), redactor)
 
     @_stands_for(stream)
     def redacted_stream(*args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         safe = redactor.stream()
-        with _redacted_errors(redactor), contextlib.closing(_generator(stream(*args, **kwargs))) as chunks:
+        with redacted_errors, contextlib.closing(_generator(stream(*args, **kwargs))) as chunks:
             for chunk in chunks:
                 yield _redacted_chunk(chunk, redactor, safe)
         yield from _last_chunk(safe)
@@ -391,7 +395,7 @@ def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
     @_stands_for(astream)
     async def redacted_astream(*args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         safe = redactor.stream()
-        with _redacted_errors(redactor):
+        with redacted_errors:
             async with contextlib.aclosing(_generator(astream(*args, **kwargs))) as chunks:
                 async for chunk in chunks:
                     yield _redacted_chunk(chunk, redactor, safe)
@@ -412,15 +416,20 @@ def _generator(chunks: Any) -> Any:
     return chunks
 
 
-@contextlib.contextmanager
-def _redacted_errors(redactor: Redactor) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        redacted = redactor.error(error)
-        if redacted is error:
-            raise
-        raise redacted from None
+@dataclass(frozen=True, slots=True)
+class _RedactedErrors:
+    """Lets errors out with redacted messages; a context manager without a state of its own."""
+
+    redactor: Redactor
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            redacted = self.redactor.error(error)
+            if redacted is not error:
+                raise redacted from None
 
 
 def _redacted_result(result: Any, redactor: Redactor) -> Any:

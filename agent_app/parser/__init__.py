@@ -7,8 +7,12 @@ was forgiven on the way is named in the step's ``repairs``.
 
 from __future__ import annotations
 
-from langchain_core.output_parsers import BaseOutputParser
+from typing import Any
 
+from langchain_core.output_parsers import BaseOutputParser
+from pydantic import PrivateAttr
+
+from agent_app.parser.names import ToolNames
 from agent_app.parser.reader import Piece, ReplyReader
 from agent_app.parser.sentences import FormatError
 from agent_app.steps import Action, Answer
@@ -26,6 +30,12 @@ class ReActOutputParser(BaseOutputParser[Action | Answer]):
 
     tool_names: tuple[str, ...] = ()
     object_tools: frozenset[str] = frozenset()
+    _names: ToolNames = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Learn the tools' names, once for all replies."""
+        super().model_post_init(context)
+        self._names = ToolNames(self.tool_names)
 
     @property
     def _type(self) -> str:
@@ -43,4 +53,4 @@ class ReActOutputParser(BaseOutputParser[Action | Answer]):
 
     def reader(self) -> ReplyReader:
         """Return a reader for a reply that arrives piece by piece."""
-        return ReplyReader(self.tool_names, self.object_tools)
+        return ReplyReader(self._names, self.object_tools)
