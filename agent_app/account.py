@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from typing import Self
 
@@ -81,7 +80,7 @@ class Account:
     def _count(self, call: Call, hold: Hold | None) -> None:
         usage, ready = call.usage, call.ready
         cost = price_of(ready.name, usage, self._prices, url=ready.url)
-        self.usage += dataclasses.replace(usage, cost=cost)
+        self.usage += usage + Usage(cost=cost)
         if hold is None:
             return
         if usage.prompt_tokens:

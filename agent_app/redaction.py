@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import operator
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import regex
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
-    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
     from langchain_core.tools import BaseTool
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
@@ -355,7 +356,8 @@ def _stands_for(function: Callable[..., Any]) -> Callable[[_F], _F]:
         with contextlib.suppress(NameError, TypeError, ValueError):
             signature = inspect.signature(function, eval_str=True)
             hints = get_type_hints(function, include_extras=True)
-            wrapper.__signature__, wrapper.__annotations__ = signature, hints  # type: ignore[attr-defined]
+            wrapper.__signature__ = signature  # type: ignore[attr-defined]
+            wrapper.__annotations__ = {name: hint for name, hint in hints.items() if hint is not Any}
         return wrapper
 
     return decorate
@@ -434,6 +436,8 @@ class _RedactedErrors:
 
 def _redacted_result(result: Any, redactor: Redactor) -> Any:
     """Redact what a tool returned: data, messages, or LangGraph's `Command` that updates with them."""
+    if isinstance(result, str):
+        return redactor.text(result)
     from langchain_core.messages import BaseMessage
 
     if isinstance(result, BaseMessage):
@@ -449,22 +453,26 @@ def _redacted_result(result: Any, redactor: Redactor) -> Any:
 
 def _redacted_message(message: BaseMessage, redactor: Redactor) -> BaseMessage:
     fields = ("content", "additional_kwargs", "tool_calls", "artifact")
-    held = {name: getattr(message, name) for name in fields if hasattr(message, name)}
+    values = vars(message)
+    held = {name: values[name] for name in fields if name in values}
     safe = {name: redactor.data(value) for name, value in held.items()}
     return message if safe == held else message.model_copy(update=safe)
 
 
 def _redacted_reply(reply: ChatResult, redactor: Redactor) -> ChatResult:
-    from langchain_core.outputs import ChatGeneration, ChatResult
-
-    messages = [_redacted_message(one.message, redactor) for one in reply.generations]
-    if all(safe is one.message for safe, one in zip(messages, reply.generations, strict=True)):
+    generations = [_redacted_generation(one, redactor) for one in reply.generations]
+    if all(map(operator.is_, generations, reply.generations)):
         return reply
-    generations = [
-        ChatGeneration(message=safe, generation_info=one.generation_info)
-        for safe, one in zip(messages, reply.generations, strict=True)
-    ]
-    return ChatResult(generations=generations, llm_output=reply.llm_output)
+    return reply.model_copy(update={"generations": generations})
+
+
+def _redacted_generation(generation: ChatGeneration, redactor: Redactor) -> ChatGeneration:
+    message = _redacted_message(generation.message, redactor)
+    if message is generation.message:
+        return generation
+    from langchain_core.outputs import ChatGeneration
+
+    return ChatGeneration(message=message, generation_info=generation.generation_info)
 
 
 def _redacted_chunk(

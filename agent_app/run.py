@@ -165,9 +165,11 @@ class Run:
             except StopIteration as end:
                 stopped_by: StoppedBy | None = end.value
                 break
-            yield from self._news()
+            if self._told < len(self.steps):
+                yield from self._news()
             if isinstance(request, CallModel):
-                yield from self._met(request.limit)
+                if request.limit is not None:
+                    yield from self._met(request.limit)
                 back = yield from self._think(last=request.limit is not None)
             elif self._recorded is not None:
                 back = self._recall(request.action, self._recorded)

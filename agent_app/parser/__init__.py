@@ -7,10 +7,9 @@ was forgiven on the way is named in the step's ``repairs``.
 
 from __future__ import annotations
 
-from typing import Any
+import functools
 
 from langchain_core.output_parsers import BaseOutputParser
-from pydantic import PrivateAttr
 
 from agent_app.parser.names import ToolNames
 from agent_app.parser.reader import Piece, ReplyReader
@@ -30,12 +29,11 @@ class ReActOutputParser(BaseOutputParser[Action | Answer]):
 
     tool_names: tuple[str, ...] = ()
     object_tools: frozenset[str] = frozenset()
-    _names: ToolNames = PrivateAttr()
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Learn the tools' names, once for all replies."""
-        super().model_post_init(context)
-        self._names = ToolNames(self.tool_names)
+    @functools.cached_property
+    def _names(self) -> ToolNames:
+        """The tools' names as a reader takes them, the same for all replies."""
+        return ToolNames(self.tool_names)
 
     @property
     def _type(self) -> str:
