@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox, load_tools
 
 Question: TypeAlias = str | Mapping[str, Any]
+
+_ANSWERING = inspect.signature(lambda question, run_manager, config: ...)  # noqa: ARG005
+"""The signature of what answers a question; LangChain asks for it in each run, and to work it out is slow."""
 
 
 class Given(TypedDict, total=False):
@@ -197,6 +201,7 @@ class Agent(Runnable[Question, Result]):
                 last = event
             return _result(last)
 
+        run.__signature__ = _ANSWERING  # type: ignore[attr-defined]
         return self._call_with_config(run, self._safe(input), self._traced(config))
 
     async def ainvoke(  # type: ignore[override]
@@ -212,6 +217,7 @@ class Agent(Runnable[Question, Result]):
                 last = event
             return _result(last)
 
+        run.__signature__ = _ANSWERING  # type: ignore[attr-defined]
         return await self._acall_with_config(run, self._safe(input), self._traced(config))
 
     def stream(  # type: ignore[override]

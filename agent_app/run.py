@@ -40,7 +40,7 @@ from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request
 from agent_app.models import ReadyModel, explain
 from agent_app.parts import Parts
 from agent_app.planning import Plan, plan
-from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable
+from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable, Usage
 
 LONGEST_QUESTION = 50_000
 """In characters; far more than any question, and less than what would only waste a model's time."""
@@ -197,7 +197,7 @@ class Run:
             steps=tuple(self.steps),
             status="answered" if answer else "stopped",
             stopped_by=stopped_by,
-            usage=dataclasses.replace(self._account.usage, seconds=round(time.monotonic() - self._began, 4)),
+            usage=self._account.usage + Usage(seconds=round(time.monotonic() - self._began, 4)),
             prompt=self.parts.prompt.ref,
             model=self._ready.name,
             data=self._data(answer),
