@@ -10,6 +10,9 @@ processes as there are cores, each with one event loop; the systems take turns. 
 - *alone*: the same with the processor's time that a run of this very system takes when it is alone. What is
   missing there is what it costs to have a thousand at once.
 
+*Reckoned* is the share of the bare ideal that the processor's time allows, had no other program run: waiting
+and the time of all runs together, spread over the cores, stand for the clock.
+
 Memory is what a run holds while it is under way: the peak of what Python allocates, divided by the runs,
 taken in a process of its own. Other programs disturb the times, so the best round counts. The last line is
 for plain calls: `batch` with a thread for each run.
@@ -225,9 +228,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         f"{options.runs:,} runs of {CALLS} calls of {options.seconds * 1000:g} ms on {options.cores} cores\n"
     )
-    print(f"{'':14}{'seconds':^15}{'':10}{'processor, ms a run':^22}{'share of the ideal':^25}{'KB':>7}")
+    print(
+        f"{'':14}{'seconds':^15}{'':10}{'processor, ms a run':^22}{'share of the ideal':^25}{'':10}{'KB':>7}"
+    )
     print(f"{'':14}{'best':>7}{'median':>8}{'runs/s':>10}{'together':>12}{'alone':>10}", end="")
-    print(f"{'waiting':>10}{'bare':>7}{'alone':>8}{'a run':>7}")
+    print(f"{'waiting':>10}{'bare':>7}{'alone':>8}{'reckoned':>10}{'a run':>7}")
     for name, taken in takes.items():
         with _pool(1) as pool:
             held = pool.submit(memory, name, options.seconds, options.runs).result()
@@ -243,9 +248,10 @@ def _line(name: str, taken: list[Taken], bare: list[Taken], options: argparse.Na
     waiting = CALLS * options.seconds
     costs = (0.0, min(one.alone for one in bare), alone)
     ideals = [waiting + cost * options.runs / options.cores for cost in costs]
+    reckoned = ideals[1] / (waiting + together * options.runs / options.cores)
     shares = "".join(f"{ideal / clock:>{w}.0%}" for ideal, w in zip(ideals, (10, 7, 8), strict=True))
     times = f"{clock:7.2f}{statistics.median(one.clock for one in taken):8.2f}{options.runs / clock:10.0f}"
-    return f"{name:14}{times}{together * 1000:12.2f}{alone * 1000:10.2f}{shares}"
+    return f"{name:14}{times}{together * 1000:12.2f}{alone * 1000:10.2f}{shares}{reckoned:10.0%}"
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
