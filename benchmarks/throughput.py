@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{options.runs:,} runs of {CALLS} calls of {options.seconds * 1000:g} ms on {options.cores} cores\n"
     )
     print(
-        f"{'':14}{'seconds':^15}{'':10}{'processor, ms a run':^22}{'share of the ideal':^25}{'':10}{'KB':>7}"
+        f"{'':14}{'seconds':^15}{'':10}{'processor, ms a run':^22}{'share of the ideal':^35}{'KB':>7}"
     )
     print(f"{'':14}{'best':>7}{'median':>8}{'runs/s':>10}{'together':>12}{'alone':>10}", end="")
     print(f"{'waiting':>10}{'bare':>7}{'alone':>8}{'reckoned':>10}{'a run':>7}")
