@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from typing import Self
 
 from agent_app.budget import Amount, Budget, Hold, Purse
 from agent_app.call import Call
 from agent_app.estimate import Counted, most_tokens
-from agent_app.prices import estimate, price_of, served_at
+from agent_app.prices import estimate, price_of
 from agent_app.steps import Usage
 from agent_app.terms import Terms
 
@@ -66,14 +65,13 @@ class Account:
 
     def _reserve(self, call: Call, *, last: bool) -> Hold:
         ready = call.ready
-        url = served_at(ready.model)
         prompt = most_tokens(call.prompt, self._counted)
         reply = LONGEST_REPLY
         if ready.traits.bounds:
             reply = call.options.setdefault("max_tokens", reply)
 
         def amount(prompt: int) -> Amount:
-            return Amount(prompt + reply, estimate(ready.name, prompt, reply, self._prices, url=url))
+            return Amount(prompt + reply, estimate(ready.name, prompt, reply, self._prices, url=ready.url))
 
         if last:
             return self._purse.draw_last(amount(prompt))
@@ -81,8 +79,8 @@ class Account:
 
     def _count(self, call: Call, hold: Hold | None) -> None:
         usage, ready = call.usage, call.ready
-        cost = price_of(ready.name, usage, self._prices, url=served_at(ready.model))
-        self.usage += dataclasses.replace(usage, cost=cost)
+        cost = price_of(ready.name, usage, self._prices, url=ready.url)
+        self.usage += usage + Usage(cost=cost)
         if hold is None:
             return
         if usage.prompt_tokens:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox, load_tools
 
 Question: TypeAlias = str | Mapping[str, Any]
+
+_ANSWERING = inspect.signature(lambda question, run_manager, config: ...)  # noqa: ARG005
+"""The signature of what answers a question; LangChain asks for it in each run, and to work it out is slow."""
 
 
 class Given(TypedDict, total=False):
@@ -209,6 +213,7 @@ class Agent(Runnable[Question, Result]):
                 last = event
             return _result(last)
 
+        run.__signature__ = _ANSWERING  # type: ignore[attr-defined]
         return self._call_with_config(run, self._safe(input), self._traced(config))
 
     async def ainvoke(  # type: ignore[override]
@@ -225,6 +230,7 @@ class Agent(Runnable[Question, Result]):
             return _result(last)
 
         await self._aopen()
+        run.__signature__ = _ANSWERING  # type: ignore[attr-defined]
         return await self._acall_with_config(run, self._safe(input), self._traced(config))
 
     def stream(  # type: ignore[override]

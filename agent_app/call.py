@@ -68,7 +68,7 @@ class Call:
 
     def take(self, message: BaseMessage) -> None:
         """Take the whole reply, of which nobody wants to see the parts."""
-        self._fed(message)
+        self._fed(message, last=True)
 
     def move(self) -> Move:
         """End the reply and return what the model wants."""
@@ -88,7 +88,7 @@ class Call:
         """Tell what became certain only at the reply's end."""
         return self._said(self.reader.pieces())
 
-    def _fed(self, message: BaseMessage) -> list[Piece]:
+    def _fed(self, message: BaseMessage, *, last: bool = False) -> list[Piece]:
         text = message.text
         self._reply.append(text)
         usage = getattr(message, "usage_metadata", None)
@@ -98,7 +98,7 @@ class Call:
                 completion_tokens=usage["output_tokens"],
                 cached_tokens=usage.get("input_token_details", {}).get("cache_read", 0) or 0,
             )
-        return self.reader.feed(text)
+        return self.reader.feed(text, last=last)
 
     def _said(self, pieces: Sequence[Piece]) -> Iterator[Said]:
         for piece in pieces:

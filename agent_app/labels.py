@@ -89,8 +89,11 @@ def at_start(line: str) -> Label | None:
 
     ``**Action:** x``, ``## action : x``, ``1. Action: x`` and ``Action 1: x`` all begin with ``Action``.
     """
-    if ":" not in line and "：" not in line:
+    word, colon, text = line.partition(":")
+    if not colon and "：" not in line:
         return None
+    if word in _WORDS and not text.startswith(("*", "_", "`")):
+        return Label(word, 0, len(word) + 1, None)  # written as it should be, which is mostly so
     indent = len(line) - len(line.lstrip())
     match = _AT_START.match(line, indent)
     if match is None:

@@ -87,7 +87,7 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
         steps: the run; every step is added to it as soon as it is known. What is there already counts:
             a run goes on where its steps end.
         limits: when to stop.
-        clock: seconds from any fixed point.
+        clock: seconds since the run began.
 
     Yields:
         What must happen next: a `CallModel` wants a `Move`, a `RunTool` an `Outcome`.
@@ -95,7 +95,7 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
     Returns:
         The limit that ended the run, or None when the model came to an answer on its own.
     """
-    deadline = inf if limits.seconds is None else clock() + limits.seconds
+    deadline = inf if limits.seconds is None else limits.seconds
     record = _Record(steps)
     end = steps[-1] if steps else None
     if isinstance(end, Answer):

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -65,19 +66,23 @@ async def awithin(seconds: float | None, function: Callable[..., T], /, *args: A
         return await waiting
 
 
-@contextlib.asynccontextmanager
-async def in_time(seconds: float | None) -> AsyncIterator[None]:
+def in_time(seconds: float | None) -> AbstractAsyncContextManager[None]:
     """Cancel what is awaited inside when it takes too long. Never `yield` inside: that waits for others.
 
     Raises:
         OutOfTime: it was not over within so many seconds.
     """
+    return contextlib.nullcontext() if seconds is None else _bounded(seconds)
+
+
+@contextlib.asynccontextmanager
+async def _bounded(seconds: float) -> AsyncIterator[None]:
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
             yield
     except TimeoutError:
-        if seconds is None or not limit.expired():  # it is the body's own
+        if not limit.expired():  # it is the body's own
             raise
         raise OutOfTime(seconds) from None
 

@@ -135,11 +135,13 @@ def plan(
         PromptError: persona, format and tools are.
     """
     view = EVERYTHING if before is None else before.view
-    if view.longest is not None:
-        view = replace(view, longest=None)  # that was for a step that is not the newest any more
     known = () if before is None else before.written
-    written = draft.write(steps, view, known)
-    segments = draft.put_together(written, view)
+    if view.longest is None:
+        written = draft.add(known, steps, view)
+    else:
+        view = replace(view, longest=None)  # that was for a step that is not the newest any more
+        written = draft.write(steps, view, known)
+    segments = draft.put_together(written, view, None if before is None else before.segments.head)
     if window is not None and not window.holds(segments.head + segments.tail + ending):
         view = _Search(draft, steps, window, ending, written).view(view)
         written = draft.write(steps, view, written)

@@ -7,16 +7,18 @@ on the network. What is not in it is not known, and never guessed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agent_app.errors import SettingError
 from agent_app.settings import endpoint
 from agent_app.steps import Usage
 
 if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
     from langchain_core.language_models import BaseChatModel
 
 _FREE = ("embedded", "scripted")
@@ -133,25 +135,37 @@ def served_at(model: BaseChatModel) -> str | None:
 
 def _listed(provider: str, name: str, url: str | None, usage: Usage) -> float | None:
     from genai_prices import Usage as Tokens
-    from genai_prices import calc_price
 
+    if not _is_listed(provider, name, url):
+        return None
     # A server may say that more was cached than read; the list would take that for an error.
     tokens = Tokens(
         input_tokens=usage.prompt_tokens,
         cache_read_tokens=min(usage.cached_tokens, usage.prompt_tokens),
         output_tokens=usage.completion_tokens,
     )
+    return float(_found(provider, name, url, tokens).total_price)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_listed(provider: str, name: str, url: str | None) -> bool:
+    """Say whether the list has a price for a model's text; looked up once, as that takes its time."""
+    from genai_prices import Usage as Tokens
+
     try:
-        if url is not None:
-            found = calc_price(tokens, name, provider_api_url=url)
-        else:
-            found = calc_price(tokens, name, provider_id=provider)
+        found = _found(provider, name, url, Tokens(input_tokens=1, output_tokens=1))
     except LookupError:
-        return None
+        return False
     # The list takes a word that merely contains a provider's name for that provider; and it has models
     # without a price for text, whose calls would come out as free.
     if url is None and found.provider.id != provider:
-        return None
-    if found.model_price.input_mtok is None or found.model_price.output_mtok is None:
-        return None
-    return float(found.total_price)
+        return False
+    return found.model_price.input_mtok is not None and found.model_price.output_mtok is not None
+
+
+def _found(provider: str, name: str, url: str | None, tokens: Any) -> PriceCalculation:
+    from genai_prices import calc_price
+
+    if url is not None:
+        return calc_price(tokens, name, provider_api_url=url)
+    return calc_price(tokens, name, provider_id=provider)

@@ -14,10 +14,12 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import inspect
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+import operator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from urllib.parse import quote, quote_plus, unquote
 
 from agent_app.settings import SHORTEST_SECRET, secrets
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     import regex
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
-    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
     from langchain_core.tools import BaseTool
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True)
@@ -177,9 +181,12 @@ class Redactor:
         return RedactingStream(self)
 
     def _may_have_secret(self, text: str) -> bool:
-        if any(value in text for value in self._names):
+        if self._names and any(value in text for value in self._names):
             return True
-        return any(hint in text and form.pattern.search(text) for hint, form in _HINTS)
+        for hint, form in _HINTS:  # noqa: SIM110 - every reply passes here, and `any` takes twice as long
+            if hint in text and form.pattern.search(text):
+                return True
+        return False
 
     @functools.cached_property
     def _whole(self) -> regex.Pattern[str]:
@@ -317,20 +324,47 @@ def redacting_tool(tool: BaseTool, redactor: Redactor) -> BaseTool:
     What the tool is told, its schema and its ``content_and_artifact`` stay as they are.
     """
     copy = tool.model_copy()
-    run, arun = copy._run, copy._arun
+    run, arun, redacted_errors = copy._run, copy._arun, _RedactedErrors(redactor)
 
-    @functools.wraps(run)  # LangChain looks at its signature for what is to be injected
+    @_stands_for(run)
     def redacted_run(*args: Any, **kwargs: Any) -> Any:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_result(run(*args, **kwargs), redactor)
 
-    @functools.wraps(arun)
+    @_stands_for(arun)
     async def redacted_arun(*args: Any, **kwargs: Any) -> Any:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_result(await arun(*args, **kwargs), redactor)
 
     copy.__dict__.update(_run=redacted_run, _arun=redacted_arun)
+    for name in ("func", "coroutine"):
+        function = getattr(copy, name, None)
+        if function is not None:
+            copy.__dict__[name] = _stands_for(function)(_handing_on(function))
     return copy
+
+
+def _stands_for(function: Callable[..., Any]) -> Callable[[_F], _F]:
+    """Like `functools.wraps`, but what LangChain looks up at every call need not be worked out each time.
+
+    That is the signature, and the types of the parameters: it injects what they ask for.
+    """
+
+    def decorate(wrapper: _F) -> _F:
+        functools.update_wrapper(wrapper, function)
+        # Where a type is not there at run time, LangChain makes what it can of that, as without a wrapper.
+        with contextlib.suppress(NameError, TypeError, ValueError):
+            signature = inspect.signature(function, eval_str=True)
+            hints = get_type_hints(function, include_extras=True)
+            wrapper.__signature__ = signature  # type: ignore[attr-defined]
+            wrapper.__annotations__ = {name: hint for name, hint in hints.items() if hint is not Any}
+        return wrapper
+
+    return decorate
+
+
+def _handing_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: function(*args, **kwargs)
 
 
 def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
@@ -340,29 +374,30 @@ def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
     """
     copy = model.model_copy()
     generate, agenerate, stream, astream = copy._generate, copy._agenerate, copy._stream, copy._astream
+    redacted_errors = _RedactedErrors(redactor)
 
-    @functools.wraps(generate)
+    @_stands_for(generate)
     def redacted_generate(*args: Any, **kwargs: Any) -> ChatResult:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_reply(generate(*args, **kwargs), redactor)
 
-    @functools.wraps(agenerate)
+    @_stands_for(agenerate)
     async def redacted_agenerate(*args: Any, **kwargs: Any) -> ChatResult:
-        with _redacted_errors(redactor):
+        with redacted_errors:
             return _redacted_reply(await agenerate(*args, **kwargs), redactor)
 
-    @functools.wraps(stream)
+    @_stands_for(stream)
     def redacted_stream(*args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         safe = redactor.stream()
-        with _redacted_errors(redactor), contextlib.closing(_generator(stream(*args, **kwargs))) as chunks:
+        with redacted_errors, contextlib.closing(_generator(stream(*args, **kwargs))) as chunks:
             for chunk in chunks:
                 yield _redacted_chunk(chunk, redactor, safe)
         yield from _last_chunk(safe)
 
-    @functools.wraps(astream)
+    @_stands_for(astream)
     async def redacted_astream(*args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         safe = redactor.stream()
-        with _redacted_errors(redactor):
+        with redacted_errors:
             async with contextlib.aclosing(_generator(astream(*args, **kwargs))) as chunks:
                 async for chunk in chunks:
                     yield _redacted_chunk(chunk, redactor, safe)
@@ -383,19 +418,26 @@ def _generator(chunks: Any) -> Any:
     return chunks
 
 
-@contextlib.contextmanager
-def _redacted_errors(redactor: Redactor) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        redacted = redactor.error(error)
-        if redacted is error:
-            raise
-        raise redacted from None
+@dataclass(frozen=True, slots=True)
+class _RedactedErrors:
+    """Lets errors out with redacted messages; a context manager without a state of its own."""
+
+    redactor: Redactor
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            redacted = self.redactor.error(error)
+            if redacted is not error:
+                raise redacted from None
 
 
 def _redacted_result(result: Any, redactor: Redactor) -> Any:
     """Redact what a tool returned: data, messages, or LangGraph's `Command` that updates with them."""
+    if isinstance(result, str):
+        return redactor.text(result)
     from langchain_core.messages import BaseMessage
 
     if isinstance(result, BaseMessage):
@@ -411,18 +453,26 @@ def _redacted_result(result: Any, redactor: Redactor) -> Any:
 
 def _redacted_message(message: BaseMessage, redactor: Redactor) -> BaseMessage:
     fields = ("content", "additional_kwargs", "tool_calls", "artifact")
-    held = {name: redactor.data(getattr(message, name)) for name in fields if hasattr(message, name)}
-    return message.model_copy(update=held)
+    values = vars(message)
+    held = {name: values[name] for name in fields if name in values}
+    safe = {name: redactor.data(value) for name, value in held.items()}
+    return message if safe == held else message.model_copy(update=safe)
 
 
 def _redacted_reply(reply: ChatResult, redactor: Redactor) -> ChatResult:
-    from langchain_core.outputs import ChatGeneration, ChatResult
+    generations = [_redacted_generation(one, redactor) for one in reply.generations]
+    if all(map(operator.is_, generations, reply.generations)):
+        return reply
+    return reply.model_copy(update={"generations": generations})
 
-    generations = [
-        ChatGeneration(message=_redacted_message(one.message, redactor), generation_info=one.generation_info)
-        for one in reply.generations
-    ]
-    return ChatResult(generations=generations, llm_output=reply.llm_output)
+
+def _redacted_generation(generation: ChatGeneration, redactor: Redactor) -> ChatGeneration:
+    message = _redacted_message(generation.message, redactor)
+    if message is generation.message:
+        return generation
+    from langchain_core.outputs import ChatGeneration
+
+    return ChatGeneration(message=message, generation_info=generation.generation_info)
 
 
 def _redacted_chunk(

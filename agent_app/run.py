@@ -40,7 +40,7 @@ from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request
 from agent_app.models import explain
 from agent_app.parts import Parts
 from agent_app.planning import Plan, plan
-from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable
+from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable, Usage
 
 LONGEST_QUESTION = 50_000
 """In characters; far more than any question, and less than what would only waste a model's time."""
@@ -158,7 +158,7 @@ class Run:
     def _answer(self) -> Script:
         terms = self.parts.terms
         yield Started(self.question, self.parts.prompt.ref, self._ready.name)
-        loop = react_loop(self.steps, terms.limits, time.monotonic)
+        loop = react_loop(self.steps, terms.limits, self._elapsed)
         back: Move | Outcome | None = None
         while True:
             try:
@@ -166,9 +166,11 @@ class Run:
             except StopIteration as end:
                 stopped_by: StoppedBy | None = end.value
                 break
-            yield from self._news()
+            if self._told < len(self.steps):
+                yield from self._news()
             if isinstance(request, CallModel):
-                yield from self._met(request.limit)
+                if request.limit is not None:
+                    yield from self._met(request.limit)
                 back = yield from self._think(last=request.limit is not None)
             elif self._recorded is not None:
                 back = self._recall(request.action, self._recorded)
@@ -196,7 +198,7 @@ class Run:
             steps=tuple(self.steps),
             status="answered" if answer else "stopped",
             stopped_by=stopped_by,
-            usage=dataclasses.replace(self._account.usage, seconds=round(time.monotonic() - self._began, 4)),
+            usage=self._account.usage + Usage(seconds=round(self._elapsed(), 4)),
             prompt=self.parts.prompt.ref,
             model=self._ready.name,
             data=self._data(answer),
@@ -331,10 +333,13 @@ class Run:
         made: Plan = yield Compute(lambda: plan(draft, steps, window, before, ending=ending))
         return made
 
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
     def _left(self, ahead: float = 0) -> float:
         """Return how many seconds of the run are left, after so many more."""
         limit = self.parts.terms.limits.seconds
-        return float("inf") if limit is None else limit - ahead - (time.monotonic() - self._began)
+        return float("inf") if limit is None else limit - ahead - self._elapsed()
 
     def _time_for(self, seconds: float | None, *, last: bool = False) -> float | None:
         """Return how long something may take: its own time, but no longer than the run.

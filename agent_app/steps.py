@@ -18,6 +18,8 @@ Arguments: TypeAlias = str | dict[str, Any]
 StoppedBy = Literal["steps", "seconds", "tokens", "cost", "format errors", "repeats", "interruption", "error"]
 """What ended a run before the model came to an answer of its own: a limit, the caller, or an error."""
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -32,7 +34,7 @@ class Action:
     @property
     def call(self) -> str:
         """The tool and its input as one text: the same for two actions that do the same."""
-        return json.dumps([self.tool, self.input], sort_keys=True)
+        return _SORTED.encode([self.tool, self.input])
 
 
 @dataclass(frozen=True, slots=True)

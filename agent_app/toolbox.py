@@ -401,6 +401,8 @@ def _run_alone(
 
 
 def _observed(result: Any) -> Observation:
+    if isinstance(result, str):
+        return Observation(encodable(result))
     from langchain_core.messages import ToolMessage
 
     if isinstance(result, ToolMessage):

@@ -1,9 +1,11 @@
-"""Measures what an executor loop costs a step when model and tool cost next to nothing.
+"""Measures what an agent loop costs a step when its model and its tool cost next to nothing.
 
     python benchmarks/overhead.py --steps 8 --runs 40
 
-Every system runs the same conversation: a tool call per step, then an answer. They take turns within a run,
-so that a busy machine disturbs all of them alike; the median over the runs is printed, in ms per step.
+Every system has the same conversation: a call of one tool in each step, then an answer. They take turns,
+conversation by conversation, so that a busy machine disturbs all of them alike. Printed are medians in
+milliseconds per step: the time on the clock with the middle half of what was measured, and the processor's
+time for all threads, which other programs disturb less. Systems that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -11,157 +13,135 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import importlib
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool, tool
+from benchmarks.overhead_peers.conversation import ANSWER
 
-from agent_app import Agent
-from agent_app.models.scripted import ScriptedModel
-from benchmarks.evaluation.systems.peers import words
-
-ACTION = " I shall ask for the echo.\nAction: echo\nAction Input: {step}"
-ANSWER = " I now know the final answer\nFinal Answer: Arr, it be done."
-QUESTION = "What does the echo say?"
-
-Run: TypeAlias = Callable[[], str]
-"""Goes through one conversation and returns its answer."""
-
-
-@tool
-def echo(text: str) -> str:
-    """Say a text again."""
-    return f"You said {text}."
-
-
-class NativeScript(BaseChatModel):
-    """Calls `echo` natively until it has seen enough results, then answers."""
-
-    steps: int
-
-    @property
-    def _llm_type(self) -> str:
-        return "native-script"
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:  # noqa: ARG002
-        """Return itself: the script knows its tool."""
-        return self
-
-    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        seen = sum(isinstance(message, ToolMessage) for message in messages)
-        call = {"name": "echo", "args": {"text": str(seen)}, "id": str(seen)}
-        reply = AIMessage("Arr, it be done.") if seen == self.steps else AIMessage("", tool_calls=[call])
-        return ChatResult(generations=[ChatGeneration(message=reply)])
-
-
-def script(steps: int) -> ScriptedModel:
-    """Return a model that has the replies of one conversation."""
-    return ScriptedModel(replies=[*(ACTION.format(step=n) for n in range(steps)), ANSWER])
-
-
-def bare(steps: int) -> Run:
-    """Return the least there can be: the model call and the tool call of every step, and nothing between."""
-    model = script(steps)
-
-    def run() -> str:
-        for number in range(steps):
-            model.invoke(QUESTION)
-            echo.invoke({"text": str(number)})
-        return model.invoke(QUESTION).text
-
-    return run
-
-
-def ours(steps: int) -> Run:
-    """Return our agent through `invoke`."""
-    agent = Agent(model=script(steps), prompt="pirate", tools=[echo], max_steps=steps + 1).open()
-    return lambda: agent.invoke(QUESTION).text
-
-
-def ours_async(steps: int) -> Run:
-    """Return our agent through `ainvoke`, a new event loop for each conversation included."""
-    agent = Agent(model=script(steps), prompt="pirate", tools=[echo], max_steps=steps + 1).open()
-
-    async def ask() -> str:
-        return (await agent.ainvoke(QUESTION)).text
-
-    return lambda: asyncio.run(ask())
-
-
-def classic(steps: int) -> Run:
-    """Return the classic executor with the classic prompt."""
-    from langchain_classic.agents import AgentExecutor, create_react_agent
-    from langchain_core.prompts import PromptTemplate
-
-    tools: list[BaseTool] = [echo]
-    agent = create_react_agent(script(steps), tools, PromptTemplate.from_template(words("classic.txt")))
-    executor = AgentExecutor(agent=agent, tools=tools, max_iterations=steps + 1)
-    return lambda: str(executor.invoke({"input": QUESTION})["output"])
-
-
-def native(steps: int) -> Run:
-    """Return `create_agent` with native tool calls."""
-    from langchain.agents import create_agent
-    from langchain_core.messages import HumanMessage
-
-    agent = create_agent(NativeScript(steps=steps), [echo], system_prompt=words("native.txt"))
-    limit = 2 * steps + 2
-    question = HumanMessage(QUESTION)
-    return lambda: str(
-        agent.invoke({"messages": [question]}, {"recursion_limit": limit})["messages"][-1].text
-    )
-
-
-SYSTEMS: dict[str, Callable[[int], Run]] = {
-    "bare": bare,
-    "ours": ours,
-    "ours async": ours_async,
-    "classic": classic,
-    "create_agent": native,
+SYSTEMS = {
+    "bare": "langchain-core",
+    "ours": "agent-app",
+    "smolagents": "smolagents",
+    "openai_agents": "openai-agents",
+    "create_agent": "langchain",
+    "pydantic_ai": "pydantic-ai-slim",
+    "llama_index": "llama-index-core",
+    "classic": "langchain-classic",
 }
+"""The file of each system in `overhead_peers`, and what has to be installed for it."""
+
+WARM_UP = 3
+"""How many conversations are not counted, as they fill caches."""
 
 
-def measure(steps: int, runs: int) -> dict[str, float]:
-    """Return each system's median time per step, in milliseconds.
+class Taken(NamedTuple):
+    """What one conversation took, in seconds."""
 
-    Raises:
-        RuntimeError: a system came to another answer than the script's last.
-    """
-    times: dict[str, list[float]] = {name: [] for name in SYSTEMS}
-    for number in range(runs + 2):
-        for name, make in SYSTEMS.items():
-            run = make(steps)
-            gc.collect()
-            begun = time.perf_counter()
-            answer = run()
-            taken = time.perf_counter() - begun
-            if not answer.endswith("Arr, it be done."):
-                raise RuntimeError(f"{name} answered {answer!r}")
-            if number >= 2:  # the first two warm up imports and caches
-                times[name].append(taken * 1000 / steps)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    clock: float
+    processor: float
+
+
+class Watch:
+    """Takes the time from when it is made."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self._clock, self._processor = time.perf_counter(), time.process_time()
+
+    def taken(self, answer: str) -> Taken:
+        """Return the time so far.
+
+        Raises:
+            RuntimeError: this is not the script's answer.
+        """
+        taken = Taken(time.perf_counter() - self._clock, time.process_time() - self._processor)
+        if not answer.endswith(ANSWER):
+            raise RuntimeError(f"the answer was {answer!r}")
+        return taken
+
+
+def blocking(systems: dict[str, Any], steps: int) -> dict[str, Callable[[], Taken]]:
+    """Return what has a conversation by plain calls, for each system that can."""
+
+    def timed(run: Callable[[], str]) -> Callable[[], Taken]:
+        return lambda: Watch().taken(run())
+
+    return {n: timed(s.blocking(steps)) for n, s in systems.items() if hasattr(s, "blocking")}
+
+
+def awaited(systems: dict[str, Any], steps: int) -> dict[str, Callable[[], Taken]]:
+    """Return what has a conversation in an event loop that is running already, for each system that can."""
+
+    def timed(run: Callable[[], Awaitable[str]]) -> Callable[[], Taken]:
+        async def converse() -> Taken:
+            return Watch().taken(await run())
+
+        return lambda: asyncio.run(converse())
+
+    return {n: timed(s.awaited(steps)) for n, s in systems.items() if hasattr(s, "awaited")}
+
+
+def take_turns(runs: dict[str, Callable[[], Taken]], rounds: int) -> dict[str, list[Taken]]:
+    """Return what each conversation took, by system."""
+    for _ in range(WARM_UP):
+        for run in runs.values():
+            run()
+    gc.collect()
+    gc.freeze()  # so that collecting garbage need not look through all that was imported
+    takes: dict[str, list[Taken]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            takes[name].append(run())
+    gc.unfreeze()
+    return takes
+
+
+def table(title: str, takes: dict[str, list[Taken]], steps: int) -> str:
+    """Write the medians per step, and what they are in multiples of the bare calls and of ours."""
+    processor = {
+        name: statistics.median(one.processor for one in all_) * 1000 / steps for name, all_ in takes.items()
+    }
+    lines = [f"{title:16}{'processor':>10}{'x bare':>8}{'x ours':>8}{'clock':>9}{'middle half':>16}"]
+    for name, cost in processor.items():
+        clocks = [one.clock * 1000 / steps for one in takes[name]]
+        low, middle, high = statistics.quantiles(clocks, n=4)
+        ratios = f"{cost / processor['bare']:8.2f}{cost / processor['ours']:8.2f}"
+        lines.append(f"{name:16}{cost:10.2f}{ratios}{middle:9.2f}{f'{low:.2f} to {high:.2f}':>16}")
+    return "\n".join(lines)
+
+
+def load() -> tuple[dict[str, Any], list[str]]:
+    """Import the systems; return them, and what is not installed."""
+    systems: dict[str, Any] = {}
+    missing = []
+    for name, distribution in SYSTEMS.items():
+        try:
+            systems[name] = importlib.import_module(f"benchmarks.overhead_peers.{name}")
+        except ModuleNotFoundError:
+            missing.append(distribution)
+    return systems, missing
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the medians and what they are in multiples of the bare calls and of ours."""
+    """Print a table for plain calls and one for an event loop."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=8, help="tool calls in a conversation")
     parser.add_argument("--runs", type=int, default=40, help="conversations per system")
     options = parser.parse_args(arguments)
-    medians = measure(options.steps, options.runs)
-    print(f"{'':14}{'ms a step':>10}{'x bare':>10}{'x ours':>10}")
-    for name, median in medians.items():
-        print(f"{name:14}{median:10.2f}{median / medians['bare']:10.2f}{median / medians['ours']:10.2f}")
+    systems, missing = load()
+    print("Milliseconds per step; the ratios are of the processor's time.\n")
+    for title, prepare in (("plain calls", blocking), ("event loop", awaited)):
+        takes = take_turns(prepare(systems, options.steps), options.runs)
+        print(table(title, takes, options.steps), end="\n\n")
+    if missing:
+        print(f"Left out, as not installed: {', '.join(missing)}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from timing import assert_linear
 
 from agent_app.parser import FormatError, Piece, ReActOutputParser, ReplyReader
 from agent_app.steps import Action, Answer
@@ -181,9 +181,10 @@ def test_a_closing_mark_is_not_told() -> None:
     "pattern", ["a", " ", "a ", "Thought: ", "**", "{", "<", "x. Final ", "\n", "Action: x ", "`"]
 )
 def test_time_grows_with_length_alone(pattern: str) -> None:
-    reply = pattern * (30_000 // len(pattern)) + " "
-    begun = time.perf_counter()
-    for before in ("", "Final Answer: ", "**Final Answer: "):
-        read([before, *(reply[i : i + 3] for i in range(0, len(reply), 3))])
-        read([before, reply, "x"])
-    assert time.perf_counter() - begun < 3
+    def stream(size: int) -> None:
+        reply = pattern * (size // len(pattern)) + " "
+        for before in ("", "Final Answer: ", "**Final Answer: "):
+            read([before, *(reply[i : i + 3] for i in range(0, len(reply), 3))])
+            read([before, reply, "x"])
+
+    assert_linear(stream, 3_000)

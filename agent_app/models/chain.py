@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_app.models.traits import Traits, name_of, traits_of
+from agent_app.prices import served_at
 from agent_app.redaction import Redactor, redacting_model
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ class ReadyModel:
     """What is called: the given one, whose replies pass a redactor."""
     name: str = field(init=False)
     traits: Traits = field(init=False)
+    url: str | None = field(init=False)
+    """Where it is served, as `served_at` gives it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", name_of(self.given))
         object.__setattr__(self, "traits", traits_of(self.given))
+        object.__setattr__(self, "url", served_at(self.given))
 
 
 class Chain:

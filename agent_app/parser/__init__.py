@@ -7,8 +7,11 @@ was forgiven on the way is named in the step's ``repairs``.
 
 from __future__ import annotations
 
+import functools
+
 from langchain_core.output_parsers import BaseOutputParser
 
+from agent_app.parser.names import ToolNames
 from agent_app.parser.reader import Piece, ReplyReader
 from agent_app.parser.sentences import FormatError
 from agent_app.steps import Action, Answer
@@ -27,6 +30,11 @@ class ReActOutputParser(BaseOutputParser[Action | Answer]):
     tool_names: tuple[str, ...] = ()
     object_tools: frozenset[str] = frozenset()
 
+    @functools.cached_property
+    def _names(self) -> ToolNames:
+        """The tools' names as a reader takes them, the same for all replies."""
+        return ToolNames(self.tool_names)
+
     @property
     def _type(self) -> str:
         return "react"
@@ -43,4 +51,4 @@ class ReActOutputParser(BaseOutputParser[Action | Answer]):
 
     def reader(self) -> ReplyReader:
         """Return a reader for a reply that arrives piece by piece."""
-        return ReplyReader(self.tool_names, self.object_tools)
+        return ReplyReader(self._names, self.object_tools)

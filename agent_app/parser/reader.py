@@ -60,8 +60,10 @@ class ReplyReader:
         object_tools: those of them whose input has to be a JSON object.
     """
 
-    def __init__(self, tool_names: Collection[str] = (), object_tools: Collection[str] = ()) -> None:
-        self._tools = ToolNames(tool_names)
+    def __init__(
+        self, tool_names: ToolNames | Collection[str] = (), object_tools: Collection[str] = ()
+    ) -> None:
+        self._tools = tool_names if isinstance(tool_names, ToolNames) else ToolNames(tool_names)
         self._object_tools = frozenset(object_tools)
         self._reply: list[str] = []
         self._state = _State.THOUGHT
@@ -94,8 +96,13 @@ class ReplyReader:
         """Whether the first complete move has been read; what comes after it changes nothing."""
         return self._state is _State.DONE
 
-    def feed(self, text: str) -> list[Piece]:
-        """Read on, and return what has become certain."""
+    def feed(self, text: str, *, last: bool = False) -> list[Piece]:
+        """Read on, and return what has become certain.
+
+        Args:
+            text: goes on where the text before ended.
+            last: it is the end of the reply, so that nothing need be found out about an open line yet.
+        """
         text = text if text.isascii() else _SURROGATE.sub("\ufffd", text)  # no UTF-8 can hold it
         self._reply.append(text)
         start = 0
@@ -110,7 +117,8 @@ class ReplyReader:
                 start = end + 1
         if not self.done and start < len(text):
             self._partial.append(text[start:])
-            self._give_out_early()
+            if not last:
+                self._give_out_early()
         return self.pieces()
 
     def pieces(self) -> list[Piece]:

@@ -84,16 +84,24 @@ class Draft:
             old if old.step is step and old.limit == view.limit(n) else _write(step, view.limit(n))
             for n, (step, old) in enumerate(both)
         )
-        begun = len(known)
-        return (*same, *(_write(step, view.limit(n)) for n, step in enumerate(steps[begun:], begun)))
+        return self.add(tuple(same), steps, view)
 
-    def put_together(self, steps: Sequence[Written], view: View) -> Segments:
-        """Join what is written."""
+    def add(self, known: tuple[Written, ...], steps: Sequence[Step], view: View) -> tuple[Written, ...]:
+        """Write the steps that have come after those in `known`, which are written for this view."""
+        begun = len(known)
+        return (*known, *(_write(step, view.limit(n)) for n, step in enumerate(steps[begun:], begun)))
+
+    def put_together(self, steps: Sequence[Written], view: View, head: str | None = None) -> Segments:
+        """Join what is written; `head` is what comes before the scratchpad, if that is known."""
+        head = self._head(view) if head is None else head
+        return Segments(head, self.line + "".join([step.text for step in steps[view.steps :]]))
+
+    def _head(self, view: View) -> str:
         shown = self.examples[: len(self.examples) - view.examples]
         head = fill(self.words, {EXAMPLES: joined_examples(shown), HISTORY: self._history(view.turns)})
         if view.steps:
             head += f"(Steps left out here: {view.steps})\n"
-        return Segments(head, self.line + "".join(step.text for step in steps[view.steps :]))
+        return head
 
     def _history(self, left_out: int) -> str:
         if not self.turns:
