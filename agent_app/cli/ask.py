@@ -9,6 +9,7 @@ import click
 
 from agent_app.cli import options
 from agent_app.cli.fetching import make_sure
+from agent_app.cli.piped import piped_text, whole_stdin, with_piped
 from agent_app.cli.showing import account, as_json_lines, show
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
@@ -21,17 +22,19 @@ from agent_app.terminal import Writer, clean_json, stderr
 @click.command()
 @click.argument("question", nargs=-1)
 @options.together(options.model, options.prompt, options.tools_dir, options.prompts_dir, options.params)
-@click.option("--persona", metavar="NAME", help="Another voice for the prompt, such as butler or noir.")
-@click.option(
-    "-t", "--tool", "tools", multiple=True, metavar="NAME", help="Offer only this tool (may be repeated)."
-)
+@options.together(options.persona, options.tools)
 @click.option("--no-tools", is_flag=True, help="Offer no tool.")
-@click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="Tool calls a question may take.")
+@click.option(
+    "--max-steps",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Tool calls that a question may take {options.unless('max_steps')}.",
+)
 @click.option(
     "--max-seconds",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
-    help="Time a question may take.",
+    help=f"Seconds that a question may take {options.unless('max_seconds')}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole run as one JSON object on stdout.")
 @click.option(
@@ -41,7 +44,7 @@ from agent_app.terminal import Writer, clean_json, stderr
 @click.option(
     "-v", "--verbose", is_flag=True, help="Show what was forgiven in the replies, tokens and times too."
 )
-@click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet.")
+@options.yes
 def ask(
     question: tuple[str, ...],
     model: str | None,
@@ -60,13 +63,28 @@ def ask(
     verbose: bool,
     yes: bool,
 ) -> None:
-    """Answer QUESTION, or what comes in on stdin when it is "-".
+    """Answer QUESTION, step by step and with the help of tools.
+
+    What is piped in stands below the question; without a question it is the question, and "-" waits for
+    it however long it takes. Otherwise stdin is left alone when nothing comes within 5 seconds.
 
     \b
-    agent-app ask "What is 23 * 47?"
-    agent-app ask -m openai:gpt-4o-mini "Which weekday was 20 July 1969?"
-    agent-app ask -t calculator --json "15% of 240" | jq .text
-    echo "How late is it in Tokyo?" | agent-app ask -
+    Examples:
+      agent-app ask "What is 23 * 47?"
+      cat report.txt | agent-app ask "Summarise this"
+      agent-app ask -t calculator --json "15% of 240" | jq .text
+      agent-app ask -m openai:gpt-4o-mini --max-seconds 30 "Who was Anne Bonny?"
+      echo "How late is it in Tokyo?" | agent-app ask -
+
+    The answer goes to stdout, the steps to stderr as they happen.
+
+    Exit codes: 0 answered; 1 there is no answer, or something failed; 2 the call or a setting is wrong;
+    3 a limit ended the run early; 130 interrupted.
+
+    Environment: AGENT_APP_MODEL, AGENT_APP_PROMPT and the other settings; OPENAI_API_KEY and
+    OPENAI_BASE_URL for openai:NAME models.
+
+    See also: agent-app models, agent-app prompts, agent-app tools, agent-app doctor.
     """
     if as_json and as_events:
         raise click.UsageError("--json and --events both want stdout; give one of them")
@@ -108,12 +126,8 @@ def ask(
 
 
 def _question(words: tuple[str, ...]) -> str:
-    text = " ".join(words)
-    if words == ("-",):
-        try:
-            text = sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise QuestionError(f"what came in on stdin is not UTF-8 text: {error}") from error
+    """Return what is asked: the words, and below them what is piped in; or that alone."""
+    text = whole_stdin() if words == ("-",) else with_piped(" ".join(words), piped_text())
     if not text.strip():
         raise QuestionError('there is no question; write agent-app ask "What is 23 * 47?"')
     return text

@@ -17,7 +17,7 @@ from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
-from agent_app.models.stored import checked_file
+from agent_app.models.stored import checked_file, file_named
 from agent_app.models.traits import Traits, context_of, name_of, traits_of
 from agent_app.settings import Settings
 
@@ -75,10 +75,8 @@ def load_model(
 
 
 def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
-    is_path = rest.endswith(".gguf") or "/" in rest or "\\" in rest
-    if is_path:
-        path, label = Path(rest).expanduser(), f"embedded:{rest}"
-    else:
+    path, label = file_named(rest), f"embedded:{rest}"
+    if path is None:
         pinned = pinned_model(rest)
         path, label = checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
     from agent_app.models.embedded import open_embedded
