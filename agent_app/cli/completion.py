@@ -24,10 +24,7 @@ def completion(ctx: click.Context, shell: str) -> None:
       agent-app completion fish | source
 
     To have it in every shell write the first line into ~/.bashrc, or with zsh instead of bash into ~/.zshrc
-    after compinit. For fish:
-
-    \b
-      agent-app completion fish > ~/.config/fish/completions/agent-app.fish
+    after compinit; or the second line into ~/.config/fish/config.fish.
 
     Exit codes: 0 done; 2 there is no such shell.
     """
