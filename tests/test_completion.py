@@ -118,7 +118,7 @@ def test_completing_loads_nothing_that_is_slow_and_runs_no_tool(home: Path) -> N
     ("text", "names"),
     [
         (
-            "@tool\ndef a(x): ...\n@tool('b')\ndef c(x): ...\n@lc.tool(return_direct=True)\nasync def d(x): ...",
+            "@tool\ndef a(x): ...\n@tool('b')\ndef c(x): ...\n@lc.tool(infer=True)\nasync def d(x): ...",
             "abd",
         ),
         ("e = StructuredTool.from_function(f, name='e')\ng = Tool('h', f)\n", "e"),
@@ -134,8 +134,10 @@ def test_names_are_read_from_the_text_of_a_file(text: str, names: list[str] | st
 
 
 def test_a_name_that_a_shell_would_obey_is_not_offered(home: Path) -> None:
-    evil = "@tool('$(touch x)')\ndef a(x): ...\n@tool('a\\x1b]0;x\\x07')\ndef b(x): ...\n@tool('* *')\ndef c(x): ...\n"
-    (home / "mine" / "greet.py").write_text(evil, encoding="utf-8")
+    evil = ("$(touch x)", "a\\x1b]0;x\\x07", "* *", "x;y")
+    text = "".join(f"@tool('{name}')\ndef f(x): ...\n" for name in evil)
+    (home / "mine" / "greet.py").write_text(text, encoding="utf-8")
+    assert len(names_in(home / "mine" / "greet.py")) == len(evil)
     assert offered("ask", "--tools-dir", "mine", "-t", "") == ["calculator", "clock", "web_search"]
 
 

@@ -107,7 +107,7 @@ def test_it_is_no_wider_than_the_terminal(
 def test_a_long_example_can_still_be_copied() -> None:
     words = ["-t", "calculator", "--json", "15% of 240"]
     narrow = shown(("ask",), 40)
-    assert '    agent-app ask -t calculator --json \\\n      "15% of 240" | jq .text\n' in narrow
+    assert '    agent-app ask -t calculator \\\n      --json "15% of 240" | jq .text\n' in narrow
     (line,) = [
         line.strip()
         for line in narrow.replace("\\\n", " ").splitlines()

@@ -9,7 +9,7 @@ import click
 
 from agent_app.cli import options
 from agent_app.cli.fetching import make_sure
-from agent_app.cli.piped import piped_text, whole_stdin, with_piped
+from agent_app.cli.piped import LONGEST, piped_text, whole_stdin, with_piped
 from agent_app.cli.showing import account, as_json_lines, show
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
@@ -130,6 +130,8 @@ def _question(words: tuple[str, ...]) -> str:
     text = whole_stdin() if words == ("-",) else with_piped(" ".join(words), piped_text())
     if not text.strip():
         raise QuestionError('there is no question; write agent-app ask "What is 23 * 47?"')
+    if len(text) > LONGEST:
+        raise QuestionError(f"the question has {len(text):,} characters; at most {LONGEST:,} are taken")
     return text
 
 

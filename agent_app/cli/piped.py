@@ -83,10 +83,9 @@ def _rest(number: int, first: bytes) -> bytes:
 
 
 def _decoded(data: bytes) -> str:
-    text = "" if len(data) > _MOST else _text(data)
-    if len(data) > _MOST or len(text) > LONGEST:
+    if len(data) > _MOST:  # it goes on, maybe for ever
         raise QuestionError(f"more than {LONGEST:,} characters came in on stdin; give a part of them")
-    return text
+    return _text(data)
 
 
 def _text(data: bytes) -> str:
