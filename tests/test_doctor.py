@@ -296,8 +296,10 @@ def test_a_key_that_was_copied_badly_is_told_and_not_shown(key: str, monkeypatch
     found = check_keys("openai")
     assert (found.status, found.says) == (
         "fail",
-        "OPENAI_API_KEY (from the environment) has a blank, a line end or another character in it that no "
-        "key has",
+        (
+            "OPENAI_API_KEY (from the environment) has a blank, a line end or another character in it "
+            "that no key has"
+        ),
     )
 
 
@@ -638,8 +640,10 @@ def test_a_wrong_setting_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_APP_MAX_STEPS", "many")
     assert call() == (
         1,
-        "fail  settings  AGENT_APP_MAX_STEPS is 'many'; it takes a whole number above 0\n"
-        "                mend the variable, in the environment or in `.env`\n",
+        (
+            "fail  settings  AGENT_APP_MAX_STEPS is 'many'; it takes a whole number above 0\n"
+            "                mend the variable, in the environment or in `.env`\n"
+        ),
     )
 
 

@@ -64,8 +64,10 @@ def run(*words: str) -> Outcome:
         (("ask", "-P", "n=1", "x"), "the prompt 'pirate' has no slot {n}; there is none"),
         (
             ("ask", "-m", "openai:x", "x"),
-            "openai:x takes a key: set OPENAI_API_KEY in the environment or in a file `.env`; "
-            "for a server of your own set OPENAI_BASE_URL",
+            (
+                "openai:x takes a key: set OPENAI_API_KEY in the environment or in a file `.env`; "
+                "for a server of your own set OPENAI_BASE_URL"
+            ),
         ),
         (
             ("prompts", "test", "quiz.md", "--tools-dir", "mine"),

@@ -14,7 +14,6 @@ from agent_app.cli.showing import account, as_json_lines, show
 from agent_app.cli.waiting import waiting
 from agent_app.errors import QuestionError
 from agent_app.prompt import library_folders, load_prompt
-from agent_app.prompt.inputs import Value
 from agent_app.steps import Result
 from agent_app.terminal import Writer, clean_json, stderr
 
@@ -88,8 +87,7 @@ def ask(
     """
     if as_json and as_events:
         raise click.UsageError("--json and --events both want stdout; give one of them")
-    # What is wrong with the call itself is said before any model is fetched.
-    asked: dict[str, Value] = {"input": _question(question)}
+    text = _question(question)
     settings = options.settings(
         model=model,
         prompt=prompt,
@@ -99,8 +97,7 @@ def ask(
         max_seconds=max_seconds,
     )
     loaded = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=persona)
-    asked |= options.values(params, loaded)
-    make_sure(settings, yes=yes)
+    values = options.values(params, loaded)
     with waiting("loading"):
         from agent_app.agent import Agent
         from agent_app.retrying import Retry
@@ -115,8 +112,13 @@ def ask(
             tool_seconds=settings.tool_seconds,
             retry=Retry(attempts=settings.attempts),
             settings=settings,
-        ).open()
-    events = agent.stream(asked)
+        )
+        # What is wrong with the call itself is said before a model is fetched.
+        loaded.draft(text, agent.toolbox.describe(), agent.toolbox.names, **values)
+    make_sure(settings, yes=yes)
+    with waiting("loading"):
+        agent.open()
+    events = agent.stream({"input": text, **values})
     result = as_json_lines(events) if as_events else show(events, steps=not quiet, answer=not as_json)
     if as_json:
         sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
