@@ -328,7 +328,7 @@ def server() -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has above
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
