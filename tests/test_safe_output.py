@@ -190,11 +190,8 @@ CASES: dict[str, Case] = {
         {"evil.md": HOSTILE_RUN, "replies.txt": f"I\nFinal Answer: {EVIL}"},
     ),
     "a prompt's name while it is tested": Case(
-        ("prompts", "test", "evil.md", "-m", "scripted:replies.txt"),
-        {
-            "evil.md": front(name=f"[red]{EVIL}", tests=[{"contains": [EVIL]}]) + "Hi",
-            "replies.txt": EVIL,
-        },
+        ("prompts", "test", f"[red]{EVIL_NAME}.md", "-m", "scripted:replies.txt"),
+        {f"[red]{EVIL_NAME}.md": front(tests=[{"contains": [EVIL]}]) + "Hi", "replies.txt": EVIL},
     ),
     "two prompts that differ": Case(
         ("prompts", "diff", "plain", "evil.md"), {"evil.md": HOSTILE_PROMPT + EVIL}
