@@ -18,7 +18,6 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, Field
 
-from agent_app import places
 from agent_app.answer_form import AnswerForm, ResponseFormat
 from agent_app.approvals import Approvals
 from agent_app.budget import Budget
@@ -37,7 +36,7 @@ from agent_app.run import Run
 from agent_app.settings import Settings
 from agent_app.steps import Result, Step
 from agent_app.terms import Terms
-from agent_app.toolbox import Toolbox, load_tools
+from agent_app.toolbox import Toolbox, load_tools, tool_folders
 
 Question: TypeAlias = str | Mapping[str, Any]
 
@@ -389,13 +388,6 @@ class Agent(Runnable[Question, Result]):
 def prompt_folders(settings: Settings) -> tuple[Path, ...]:
     """Return where prompts are looked for, in that order; see `library_folders`."""
     return library_folders(settings.prompts_dir)
-
-
-def tool_folders(settings: Settings) -> tuple[Path, ...]:
-    """Return where tools are found: the built-in folder, the user's own if any, that of the settings."""
-    user = places.user_folder("tools")
-    own = [settings.tools_dir] if settings.tools_dir else []
-    return (places.builtin("tools"), *([user] if user.is_dir() else []), *own)
 
 
 def _check_above_zero(**numbers: float | None) -> None:

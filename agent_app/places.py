@@ -32,6 +32,11 @@ def session_file() -> Path:
     return platformdirs.user_data_path(_APP, appauthor=False) / "sessions.db"
 
 
+def nearest(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+
+
 def model_folder() -> Path:
     """Return the folder that fetched models are kept in; it need not exist."""
     import platformdirs

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent_app import places
 from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
 from agent_app.jsonish import encodable
 from agent_app.patience import OutOfTime, awithin, in_time, within
@@ -28,6 +29,8 @@ from agent_app.steps import Action, Arguments, Observation
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
+
+    from agent_app.settings import Settings
 
 _SHOWN = 60
 """Characters of a wrong value that a complaint about it repeats."""
@@ -48,7 +51,7 @@ def load_tool_files(folder: Path) -> list[BaseTool]:
         ToolFileError: there is no such folder; a file cannot be run, or has no tool in it; or two
             tools have one name.
     """
-    return [tool for tool, _ in _collect(_files(folder)).values()]
+    return [tool for tool, _ in _collect(tool_files(folder)).values()]
 
 
 def load_tools(names: Sequence[str] | None = None, folders: Sequence[Path] = ()) -> list[BaseTool]:
@@ -62,7 +65,7 @@ def load_tools(names: Sequence[str] | None = None, folders: Sequence[Path] = ())
         UnknownName: no tool in these folders has that name.
         ToolFileError: as for `load_tool_files`, and two tools of one name in different folders.
     """
-    found = _collect(file for folder in folders for file in _files(folder))
+    found = _collect(file for folder in folders for file in tool_files(folder))
     wanted = dict.fromkeys(found if names is None else names)
     for name in wanted:
         if name not in found:
@@ -70,7 +73,19 @@ def load_tools(names: Sequence[str] | None = None, folders: Sequence[Path] = ())
     return [found[name][0] for name in wanted]
 
 
-def _files(folder: Path) -> list[Path]:
+def tool_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return where tools are found: the built-in folder, the user's own if any, that of the settings."""
+    user = places.user_folder("tools")
+    own = [settings.tools_dir] if settings.tools_dir else []
+    return (places.builtin("tools"), *([user] if user.is_dir() else []), *own)
+
+
+def tool_files(folder: Path) -> list[Path]:
+    """Return the tool files of a folder by name; those whose names begin with ``_`` are left out.
+
+    Raises:
+        ToolFileError: there is no such folder.
+    """
     if not folder.is_dir():
         raise ToolFileError(f"there is no folder of tools at {folder}")
     return sorted(file.resolve() for file in folder.glob("*.py") if not file.name.startswith("_"))
@@ -80,7 +95,7 @@ def _collect(files: Iterable[Path]) -> dict[str, tuple[BaseTool, Path]]:
     """Load the tools of some files, by name; a file that is listed twice is loaded once."""
     found: dict[str, tuple[BaseTool, Path]] = {}
     for file in dict.fromkeys(files):
-        for tool in _load_file(file):
+        for tool in load_tool_file(file):
             if tool.name in found:
                 raise ToolFileError(
                     f"two tools are called {tool.name!r}: in {found[tool.name][1]} and in {file}"
@@ -89,8 +104,12 @@ def _collect(files: Iterable[Path]) -> dict[str, tuple[BaseTool, Path]]:
     return found
 
 
-def _load_file(file: Path) -> list[BaseTool]:
-    """Run a tool file and return its tools, in the order in which they stand there."""
+def load_tool_file(file: Path) -> list[BaseTool]:
+    """Run a tool file and return its tools, in the order in which they stand there.
+
+    Raises:
+        ToolFileError: it cannot be run, or there is no tool in it; says where.
+    """
     from langchain_core.tools import BaseTool
 
     # A name of its own for each load: a file called json.py hides no other module, and the tools of

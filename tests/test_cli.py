@@ -559,7 +559,8 @@ def test_too_few_replies_are_one_clear_line(run: Run, folder: Path) -> None:
 
 
 def spawn(*arguments: str, **more: Any) -> subprocess.Popen[str]:
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes |= {"stdin": subprocess.DEVNULL, **more}  # a pipe that is left open would be waited for
     return subprocess.Popen([*COMMAND, *arguments], text=True, encoding="utf-8", **pipes)
 
 

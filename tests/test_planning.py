@@ -344,7 +344,7 @@ def model(smollm2: Path) -> Iterator[EmbeddedModel]:
 
 
 def test_ten_steps_in_a_thousand_tokens_still_end_in_an_answer(model: EmbeddedModel) -> None:
-    from agent_app.agent import tool_folders
+    from agent_app.toolbox import tool_folders
 
     toolbox = Toolbox(load_tools(None, tool_folders(Settings())))
     window = window_of(model)

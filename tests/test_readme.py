@@ -37,6 +37,7 @@ def shell_lines() -> Iterator[tuple[int, str]]:
 
 def calls(line: str) -> Iterator[list[str]]:
     """The arguments of each call of agent-app in a line of shell."""
+    line = re.sub(r'^eval "\$\((.*?)\)"', r"\1", line)  # what it prints is another shell's matter
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words: list[str] = []

@@ -6,9 +6,15 @@ from importlib import import_module
 
 import click
 
+from agent_app.cli import shells  # noqa: F401 - registers what our completion needs
+from agent_app.cli.manual import lay_out
+
 _COMMANDS = {
     "ask": "Answer one question.",
     "log": "Look into past sessions: list, show, search, export, delete.",
+    "completion": "Print what completes commands in your shell.",
+    "doctor": "Check that everything is there that a question needs.",
+    "help": "Show the help of a command.",
     "models": "List the embedded models, or fetch one.",
     "prompts": "List, show, check and compare prompts.",
     "tools": "List the tools, or run one without a model.",
@@ -25,14 +31,15 @@ class _Lazy(click.Group):
         if name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"agent_app.cli.{name}"), name)
-        return command
+        return lay_out(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         from agent_app.errors import UnknownName
 
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+        known = not args or args[0] in _COMMANDS or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:  # while a shell completes, nothing is complained of
             raise UnknownName("command", args[0], _COMMANDS)
         return super().resolve_command(ctx, args)
 
@@ -49,7 +56,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
@@ -57,13 +64,21 @@ def app() -> None:
     """Ask a pirate, who thinks in steps and has tools.
 
     \b
-    agent-app ask "What is 23 * 47?"
-    agent-app tools run calculator "2*(3+4)"
-    agent-app models
+    Examples:
+      agent-app ask "What is 23 * 47?"
+      agent-app tools run calculator "2*(3+4)"
+      agent-app models
+      agent-app help ask
 
-    Answers go to stdout, everything else to stderr. Settings are read from the environment and from
-    a .env file; .env.example lists them.
+    Answers go to stdout, everything else to stderr. Settings are read from options, then the
+    environment, then a file .env here or in a folder above; .env.example lists them.
 
     Exit codes: 0 done; 1 an answer is missing or failed; 2 the call or a setting is wrong; 3 a limit
     ended the run early; 130 interrupted.
+
+    Environment: AGENT_APP_MODEL and the other settings; OPENAI_API_KEY and the keys of other
+    providers; OPENAI_BASE_URL; NO_COLOR; COLUMNS.
     """
+
+
+lay_out(app)

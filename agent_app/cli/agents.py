@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,16 +23,20 @@ if TYPE_CHECKING:
 ABOVE_NONE = click.IntRange(min=1)
 ABOVE_0 = click.FloatRange(min=0, min_open=True)
 
+
+def _limit(name: str, kind: click.ParamType, metavar: str, what: str) -> Any:
+    words = f"{what} that a question may take {options.unless(name)}."
+    return click.option(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=words)
+
+
 agent_options = options.together(
     options.model,
     options.prompt,
     options.tools_dir,
     options.prompts_dir,
     options.params,
-    click.option("--persona", metavar="NAME", help="Another voice for the prompt, such as butler or noir."),
-    click.option(
-        "-t", "--tool", "tools", multiple=True, metavar="NAME", help="Offer only this tool (may be repeated)."
-    ),
+    options.persona,
+    options.tools,
     click.option("--no-tools", is_flag=True, help="Offer no tool."),
     options.mcp,
     click.option(
@@ -49,16 +54,11 @@ agent_options = options.together(
         metavar="NAME",
         help="A model that takes over when the one before fails for good (may be repeated).",
     ),
-    click.option("--max-steps", type=ABOVE_NONE, metavar="N", help="Tool calls a question may take."),
-    click.option("--max-seconds", type=ABOVE_0, metavar="S", help="Time a question may take."),
-    click.option(
-        "--max-tokens",
-        type=ABOVE_NONE,
-        metavar="N",
-        help="Tokens a question may take, read and written.",
-    ),
-    click.option("--max-cost", type=ABOVE_0, metavar="USD", help="US dollars a question may cost."),
-    click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet."),
+    _limit("max_steps", ABOVE_NONE, "N", "Tool calls"),
+    _limit("max_seconds", ABOVE_0, "S", "Seconds"),
+    _limit("max_tokens", ABOVE_NONE, "N", "Tokens, read and written,"),
+    _limit("max_cost", ABOVE_0, "USD", "US dollars"),
+    options.yes,
 )
 """A command with these takes them as ``**given`` and hands them to `Choices`."""
 
@@ -104,27 +104,28 @@ class Choices:
         prompt = load_prompt(settings.prompt, folders=folders, persona=self.persona)
         return prompt, options.values(self.params, prompt)
 
-    def agent(self, settings: Settings, prompt: Prompt, ask: Approver | None) -> Agent:
+    def agent(
+        self, settings: Settings, prompt: Prompt, values: Mapping[str, Value], ask: Approver | None
+    ) -> Agent:
         """Return the agent, ready to be asked; what is wrong is said before any model is fetched.
 
         Args:
             settings: as `settings` gives them.
             prompt: as `loaded_prompt` gives it.
+            values: likewise.
             ask: asks somebody whether a tool may be called; None: nobody is there.
         """
         from agent_app.approvals import Approvals
 
         approvals = Approvals(self.rules, ask)
-        tools = self._tools(settings)
-        make_sure(settings, yes=self.yes)
         with waiting("loading"):
             from agent_app.agent import Agent
             from agent_app.retrying import Retry
 
-            return Agent(
+            agent = Agent(
                 settings.model,
                 prompt,
-                tools,
+                self._tools(settings),
                 max_steps=settings.max_steps,
                 max_seconds=settings.max_seconds,
                 max_tokens=settings.max_tokens,
@@ -135,12 +136,15 @@ class Choices:
                 fallbacks=self.fallbacks,
                 approvals=approvals,
                 settings=settings,
-            ).open()
+            )
+            prompt.draft("", agent.toolbox.describe(), agent.toolbox.names, **values)
+        make_sure(settings, yes=self.yes)
+        with waiting("loading"):
+            return agent.open()
 
     def _tools(self, settings: Settings) -> list[Any]:
         """Load the tools; those of MCP servers are there until the command ends."""
-        from agent_app.agent import tool_folders
-        from agent_app.toolbox import load_tools
+        from agent_app.toolbox import load_tools, tool_folders
 
         if self.no_tools:
             return []

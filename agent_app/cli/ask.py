@@ -9,9 +9,9 @@ import click
 
 from agent_app.cli.agents import Choices, agent_options
 from agent_app.cli.approving import terminal_approver
+from agent_app.cli.piped import LONGEST, piped_text, whole_stdin, with_piped
 from agent_app.cli.showing import Screen, account, as_json_lines
 from agent_app.errors import QuestionError
-from agent_app.prompt.inputs import Value
 from agent_app.steps import Result
 from agent_app.terminal import Writer, clean_json, stderr
 
@@ -35,24 +35,38 @@ def ask(
     verbose: bool,
     **given: Any,
 ) -> None:
-    """Answer QUESTION, or what comes in on stdin when it is "-".
+    """Answer QUESTION, step by step and with the help of tools.
+
+    What is piped in stands below the question; without a question it is the question, and "-" waits for
+    it however long it takes. Otherwise stdin is left alone when nothing comes within 5 seconds.
 
     \b
-    agent-app ask "What is 23 * 47?"
-    agent-app ask -m openai:gpt-4o-mini "Which weekday was 20 July 1969?"
-    agent-app ask -t calculator --json "15% of 240" | jq .text
-    echo "How late is it in Tokyo?" | agent-app ask -
+    Examples:
+      agent-app ask "What is 23 * 47?"
+      cat report.txt | agent-app ask "Summarise this"
+      agent-app ask -t calculator --json "15% of 240" | jq .text
+      agent-app ask -m openai:gpt-4o-mini --max-seconds 30 "Who was Anne Bonny?"
+      echo "How late is it in Tokyo?" | agent-app ask -
+
+    The answer goes to stdout, the steps to stderr as they happen.
+
+    Exit codes: 0 answered; 1 there is no answer, or something failed; 2 the call or a setting is wrong;
+    3 a limit ended the run early; 130 interrupted.
+
+    Environment: AGENT_APP_MODEL, AGENT_APP_PROMPT and the other settings; OPENAI_API_KEY and
+    OPENAI_BASE_URL for openai:NAME models.
+
+    See also: agent-app models, agent-app prompts, agent-app tools, agent-app doctor.
     """
     if as_json and as_events:
         raise click.UsageError("--json and --events both want stdout; give one of them")
-    # What is wrong with the call itself is said before any model is fetched.
-    asked: dict[str, Value] = {"input": _question(question)}
+    text = _question(question)
     choices = Choices(**given)
     settings = choices.settings()
     prompt, values = choices.loaded_prompt(settings)
     screen = Screen(steps=not quiet, answer=not as_json)
-    agent = choices.agent(settings, prompt, screen.asking(terminal_approver()))
-    events = agent.stream(asked | values)
+    agent = choices.agent(settings, prompt, values, screen.asking(terminal_approver()))
+    events = agent.stream({"input": text, **values})
     result = as_json_lines(events) if as_events else screen.show(events)
     if as_json:
         sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
@@ -62,14 +76,12 @@ def ask(
 
 
 def _question(words: tuple[str, ...]) -> str:
-    text = " ".join(words)
-    if words == ("-",):
-        try:
-            text = sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise QuestionError(f"what came in on stdin is not UTF-8 text: {error}") from error
+    """Return what is asked: the words, and below them what is piped in; or that alone."""
+    text = whole_stdin() if words == ("-",) else with_piped(" ".join(words), piped_text())
     if not text.strip():
         raise QuestionError('there is no question; write agent-app ask "What is 23 * 47?"')
+    if len(text) > LONGEST:
+        raise QuestionError(f"the question has {len(text):,} characters; at most {LONGEST:,} are taken")
     return text
 
 

@@ -7,9 +7,9 @@ import sys
 import click
 
 from agent_app.errors import ModelError
-from agent_app.models.fetch import Progress, fetch
+from agent_app.models.fetch import Progress, check_space, fetch
 from agent_app.models.pinned import Pinned, pinned_model
-from agent_app.models.stored import find
+from agent_app.models.stored import file_named, find
 from agent_app.places import model_folder
 from agent_app.settings import Settings
 from agent_app.terminal import colours, stderr
@@ -21,21 +21,27 @@ def make_sure(settings: Settings, *, yes: bool) -> None:
     On a terminal it asks first; elsewhere there is nobody to ask, and who names the model wants it.
 
     Raises:
+        UnknownName: the settings name no model that there is.
+        FetchError: the disk has no room for it; nothing has been fetched then.
         ModelError: the person at the terminal would rather not.
     """
-    kind, _, rest = settings.model.partition(":")
-    if kind != "embedded" or rest.endswith(".gguf") or "/" in rest or "\\" in rest:
+    kind, _, rest = settings.model.strip().partition(":")
+    if kind != "embedded" or file_named(rest):
         return
-    pinned = pinned_model(settings.model)
+    pinned = pinned_model(rest)
     if is_here(pinned, settings):
         return
-    ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     stderr().line(f"The model {pinned.name} is not here yet: {pinned.size}, licence {pinned.licence}.")
-    if ask and not click.confirm("Fetch it now?", default=True, err=True):
+    check_space(pinned, model_folder())  # before anybody is asked whether to begin
+    if not yes and _somebody_answers() and not click.confirm("Fetch it now?", default=True, err=True):
         raise ModelError(
             f"no model; get it with `agent-app models fetch {pinned.name}`, or name another with -m"
         )
     fetch_with_bar(pinned)
+
+
+def _somebody_answers() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def is_here(pinned: Pinned, settings: Settings) -> bool:

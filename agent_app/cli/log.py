@@ -31,14 +31,19 @@ def log(ctx: click.Context) -> None:
     """List, show, search, export or delete the sessions that were kept.
 
     \b
-    agent-app log
-    agent-app log show k3f
-    agent-app log search "tides Amsterdam"
-    agent-app log export k3f --format markdown > tides.md
-    agent-app log delete k3f
+    Examples:
+      agent-app log
+      agent-app log show k3f
+      agent-app log search "tides Amsterdam"
+      agent-app log export k3f --format markdown > tides.md
+      agent-app log delete k3f
 
     An ID may be cut short, as long as only one session begins so. Without one, show and export take the
     latest session.
+
+    Exit codes: 0 done; 2 there is no such session, or the file cannot be read.
+
+    See also: agent-app chat.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_)
@@ -51,8 +56,11 @@ def list_(limit: int = _MANY, as_json: bool = False) -> None:
     """List the sessions, the last changed first: id, when, title, how many questions, model.
 
     \b
-    agent-app log list
-    agent-app log list -n 100 --json | jq -r ".[].title"
+    Examples:
+      agent-app log list
+      agent-app log list -n 100 --json | jq -r ".[].title"
+
+    Exit codes: 0 done; 2 the file cannot be read.
     """
     with _store() as store:
         sessions = store.sessions(limit + 1)
@@ -79,9 +87,12 @@ def show(id: str | None, quiet: bool, as_json: bool) -> None:  # noqa: A002 - th
     """Show the session ID, or the latest one: each question, its steps, and the answer.
 
     \b
-    agent-app log show
-    agent-app log show k3f --quiet
-    agent-app log show k3f --json | jq ".runs[].result.usage"
+    Examples:
+      agent-app log show
+      agent-app log show k3f --quiet
+      agent-app log show k3f --json | jq ".runs[].result.usage"
+
+    Exit codes: 0 done; 2 there is no such session, or the file cannot be read.
     """
     with _store() as store:
         session = _session(store, id)
@@ -119,10 +130,13 @@ def search(text: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find the runs in whose question, answer and observations all the words of TEXT stand.
 
     \b
-    agent-app log search tides amsterdam
-    agent-app log search '"high tide"' --json
+    Examples:
+      agent-app log search tides amsterdam
+      agent-app log search '"high tide"' --json
 
     A word is found by its beginning; words within double quotes, as they follow each other.
+
+    Exit codes: 0 done; 1 nothing was found; 2 the file cannot be read.
     """
     words = " ".join(text)
     with _store() as store:
@@ -151,8 +165,11 @@ def export(id: str | None, form: str) -> None:  # noqa: A002
     """Write the session ID, or the latest one, to stdout: a document to read, or all of its data.
 
     \b
-    agent-app log export k3f > session.md
-    agent-app log export k3f --format json > session.json
+    Examples:
+      agent-app log export k3f > session.md
+      agent-app log export k3f --format json > session.json
+
+    Exit codes: 0 done; 2 there is no such session, or the file cannot be read.
     """
     with _store() as store:
         session = _session(store, id)
@@ -169,8 +186,11 @@ def delete(id: str, yes: bool) -> None:  # noqa: A002
     """Delete the session ID for good; sessions that were forked from it stay.
 
     \b
-    agent-app log delete k3f
-    agent-app log delete k3f --yes
+    Examples:
+      agent-app log delete k3f
+      agent-app log delete k3f --yes
+
+    Exit codes: 0 it is gone; 2 there is no such session, or the file cannot be read; 130 not confirmed.
     """
     with _store() as store:
         session = store.session(id)

@@ -9,32 +9,73 @@ from typing import Any
 
 import click
 
+from agent_app.cli import completing
 from agent_app.errors import PromptError
 from agent_app.prompt import Prompt
 from agent_app.prompt.inputs import Value, value_from
-from agent_app.settings import Settings, read_settings
+from agent_app.settings import PREFIX, Settings, read_settings
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
-model = click.option("-m", "--model", metavar="NAME", help="The model, as in `agent-app models`.")
-prompt = click.option("-p", "--prompt", metavar="NAME", help="A prompt's name, or the path of a prompt file.")
+
+def unless(name: str) -> str:
+    """Say in a help text what a setting is by default, and which variable sets it."""
+    default = getattr(Settings(), name)
+    return f"[default: {'none' if default is None else default}; {PREFIX}{name.upper()}]"
+
+
+model = click.option(
+    "-m",
+    "--model",
+    metavar="NAME",
+    shell_complete=completing.models,
+    help=f"The model, as in `agent-app models` {unless('model')}.",
+)
+prompt = click.option(
+    "-p",
+    "--prompt",
+    metavar="NAME",
+    shell_complete=completing.prompts,
+    help=f"A prompt's name, or the path of a prompt file {unless('prompt')}.",
+)
+persona = click.option(
+    "--persona",
+    metavar="NAME",
+    shell_complete=completing.personas,
+    help="Another voice for the prompt, such as butler or noir [default: the prompt's own].",
+)
+tools = click.option(
+    "-t",
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completing.tools,
+    help="Offer only this tool; may be repeated [default: every tool there is].",
+)
 tools_dir = click.option(
     "--tools-dir",
     type=FOLDER,
     metavar="FOLDER",
-    help="A folder of your own tools, added to the built-in ones.",
+    help=f"A folder of your own tools, added to the built-in ones {unless('tools_dir')}.",
 )
 mcp = click.option(
     "--mcp",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A JSON file that names MCP servers, whose tools are added.",
+    help=f"A JSON file that names MCP servers, whose tools are added {unless('mcp')}.",
 )
 prompts_dir = click.option(
-    "--prompts-dir", type=FOLDER, metavar="FOLDER", help="A folder of your own prompts, looked in first."
+    "--prompts-dir",
+    type=FOLDER,
+    metavar="FOLDER",
+    help=f"A folder of your own prompts, looked in first {unless('prompts_dir')}.",
 )
 params = click.option(
     "-P", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A value for an input of the prompt."
+)
+yes = click.option(
+    "-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet."
 )
 
 

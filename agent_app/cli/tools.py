@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from agent_app.cli import options
+from agent_app.cli import completing, options
 from agent_app.errors import UnknownName
 from agent_app.terminal import stderr, stdout
 
@@ -30,12 +30,19 @@ def tools(ctx: click.Context, tools_dir: Path | None, mcp: Path | None) -> None:
     """List the tools with what the model reads of them.
 
     \b
-    agent-app tools
-    agent-app tools run calculator "2*(3+4)"
-    agent-app tools --tools-dir my_tools run greet '{"name": "Anne", "times": 2}'
-    agent-app tools --mcp servers.json
+    Examples:
+      agent-app tools
+      agent-app tools run calculator "2*(3+4)"
+      agent-app tools --tools-dir my_tools run greet '{"name": "Anne"}'
+      agent-app tools --mcp servers.json
 
     A tool is a Python file with a LangChain tool in it; see the README.
+
+    Exit codes: 0 done; 1 a tool failed; 2 a name, a file or the call is wrong.
+
+    Environment: AGENT_APP_TOOLS_DIR.
+
+    See also: agent-app doctor, which names each file that cannot be loaded.
     """
     ctx.obj = _Offer(tools_dir, mcp)
     if ctx.invoked_subcommand is None:
@@ -45,20 +52,30 @@ def tools(ctx: click.Context, tools_dir: Path | None, mcp: Path | None) -> None:
 @tools.command("list")
 @click.pass_obj
 def list_(offer: _Offer) -> None:
-    """List the tools, as `agent-app tools` does."""
+    """List the tools, as `agent-app tools` does.
+
+    \b
+    Examples:
+      agent-app tools list
+    """
     stdout().line(_toolbox(offer).describe())
 
 
 @tools.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.tools)
 @click.argument("input", nargs=-1)
 @click.pass_obj
 def run(offer: _Offer, name: str, input: tuple[str, ...]) -> None:  # noqa: A002 - the word the format uses
     """Run the tool NAME with INPUT: plain text, or a JSON object for a tool with several parameters.
 
+    What it gives goes to stdout, what it complains of to stderr. No model is asked.
+
     \b
-    agent-app tools run calculator "2*(3+4)"
-    agent-app tools run clock Tokyo
+    Examples:
+      agent-app tools run calculator "2*(3+4)"
+      agent-app tools run clock Tokyo
+
+    Exit codes: 0 done; 1 the tool complained or crashed; 2 there is no such tool.
     """
     from agent_app.steps import Action
 
@@ -73,8 +90,7 @@ def run(offer: _Offer, name: str, input: tuple[str, ...]) -> None:  # noqa: A002
 
 
 def _toolbox(offer: _Offer) -> Toolbox:
-    from agent_app.agent import tool_folders
-    from agent_app.toolbox import Toolbox, load_tools
+    from agent_app.toolbox import Toolbox, load_tools, tool_folders
 
     tools = load_tools(None, tool_folders(options.settings(tools_dir=offer.tools_dir)))
     if offer.mcp is not None:

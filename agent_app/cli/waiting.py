@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from agent_app.terminal import colours
+from agent_app.terminal import clean_line, colours
 
 
 class waiting:  # noqa: N801 - used as `with waiting("loading"):`
@@ -21,8 +21,11 @@ class waiting:  # noqa: N801 - used as `with waiting("loading"):`
         if self._status is None and colours(sys.stderr):
             from rich.console import Console
             from rich.status import Status
+            from rich.text import Text
 
-            self._status = Status(f"[dim]{self._word}[/dim]", console=Console(stderr=True))
+            # As a `Text`, since a word of somebody else's may look like markup.
+            word = Text(clean_line(self._word), style="dim")
+            self._status = Status(word, console=Console(stderr=True))
             self._status.start()
 
     def end(self) -> None:

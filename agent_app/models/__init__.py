@@ -17,7 +17,7 @@ from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
-from agent_app.models.stored import check_gguf, checked_file
+from agent_app.models.stored import check_gguf, checked_file, file_named
 from agent_app.models.traits import Traits, context_of, name_of, traits_of
 from agent_app.settings import Settings
 
@@ -96,8 +96,8 @@ def check_model(name: str, *, settings: Settings | None = None, folder: Path | N
 
 def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[Path, str]:
     """Return an embedded model's file, and what a stored result calls the model."""
-    if rest.endswith(".gguf") or "/" in rest or "\\" in rest:
-        path = Path(rest).expanduser()
+    path = file_named(rest)
+    if path is not None:
         check_gguf(path)
         return path, f"embedded:{rest}"
     pinned = pinned_model(rest)

@@ -22,6 +22,7 @@ from typing import IO
 from agent_app.errors import FetchError
 from agent_app.models.pinned import HuggingFace, Packages, Pinned, Source
 from agent_app.models.stored import sha256_of
+from agent_app.places import nearest
 
 HUB = "https://huggingface.co"
 _CHUNK = 1 << 20
@@ -78,7 +79,7 @@ def fetch(
 
 def _fetch_from_any(pinned: Pinned, target: Path, on_progress: Callable[[Progress], None], hub: str) -> None:
     part = target.with_name(f"{target.name}.part")
-    _check_space(pinned, part)
+    check_space(pinned, part.parent)
     reasons = []
     for source in pinned.sources:
         try:
@@ -220,12 +221,21 @@ def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _check_space(pinned: Pinned, part: Path) -> None:
-    needed = pinned.bytes - min(_length(part), pinned.bytes)
-    free = shutil.disk_usage(part.parent).free
+def check_space(pinned: Pinned, folder: Path) -> None:
+    """Make sure that the disk has room for what a fetch into a folder still lacks.
+
+    Args:
+        pinned: which model.
+        folder: where it goes; need not be there.
+
+    Raises:
+        FetchError: there is not enough.
+    """
+    needed = pinned.bytes - min(_length(folder / f"{pinned.name}.gguf.part"), pinned.bytes)
+    free = shutil.disk_usage(nearest(folder)).free
     if free < needed:
         raise FetchError(
-            f"{part.parent} has {free / 1e6:,.0f} MB left, {pinned.name} needs {needed / 1e6:,.0f} MB more"
+            f"{folder} has {free / 1e6:,.0f} MB left, {pinned.name} needs {needed / 1e6:,.0f} MB more"
         )
 
 

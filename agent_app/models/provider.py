@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agent_app.errors import ModelError, UnknownName
@@ -49,7 +49,7 @@ def open_provider(provider: str, name: str, own: Iterable[str]) -> BaseChatModel
     if not name:
         raise ModelError(f"`{spec}` lacks the model's name; write {provider}:NAME")
     provider = provider.replace("-", "_").lower()
-    variables = _KEYS.get(provider, ())
+    variables = key_variables(provider)
     if variables and not any(key_for(variable) for variable in variables):
         raise ModelError(f"{spec} takes a key: set {variables[0]} in the environment or in a file `.env`")
     try:
@@ -65,6 +65,17 @@ def open_provider(provider: str, name: str, own: Iterable[str]) -> BaseChatModel
             raise ModelError(f"cannot use {spec}: {_first_line(error)}") from error
         known = text.rpartition(": ")[2].split(", ")
         raise UnknownName("model provider", provider, {*known, *own}) from None
+
+
+def key_variables(provider: str) -> tuple[str, ...]:
+    """Return the variables that a provider's key is read from, any one of which will do; maybe none."""
+    return _KEYS.get(provider.replace("-", "_").lower(), ())
+
+
+def known_key_variables() -> Iterator[str]:
+    """Yield every variable that a provider of the table above reads a key from."""
+    for variables in _KEYS.values():
+        yield from variables
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,13 @@ from agent_app.places import model_folder
 from agent_app.settings import Settings
 
 
+def file_named(name: str) -> Path | None:
+    """Return the user's own file when the NAME of ``embedded:NAME`` is a path; None when it is a name."""
+    if name.endswith(".gguf") or "/" in name or "\\" in name:
+        return Path(name).expanduser()
+    return None
+
+
 def find(pinned: Pinned, folders: Iterable[Path]) -> Path | None:
     """Return the first file in these folders that has a name of the model, unchecked, or None."""
     candidates = (folder / name for folder in folders for name in pinned.file_names)

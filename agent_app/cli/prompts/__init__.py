@@ -21,13 +21,20 @@ def prompts(ctx: click.Context) -> None:
     """List the prompts, look at one, check, test and compare them, or begin a new one.
 
     \b
-    agent-app prompts
-    agent-app prompts show pirate
-    agent-app prompts render pirate -p input="What is 23 * 47?"
+    Examples:
+      agent-app prompts
+      agent-app prompts show pirate
+      agent-app prompts render pirate -p input="What is 23 * 47?"
 
     A prompt is a Markdown file; see the README. Of two with one name the first of these folders goes
     before: --prompts-dir (or AGENT_APP_PROMPTS_DIR), your own, `prompts` in the current directory, the
     built-in one.
+
+    Exit codes: 0 done; 1 a check or a test failed, or two prompts differ; 2 the call or a prompt is wrong.
+
+    Environment: AGENT_APP_PROMPTS_DIR.
+
+    See also: agent-app help prompts show, and likewise for the other commands.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_)

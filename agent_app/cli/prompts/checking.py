@@ -22,10 +22,16 @@ def check(files: tuple[Path, ...], prompts_dir: Path | None, as_json: bool) -> N
     """Check prompt FILES, or all prompts there are: each problem with its place, its code and a fix.
 
     \b
-    agent-app prompts check
-    agent-app prompts check prompts/*.md
+    Examples:
+      agent-app prompts check
+      agent-app prompts check prompts/*.md
+      agent-app prompts check --json | jq -r ".[].fix"
 
-    The exit code is 1 when there is a problem.
+    Exit codes: 0 no problem; 1 there is one; 2 there is no such file.
+
+    Environment: AGENT_APP_PROMPTS_DIR.
+
+    See also: agent-app prompts test.
     """
     folders = library_folders(options.settings(prompts_dir=prompts_dir).prompts_dir)
     found = {file: check_file(file, folders) for file in files} if files else check_library(folders)

@@ -9,26 +9,33 @@ from pathlib import Path
 
 import click
 
-from agent_app.cli import options
+from agent_app.cli import completing, options
 from agent_app.cli.prompts.tokens import as_written, open_if_here, tokenizer_option
 from agent_app.prompt import Prompt, library_folders, load_prompt
 from agent_app.terminal import clean_line, stdout
 
 
 @click.command(short_help="Compare two prompts.")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", shell_complete=completing.prompts)
+@click.argument("second", metavar="B", shell_complete=completing.prompts)
 @options.prompts_dir
 @tokenizer_option
 def diff(first: str, second: str, prompts_dir: Path | None, tokenizer: str | None) -> None:
     """Compare the prompts A and B, which are names or files: text, inputs, parts, examples, tokens.
 
-    \b
-    agent-app prompts diff plain pirate
-    agent-app prompts diff pirate ./mine.md
-
     The text is compared with parts and examples put in and the slots as written, and so are the tokens
-    counted. The exit code is 0 when there is no difference and 1 when there is one.
+    counted, where an embedded model's file is here.
+
+    \b
+    Examples:
+      agent-app prompts diff plain pirate
+      agent-app prompts diff pirate ./mine.md
+
+    Exit codes: 0 there is no difference; 1 there is one; 2 there is no such prompt.
+
+    Environment: AGENT_APP_PROMPTS_DIR, AGENT_APP_MODEL_DIR.
+
+    See also: agent-app prompts show.
     """
     settings = options.settings(prompts_dir=prompts_dir)
     folders = library_folders(settings.prompts_dir)

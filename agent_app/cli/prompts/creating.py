@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent_app import places
-from agent_app.cli import options
+from agent_app.cli import completing, options
 from agent_app.cli.prompts.listing import say_shadowed
 from agent_app.prompt import library_folders, list_prompts, new_prompt
 from agent_app.prompt.creating import PATTERN, persona_names
@@ -18,12 +18,19 @@ from agent_app.terminal import clean_line, stdout
 @click.command(short_help="Write a new prompt file.")
 @click.argument("name")
 @click.option(
-    "--prompts-dir", type=options.FOLDER, metavar="FOLDER", help="Where it goes; else your own folder."
+    "--prompts-dir", type=options.FOLDER, metavar="FOLDER", help="Where it goes [default: your own folder]."
 )
 @click.option("--description", metavar="TEXT", help="What it is for, in a line.")
-@click.option("--persona", metavar="NAME", help="The voice it speaks in: plain, pirate, butler, bard, noir.")
 @click.option(
-    "--examples/--no-examples", default=None, help="Whether it shows short runs to learn the format from."
+    "--persona",
+    metavar="NAME",
+    shell_complete=completing.personas,
+    help=f"The voice it speaks in: plain, pirate, butler, bard, noir [default: {PATTERN}].",
+)
+@click.option(
+    "--examples/--no-examples",
+    default=None,
+    help="Whether it shows short runs to learn the format from [default: yes].",
 )
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: the plain voice, with examples.")
 def new(
@@ -36,11 +43,19 @@ def new(
 ) -> None:
     """Write the prompt file NAME.md, after asking what is not said by an option.
 
-    \b
-    agent-app prompts new sailor
-    agent-app prompts new judge --description "Weighs both sides" --persona butler --yes
+    It is a copy of the prompt `plain` to change as you like; its path goes to stdout. A file that is there
+    already stays.
 
-    It is a copy of the prompt `plain` to change as you like. A file that is there already stays.
+    \b
+    Examples:
+      agent-app prompts new sailor
+      agent-app prompts new judge --description "Weighs both sides" --yes
+
+    Exit codes: 0 written; 2 the name is none, or the file is there already; 130 interrupted.
+
+    Environment: AGENT_APP_PROMPTS_DIR.
+
+    See also: agent-app prompts check.
     """
     target = options.settings(prompts_dir=prompts_dir).prompts_dir or places.user_folder("prompts")
     folders = library_folders()

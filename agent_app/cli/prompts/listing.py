@@ -21,11 +21,18 @@ from agent_app.terminal import clean_line, stderr, stdout
 def list_(prompts_dir: Path | None = None, as_json: bool = False) -> None:
     """List the prompts: name, version, what for, and the file.
 
-    \b
-    agent-app prompts list
-    agent-app prompts list --json | jq -r ".[].name"
-
     A file that cannot be used is listed with what is wrong with it.
+
+    \b
+    Examples:
+      agent-app prompts list
+      agent-app prompts list --json | jq -r ".[].name"
+
+    Exit codes: 0 done; 2 there is no such folder.
+
+    Environment: AGENT_APP_PROMPTS_DIR.
+
+    See also: agent-app prompts check.
     """
     folders = library_folders(options.settings(prompts_dir=prompts_dir).prompts_dir)
     problems = check_library(folders)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent_app.cli import options
-from agent_app.cli.prompts.showing import persona_option
+from agent_app.cli import completing, options
 from agent_app.cli.prompts.tokens import Messages, joined, open_if_here, tokenizer_option
 from agent_app.errors import PromptError
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show the exact text that a model is sent.")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.prompts)
 @click.option(
     "-p", "-P", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A value, such as input=..."
 )
 @options.together(options.prompts_dir, options.tools_dir)
-@persona_option
+@options.persona
 @tokenizer_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def render(
@@ -42,11 +41,19 @@ def render(
 ) -> None:
     """Show what the prompt NAME is with values put in; how many tokens that is goes to stderr.
 
-    \b
-    agent-app prompts render pirate -p input="What is 23 * 47?"
-    agent-app prompts render ./letter.md -p who=Ann -p pages=3 -p 'topics=["sea", "sky"]'
+    Of a prompt for runs this is the first thing that the model reads, with the tools at hand. No model is
+    asked; tokens are counted by the tokenizer of an embedded model, where its file is here.
 
-    Of a prompt for runs this is the first thing that the model reads, with the tools at hand.
+    \b
+    Examples:
+      agent-app prompts render pirate -p input="What is 23 * 47?"
+      agent-app prompts render ./letter.md -p pages=3 -p 'topics=["sea", "sky"]'
+
+    Exit codes: 0 done; 2 there is no such prompt, or a value is missing or wrong.
+
+    Environment: AGENT_APP_PROMPTS_DIR, AGENT_APP_TOOLS_DIR, AGENT_APP_MODEL_DIR.
+
+    See also: agent-app prompts show, which shows the slots instead of values.
     """
     settings = options.settings(prompts_dir=prompts_dir, tools_dir=tools_dir)
     prompt = load_prompt(name, folders=library_folders(settings.prompts_dir), persona=persona)
@@ -81,7 +88,6 @@ def first_messages(prompt: Prompt, toolbox: Toolbox, values: Mapping[str, Value]
 
 def tools_at_hand(settings: Settings) -> Toolbox:
     """Return the tools that a run with these settings would have."""
-    from agent_app.agent import tool_folders
-    from agent_app.toolbox import Toolbox, load_tools
+    from agent_app.toolbox import Toolbox, load_tools, tool_folders
 
     return Toolbox(load_tools(None, tool_folders(settings)))

@@ -9,26 +9,31 @@ from typing import Any
 
 import click
 
-from agent_app.cli import options
+from agent_app.cli import completing, options
 from agent_app.cli.prompts.listing import say_shadowed
 from agent_app.prompt import Input, Prompt, library_folders, list_prompts, load_prompt
 from agent_app.terminal import clean_line, stdout
 
-persona_option = click.option("--persona", metavar="NAME", help="Another voice for the prompt.")
-
 
 @click.command(short_help="Show a prompt's facts and its text.")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.prompts)
 @options.prompts_dir
-@persona_option
+@options.persona
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show(name: str, prompts_dir: Path | None, persona: str | None, as_json: bool) -> None:
     """Show the prompt NAME, or a prompt file: its facts, then its text with the slots.
 
     \b
-    agent-app prompts show pirate
-    agent-app prompts show pirate --persona butler
-    agent-app prompts show ./mine.md --json
+    Examples:
+      agent-app prompts show pirate
+      agent-app prompts show pirate --persona butler
+      agent-app prompts show ./mine.md --json
+
+    Exit codes: 0 done; 2 there is no such prompt, or it is wrong.
+
+    Environment: AGENT_APP_PROMPTS_DIR.
+
+    See also: agent-app prompts render.
     """
     folders = library_folders(options.settings(prompts_dir=prompts_dir).prompts_dir)
     prompt = load_prompt(name, folders=folders, persona=persona)

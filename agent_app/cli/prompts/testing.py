@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 
-from agent_app.cli import options
+from agent_app.cli import completing, options
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.prompts.rendering import first_messages, tools_at_hand
 from agent_app.cli.prompts.tokens import (
@@ -56,7 +56,7 @@ class Outcome:
 
 
 @click.command(short_help="Run the tests in prompt files.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.prompts)
 @options.together(options.model, options.prompts_dir, options.tools_dir)
 @tokenizer_option
 @click.option(
@@ -65,7 +65,7 @@ class Outcome:
     metavar="FILE",
     help="Write JUnit XML as well.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet.")
+@options.yes
 def test(
     names: tuple[str, ...],
     model: str | None,
@@ -77,19 +77,28 @@ def test(
 ) -> None:
     """Run the tests in the prompt files NAMES, or in all prompts there are.
 
-    \b
-    agent-app prompts test pirate
-    agent-app prompts test -m scripted:replies.txt --junit report.xml ./mine.md
-
     A test stands under `tests` in a prompt file: an `input`, values for `inputs`, and what must be
     true of the answer: `contains`, `lacks`, `matches` (regular expressions). `max_tokens` is how long
-    the prompt itself may be; a test of that alone asks no model. The exit code is 1 when one fails.
+    the prompt itself may be; a test of that alone asks no model.
+
+    \b
+    Examples:
+      agent-app prompts test pirate
+      agent-app prompts test -m scripted:replies.txt --junit report.xml ./mine.md
+
+    Exit codes: 0 all passed; 1 one failed or could not be run; 2 there is nothing to run; 130
+    interrupted.
+
+    Environment: AGENT_APP_MODEL and the other settings.
+
+    See also: agent-app prompts check.
     """
     settings = options.settings(model=model, prompts_dir=prompts_dir, tools_dir=tools_dir)
     pairs = _tests(names, library_folders(settings.prompts_dir))
+    runner = _Runner(settings, tokenizer)
+    runner.check(pairs)  # before a model is fetched
     if any(test.needs_answer for _, test in pairs):
         make_sure(settings, yes=yes)
-    runner = _Runner(settings, tokenizer)
     outcomes = []
     for prompt, case in pairs:
         outcomes.append(runner.run(prompt, case))
@@ -130,6 +139,15 @@ class _Runner:
         self._settings = settings
         self._tokenizer = tokenizer_name(tokenizer, settings)
         self._asked = False
+
+    def check(self, pairs: Sequence[tuple[Prompt, PromptTest]]) -> None:
+        """Make sure that tools, and each test's values, are what they should be; no model is needed.
+
+        Raises:
+            UserError: a tool file cannot be loaded, or a value is missing or wrong.
+        """
+        for prompt, test in pairs:
+            first_messages(prompt, self.toolbox, test.values)
 
     def run(self, prompt: Prompt, test: PromptTest) -> Outcome:
         """Run one test. What goes wrong on the way to the answer is an error of the test."""

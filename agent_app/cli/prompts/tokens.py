@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from agent_app.cli import completing
 from agent_app.cli.waiting import waiting
 from agent_app.errors import ModelError
 from agent_app.models.pinned import DEFAULT
@@ -29,7 +30,8 @@ _CONTEXT = 256
 tokenizer_option = click.option(
     "--tokenizer",
     metavar="MODEL",
-    help="The embedded model that counts tokens; else the one of the settings, or the default one.",
+    shell_complete=completing.models,
+    help="The embedded model that counts tokens [default: that of the settings, or the default one].",
 )
 
 

@@ -1,0 +1,37 @@
+"""What `agent-app doctor` looks at: everything that a question needs, before one is asked.
+
+Nothing is sent anywhere unless the model that is named has a server, and that is only asked for its
+list of models. No model is loaded. Tool files are run, as they are for every question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent_app.doctor.files import check_folders, check_prompts, check_tools
+from agent_app.doctor.finding import Finding, Status
+from agent_app.doctor.keys import check_keys
+from agent_app.doctor.model import check_embedded
+from agent_app.doctor.remote import check_remote
+from agent_app.doctor.terminal import check_terminal, this_terminal
+from agent_app.doctor.versions import check_extras, check_versions, extras, requirements
+from agent_app.settings import Settings
+
+__all__ = ["Finding", "Status", "examine"]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything that a question with these settings needs; what is quick comes first."""
+    required = requirements()
+    yield from check_versions(required)
+    yield from check_extras(extras(), required)
+    yield check_terminal(this_terminal())
+    yield from check_folders(settings)
+    yield from check_prompts(settings)
+    kind, _, name = settings.model.strip().partition(":")
+    if kind == "embedded":
+        yield check_keys(kind)
+        yield from check_embedded(name, settings)
+    else:
+        yield from check_remote(settings)
+    yield from check_tools(settings)

@@ -1,0 +1,52 @@
+"""Which keys are set and where they were read from; never what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent_app.doctor.finding import Finding
+from agent_app.models.provider import key_variables, known_key_variables
+from agent_app.settings import endpoint, key_for
+
+OPENAI = "OPENAI_API_KEY"
+
+
+def check_keys(kind: str) -> Finding:
+    """Say whether the key is there that a model takes.
+
+    Args:
+        kind: the word before the colon of the model's name.
+    """
+    wanted = (OPENAI,) if kind == "openai" else key_variables(kind)
+    have = [variable for variable in wanted if key_for(variable)]
+    if have:
+        return _check_form(have[0])
+    if kind == "openai" and endpoint():
+        return Finding("keys", "ok", f"{OPENAI} is not set; a server of your own may need none")
+    if wanted:
+        says = f"{kind} takes a key, and {' or '.join(wanted)} is not set"
+        return Finding("keys", "fail", says, f"set {wanted[0]} in the environment or in a file `.env`")
+    others = [said_of(variable) for variable in dict.fromkeys((OPENAI, *known_key_variables()))]
+    named = [said for said in others if said]
+    return Finding("keys", "ok", f"{kind} takes none" + (f"; set: {', '.join(named)}" if named else ""))
+
+
+def said_of(variable: str) -> str:
+    """Name a variable, and the file that it was read from; empty when it is not set."""
+    value = key_for(variable)
+    if not value:
+        return ""
+    from dotenv import dotenv_values, find_dotenv
+
+    file = find_dotenv(usecwd=True)
+    # A variable of the environment goes before the file, so only the same value may be the file's.
+    same = file and dotenv_values(file).get(variable) == value
+    return f"{variable} (from {Path(file)})" if same else f"{variable} (from the environment)"
+
+
+def _check_form(variable: str) -> Finding:
+    key = key_for(variable) or ""
+    if key != key.strip() or not (key.isascii() and key.isprintable()):
+        says = f"{said_of(variable)} has a blank, a line end or another character in it that no key has"
+        return Finding("keys", "fail", says, "copy the key again, and nothing else")
+    return Finding("keys", "ok", f"{said_of(variable)} is set")
