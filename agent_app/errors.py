@@ -8,7 +8,8 @@ AgentAppError
 │   ├── PromptError             a prompt file is wrong: file, line, and what would be right
 │   ├── ToolFileError           a tool file cannot be used, or two tools have one name
 │   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
-│   └── FetchError              a pinned model could not be fetched from any of its sources
+│   ├── FetchError              a pinned model could not be fetched from any of its sources
+│   └── StoreError              the file that sessions are kept in cannot be used
 ├── EndpointError               the model's server answers nonsense, or refuses the prompt
 │   ├── EndpointBusy            whoever pays for it: it is asked too often, or the quota is used up
 │   ├── EndpointDown            whoever runs it: dead, failing, too slow, or broken off
@@ -87,6 +88,19 @@ class ModelError(UserError):
 
 class FetchError(UserError):
     """A pinned model could not be fetched from any of its sources."""
+
+
+class StoreError(UserError):
+    """The file that sessions are kept in cannot be used: damaged, read-only, the disk full, or too new.
+
+    Args:
+        problem: what is wrong and what to do, in one line.
+        path: the file; None: they are kept in memory.
+    """
+
+    def __init__(self, problem: str, path: Path | None) -> None:
+        self.problem, self.path = problem, path
+        super().__init__(problem if path is None else f"{path}: {problem}")
 
 
 class EndpointError(AgentAppError):

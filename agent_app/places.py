@@ -25,6 +25,13 @@ def user_folder(kind: Literal["prompts", "tools"]) -> Path:
     return platformdirs.user_data_path(_APP, appauthor=False) / kind
 
 
+def session_file() -> Path:
+    """Return the file that sessions are kept in; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_data_path(_APP, appauthor=False) / "sessions.db"
+
+
 def model_folder() -> Path:
     """Return the folder that fetched models are kept in; it need not exist."""
     import platformdirs

@@ -1,0 +1,92 @@
+"""A run on its way into the file: each step is on the disk before the next one is known."""
+
+from __future__ import annotations
+
+from agent_app.errors import StoreError, partial_result
+from agent_app.sessions.database import Database
+from agent_app.sessions.rows import RESULT, in_a_line, now, row_of, step_row, storable
+from agent_app.steps import Answer, Result, Step
+
+
+class RunWriter:
+    """Writes one run, in a transaction for each step. Made by `Session.begin`.
+
+    At every moment what has been written is a whole run, one that was interrupted there.
+    """
+
+    def __init__(self, database: Database, run: int) -> None:
+        self._database = database
+        self._run = run
+        self._steps: list[Step] = []
+        self.is_open = True
+        """Whether the run has not been ended yet."""
+
+    def step(self, step: Step) -> None:
+        """Write a step.
+
+        Raises:
+            StoreError: it cannot be written, or the session has been deleted.
+        """
+        kind, data = step_row(step)
+        with self._database.write() as db:
+            db.execute("INSERT INTO steps VALUES (?, ?, ?, ?)", (self._run, len(self._steps), kind, data))
+            if isinstance(step, Answer):
+                db.execute(
+                    "UPDATE runs SET status = 'answered', text = ? WHERE id = ?",
+                    (storable(step.text), self._run),
+                )
+        self._steps.append(step)
+
+    def finish(self, result: Result) -> None:
+        """End the run with its result; that of a run that failed or was interrupted as well.
+
+        Raises:
+            StoreError: as for `step`.
+        """
+        assignments = ", ".join(f"{column} = :{column}" for column in RESULT)
+        with self._database.write() as db:
+            ended = db.execute(
+                f"UPDATE runs SET ended = :ended, {assignments} WHERE id = :id",  # noqa: S608 - our own names
+                {**row_of(result), "ended": now(), "id": self._run},
+            )
+            if not ended.rowcount:
+                raise StoreError(
+                    "the session has been deleted meanwhile; begin a new one", self._database.path
+                )
+            if result.steps != tuple(
+                self._steps
+            ):  # a run that went on from earlier steps tells the new ones only
+                db.execute("DELETE FROM steps WHERE run = ?", (self._run,))
+                db.executemany(
+                    "INSERT INTO steps VALUES (?, ?, ?, ?)",
+                    ((self._run, position, *step_row(step)) for position, step in enumerate(result.steps)),
+                )
+        self._steps = list(result.steps)
+        self.is_open = False
+
+    def fail(self, error: BaseException, partial: Result | None = None) -> None:
+        """End the run with what broke it off: an error, Ctrl-C, or that nobody wants it any more.
+
+        Args:
+            error: what was raised.
+            partial: how far the run had come; None: as the error itself says, or else as has been written.
+
+        Raises:
+            StoreError: as for `step`.
+        """
+        run = partial or partial_result(error)
+        if run is not None:
+            self.finish(run)
+            return
+        failed = isinstance(error, Exception)
+        with self._database.write() as db:
+            db.execute(
+                "UPDATE runs SET ended = ?, stopped_by = ?, error = ? WHERE id = ?",
+                (
+                    now(),
+                    "error" if failed else "interruption",
+                    storable(in_a_line(error)) if failed else None,
+                    self._run,
+                ),
+            )
+        self.is_open = False
