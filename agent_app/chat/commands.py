@@ -7,7 +7,7 @@ and yields what is to be shown or done; it knows no terminal.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -31,6 +31,7 @@ from agent_app.chat.why import spent, whole_call, why
 from agent_app.errors import UnknownName, UserError, suggest
 from agent_app.sessions import as_dict, as_markdown
 from agent_app.steps import Usage
+from agent_app.terminal import clean_line
 
 _Do: TypeAlias = Callable[[Conversation, str], Iterable[Effect]]
 
@@ -51,7 +52,7 @@ class Command:
     """What could stand after it, as far as that is known without waiting."""
 
 
-def effects_of(chat: Conversation, line: str) -> Iterator[Effect]:
+def effects_of(chat: Conversation, line: str) -> Generator[Effect, None, None]:
     """Do what was typed, and yield what is to be shown: a command's effects, or a question to ask.
 
     Raises:
@@ -75,6 +76,40 @@ class UnknownCommand(UserError):  # noqa: N818 - as `UnknownName`
     def __init__(self, name: str) -> None:
         near = suggest(f"/{name}", [f"/{known}" for known in COMMANDS])
         super().__init__(f"unknown command '/{name}'; {near} (a question may begin with a space)")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What could be typed on."""
+
+    text: str
+    replaces: int
+    """How many characters before the cursor it takes the place of."""
+    about: str = ""
+
+
+def completions(chat: Conversation, typed: str) -> Iterator[Choice]:
+    """Yield what a command that has been begun could become.
+
+    Args:
+        chat: what is going on.
+        typed: what stands before the cursor.
+    """
+    if not typed.startswith("/") or "\n" in typed:
+        return
+    name, space, argument = typed[1:].partition(" ")
+    if not space:
+        for command in COMMANDS.values():
+            if command.name.startswith(name):
+                yield Choice(command.name, len(name), command.about)
+    elif name in COMMANDS:
+        try:
+            choices = tuple(COMMANDS[name].choices(chat))
+        except UserError:  # what is wrong with a folder or a file is told when the command is called
+            return
+        for choice in choices:
+            if choice.startswith(argument) and clean_line(choice) == choice:
+                yield Choice(choice, len(argument))
 
 
 # -- what was said ----------------------------------------------------------------------------------
@@ -306,5 +341,5 @@ _ALL = (
     Command("quit", "", "leave", _quit),
 )  # fmt: skip
 
-COMMANDS = {command.name: command for command in _ALL}
+COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
 """Every command by its name, in the order of `/help`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Literal
 
@@ -125,7 +125,7 @@ class Conversation:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    def ask(self, question: str, *, instead: bool = False) -> Iterator[Event]:
+    def ask(self, question: str, *, instead: bool = False) -> Generator[Event, None, None]:
         """Ask a question that follows on what was said, and yield what happens; it is kept as it happens.
 
         Args:

@@ -85,6 +85,4 @@ class Leave:
     """End the chat."""
 
 
-Effect: TypeAlias = (
-    Tell | Rows | Explain | Write | Turns | Ask | Rewrite | Copy | ClearScreen | Leave
-)
+Effect: TypeAlias = Tell | Rows | Explain | Write | Turns | Ask | Rewrite | Copy | ClearScreen | Leave

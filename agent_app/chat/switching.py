@@ -9,7 +9,7 @@ from pathlib import Path
 from agent_app.chat.conversation import Conversation
 from agent_app.chat.effects import Effect, Rows, Tell
 from agent_app.errors import UnknownName, UserError
-from agent_app.models.pinned import pinned_models
+from agent_app.models.pinned import DEFAULT, pinned_models
 from agent_app.prompt import library_folders, list_prompts
 from agent_app.prompt.library import part_names
 
@@ -20,7 +20,9 @@ def prompt(chat: Conversation, name: str) -> Iterator[Effect]:
     """List the prompts, or go on with another one; its own persona speaks then."""
     if not name:
         listed = list_prompts(library_folders(chat.loader.settings.prompts_dir))
-        yield _choices(chat.prompt.name, [(entry.name, entry.problem or entry.description) for entry in listed])
+        yield _choices(
+            chat.prompt.name, [(entry.name, entry.problem or entry.description) for entry in listed]
+        )
         return
     chat.choose(prompt=name, persona=None)
     yield Tell(f"The prompt is {chat.prompt.name} now.")
@@ -43,13 +45,14 @@ def persona(chat: Conversation, name: str) -> Iterator[Effect]:
 def model(chat: Conversation, name: str) -> Iterator[Effect]:
     """List the models, or go on with another one."""
     if not name:
-        known = [(f"embedded:{name}", pinned.description) for name, pinned in pinned_models().items()]
+        present = f"embedded:{DEFAULT}" if chat.setup.model == "embedded" else chat.setup.model
+        known = {f"embedded:{pinned.name}": pinned.description for pinned in pinned_models().values()}
         others = [
             ("embedded:PATH.gguf", "a file of your own"),
             ("openai:NAME", "OpenAI, or what OPENAI_BASE_URL names"),
             ("PROVIDER:NAME", "whatever LangChain knows"),
         ]
-        yield _choices(chat.agent().label, [*known, *others])
+        yield _choices(present, [*({present: ""} | known).items(), *others])
         return
     chat.choose(model=name)
     yield Tell(f"The model is {name} now.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -78,8 +78,9 @@ class _Prompts:
 
     def next(self, call: ModelCall) -> Section:
         self.number += 1
-        same = os.path.commonprefix([self._before, call.prompt])
-        begins = same.rfind("\n") + 1
+        pairs = zip(self._before, call.prompt, strict=False)
+        same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        begins = call.prompt.rfind("\n", 0, same) + 1
         lines = call.prompt[begins:].split("\n")
         self._before = call.prompt
         hidden = call.prompt[:begins].count("\n") + max(0, len(lines) - _SHOWN_LINES)

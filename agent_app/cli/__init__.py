@@ -8,6 +8,7 @@ import click
 
 _COMMANDS = {
     "ask": "Answer one question.",
+    "chat": "Talk with the agent.",
     "models": "List the embedded models, or fetch one.",
     "prompts": "List, show, check and compare prompts.",
     "tools": "List the tools, or run one without a model.",
@@ -57,6 +58,7 @@ def app() -> None:
 
     \b
     agent-app ask "What is 23 * 47?"
+    agent-app chat
     agent-app tools run calculator "2*(3+4)"
     agent-app models
 

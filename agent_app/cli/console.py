@@ -26,9 +26,7 @@ class SafeConsole(Console):
     def __init__(self, stream: TextIO | None = None, **more: Any) -> None:
         super().__init__(file=stream, markup=False, emoji=False, highlight=False, **more)
 
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, each piece of text cleaned and without a link (OSC 8)."""
         for segment in super().render(renderable, options):
             text, style, control = segment

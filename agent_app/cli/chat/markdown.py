@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -16,13 +17,15 @@ from rich.syntax import Syntax
 
 def _parser() -> MarkdownIt:
     # HTML, link definitions and pictures would be swallowed; as text they are seen.
-    return MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable(
-        ["html_block", "html_inline", "reference", "image"]
+    return (
+        MarkdownIt("commonmark", {"html": False})
+        .enable(["strikethrough", "table"])
+        .disable(["html_block", "html_inline", "reference", "image"])
     )
 
 
 class _Code(CodeBlock):
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:  # noqa: ARG002
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = Syntax(
             str(self.text).rstrip(), self.lexer_name, theme="ansi_dark", background_color="default",
             word_wrap=True,
@@ -54,7 +57,8 @@ class Answer(Markdown):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Render without empty lines around it and without spaces at the ends of lines."""
-        lines = [_trimmed(line) for line in Segment.split_lines(super().__rich_console__(console, options))]
+        rendered: Any = super().__rich_console__(console, options)  # which has nothing but segments in it
+        lines = [_trimmed(line) for line in Segment.split_lines(rendered)]
         full = [number for number, line in enumerate(lines) if line]
         for line in lines[full[0] : full[-1] + 1] if full else []:
             yield from line
@@ -79,11 +83,11 @@ class Blocks:
         # A line that has only begun could still become anything.
         whole = self.rest[: self.rest.rindex("\n") + 1]
         starts = [t.map[0] for t in _parser().parse(whole) if t.level == 0 and t.map and t.nesting >= 0]
-        lines = self.rest.splitlines(keepends=True) if len(starts) > 1 else []
-        for start, end in zip(starts, starts[1:], strict=False):
-            yield "".join(lines[start:end]).rstrip()
-        if lines:
-            self.rest = "".join(lines[starts[-1] :])
+        lines = self.rest.split("\n")
+        for start, end in itertools.pairwise(starts):
+            yield "\n".join(lines[start:end]).rstrip()
+        if len(starts) > 1:
+            self.rest = "\n".join(lines[starts[-1] :])
 
     def close(self) -> str:
         """Return the last block."""
