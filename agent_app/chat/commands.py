@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from agent_app.approvals import Decision
 from agent_app.chat import switching
 from agent_app.chat.conversation import Conversation
 from agent_app.chat.effects import (
@@ -27,6 +28,7 @@ from agent_app.chat.effects import (
     Turns,
     Write,
 )
+from agent_app.chat.permissions import Permissions
 from agent_app.chat.why import spent, whole_call, why
 from agent_app.errors import UnknownName, UserError, suggest
 from agent_app.sessions import as_dict, as_markdown
@@ -263,19 +265,18 @@ def _rules(chat: Conversation, argument: str) -> Iterator[Effect]:
 def _listed_rules(chat: Conversation) -> Iterator[Effect]:
     permissions = chat.permissions
     rules = [("rule", str(rule)) for rule in permissions.approvals.rules]
-    decided = [
-        (
-            str(number),
-            f"{'allowed' if decision.allowed else 'refused'}: {decision.tool}"
-            f"{'' if decision.arguments is None else ' ' + decision.arguments}, "
-            f"{'kept with this session' if permissions.is_kept(decision) else 'until this chat ends'}",
-        )
-        for number, decision in enumerate(permissions.decisions, 1)
-    ]
+    decided = [(str(number), _decided(d, permissions)) for number, d in enumerate(permissions.decisions, 1)]
     if not rules + decided:
         yield Tell("No rule was given, and nothing was decided. Tools are asked about by what they declare.")
     else:
         yield Rows(rules + decided)
+
+
+def _decided(decision: Decision, permissions: Permissions) -> str:
+    said = "allowed" if decision.allowed else "refused"
+    call = decision.tool if decision.arguments is None else f"{decision.tool} {decision.arguments}"
+    held = "kept with this session" if permissions.is_kept(decision) else "until this chat ends"
+    return f"{said}: {call}, {held}"
 
 
 # -- the rest ---------------------------------------------------------------------------------------

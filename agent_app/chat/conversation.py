@@ -1,4 +1,4 @@
-"""A conversation between a person and the agent, without a terminal: what is asked, with what, and kept where."""
+"""A conversation with the agent, without a terminal: what is asked, with what, and where it is kept."""
 
 from __future__ import annotations
 

@@ -10,6 +10,11 @@ from agent_app.steps import Result
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """What comes next takes its time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Say this to the person."""
 
@@ -85,4 +90,6 @@ class Leave:
     """End the chat."""
 
 
-Effect: TypeAlias = Tell | Rows | Explain | Write | Turns | Ask | Rewrite | Copy | ClearScreen | Leave
+Effect: TypeAlias = (
+    Loading | Tell | Rows | Explain | Write | Turns | Ask | Rewrite | Copy | ClearScreen | Leave
+)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent_app.chat.conversation import Conversation
-from agent_app.chat.effects import Effect, Rows, Tell
+from agent_app.chat.effects import Effect, Loading, Rows, Tell
 from agent_app.errors import UnknownName, UserError
 from agent_app.models.pinned import DEFAULT, pinned_models
 from agent_app.prompt import library_folders, list_prompts
@@ -24,6 +24,7 @@ def prompt(chat: Conversation, name: str) -> Iterator[Effect]:
             chat.prompt.name, [(entry.name, entry.problem or entry.description) for entry in listed]
         )
         return
+    yield Loading()
     chat.choose(prompt=name, persona=None)
     yield Tell(f"The prompt is {chat.prompt.name} now.")
     if not chat.has_memory:
@@ -38,6 +39,7 @@ def persona(chat: Conversation, name: str) -> Iterator[Effect]:
     if not name:
         yield _choices(_present_persona(chat), [(known,) for known in persona_names(chat)])
         return
+    yield Loading()
     chat.choose(persona=name)
     yield Tell(f"The persona is {name} now.")
 
@@ -54,6 +56,7 @@ def model(chat: Conversation, name: str) -> Iterator[Effect]:
         ]
         yield _choices(present, [*({present: ""} | known).items(), *others])
         return
+    yield Loading()
     chat.choose(model=name)
     yield Tell(f"The model is {name} now.")
 
@@ -61,6 +64,7 @@ def model(chat: Conversation, name: str) -> Iterator[Effect]:
 def tools(chat: Conversation, argument: str) -> Iterator[Effect]:
     """List the tools, or offer some again or no more."""
     word, *names = argument.split() or [""]
+    yield Loading()
     offered = chat.offered
     if word in ("on", "off") and names:
         for name in names:

@@ -1,4 +1,4 @@
-"""How an answer came about: every call of the model and of a tool, with what it was shown and what it wrote."""
+"""How an answer came about: each call of the model, what it was shown and wrote, and what came of it."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from agent_app.cli import options
 from agent_app.cli.fetching import make_sure
 
 if TYPE_CHECKING:
-    from agent_app.approvals import Approver
     from agent_app.chat.conversation import Conversation
+    from agent_app.cli.chat.talking import View
     from agent_app.sessions import Session, Store
 
 
@@ -93,32 +93,32 @@ def _session(store: Store, *, latest: bool, resume: str | None) -> Session:
 
 
 def _talk(chat: Conversation, *, keep: bool) -> None:
-    """Talk until the end; who typed gets exit code 0, a pipe 1 when some line came to nothing."""
-    from agent_app.chat import NO_MEMORY, resumed
-    from agent_app.cli.approving import terminal_approver
-    from agent_app.cli.chat.plain import Plain
+    """Talk until the end; a person gets exit code 0, a pipe 1 where some line came to nothing."""
     from agent_app.cli.chat.reading import Keyboard, Pipe
-    from agent_app.cli.chat.talking import Talk, View, show
+    from agent_app.cli.chat.talking import Talk
     from agent_app.places import typed_file
-    from agent_app.terminal import colours
 
     typing = sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty())
     reader = Keyboard(chat, typed_file() if keep else None) if typing else Pipe()
-    approver: Approver | None = terminal_approver(chat.permissions.keep)
-    view: View
-    if typing and colours(sys.stdout):
-        from agent_app.cli.chat.screen import Screen
-
-        view = screen = Screen(chat)
-        approver = screen.asking(approver)
-    else:
-        view = Plain()
-    chat.permissions.ask_with(approver)
-    for effect in resumed(chat) if chat.results else ():
-        show(effect, view)
-    if not chat.has_memory:
-        view.tell(NO_MEMORY)
-    talk = Talk(chat, reader, view)
+    talk = Talk(chat, reader, lambda: _view(chat, typing=typing))
+    talk.begin()
     talk.go_on()
     if talk.failures and not typing:
         sys.exit(1)
+
+
+def _view(chat: Conversation, *, typing: bool) -> View:
+    """Return what shows the chat, and let it ask about tools."""
+    from agent_app.cli.approving import terminal_approver
+    from agent_app.cli.chat.plain import Plain
+    from agent_app.terminal import colours
+
+    approver = terminal_approver(chat.permissions.keep)
+    if not (typing and colours(sys.stdout)):
+        chat.permissions.ask_with(approver)
+        return Plain()
+    from agent_app.cli.chat.screen import Screen
+
+    screen = Screen(chat)
+    chat.permissions.ask_with(screen.asking(approver))
+    return screen

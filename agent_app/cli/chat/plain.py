@@ -53,7 +53,7 @@ class Plain:
         """Say in a line what went wrong."""
         stderr().line(f"agent-app: {problem}")
 
-    def waiting(self, word: str) -> contextlib.AbstractContextManager[object]:  # noqa: ARG002
+    def waiting(self) -> contextlib.AbstractContextManager[object]:
         """Show nothing."""
         return contextlib.nullcontext()
 

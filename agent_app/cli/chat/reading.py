@@ -23,6 +23,20 @@ from agent_app.errors import QuestionError, SettingError
 from agent_app.jsonish import encodable
 from agent_app.terminal import clean_line
 
+_STYLE = Style.from_dict(
+    {
+        "prompt": "bold ansicyan",
+        "placeholder": "ansibrightblack",
+        "completion-menu": "bg:default",
+        "completion-menu.completion": "bg:default fg:default",
+        "completion-menu.completion.current": "bg:default bold ansicyan noreverse",
+        "completion-menu.meta.completion": "bg:default ansibrightblack",
+        "completion-menu.meta.completion.current": "bg:default ansicyan noreverse",
+        "scrollbar.background": "bg:default",
+        "scrollbar.button": "bg:ansibrightblack",
+    }
+)
+
 
 class Pipe:
     """Reads each line that comes in on stdin."""
@@ -93,7 +107,9 @@ class Keyboard:
             return None
 
     def _hint(self) -> str:
-        """Say in the empty line what is going on."""
+        """Say in the empty line what is going on; nothing once it is left."""
+        if self._prompt.app.is_done:
+            return ""
         if self._once_more:
             return "Ctrl-C again leaves"
         match self._chat.state:
@@ -121,7 +137,7 @@ def _prompt(chat: Conversation, typed: Path | None, hint: Callable[[], str]) -> 
         tempfile_suffix=".md",
         reserve_space_for_menu=6,
         output=create_output(always_prefer_tty=True),
-        style=Style.from_dict({"prompt": "bold ansicyan", "placeholder": "ansibrightblack"}),
+        style=_STYLE,
     )
     return prompt
 

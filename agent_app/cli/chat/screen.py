@@ -114,9 +114,9 @@ class Screen:
         self.console.print(Text(clean(problem), style="yellow"))
 
     @contextlib.contextmanager
-    def waiting(self, word: str) -> Iterator[None]:
+    def waiting(self) -> Iterator[None]:
         """Show that something takes its time."""
-        with Status(Text(word, style="dim"), console=self.console, spinner_style="dim"):
+        with Status(Text("loading", style="dim"), console=self.console, spinner_style="dim"):
             yield
 
     def _doing(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from agent_app.chat.commands import effects_of
+from agent_app.chat.commands import effects_of, resumed
 from agent_app.chat.conversation import Conversation
 from agent_app.chat.effects import (
     Ask,
@@ -16,6 +17,7 @@ from agent_app.chat.effects import (
     Effect,
     Explain,
     Leave,
+    Loading,
     Rewrite,
     Rows,
     Section,
@@ -23,6 +25,7 @@ from agent_app.chat.effects import (
     Turns,
     Write,
 )
+from agent_app.chat.switching import NO_MEMORY
 from agent_app.errors import AgentAppError, UserError
 from agent_app.events import Event
 from agent_app.steps import Result
@@ -69,7 +72,7 @@ class View(Protocol):
     def complain(self, problem: str) -> None:
         """Say in a line what went wrong."""
 
-    def waiting(self, word: str) -> contextlib.AbstractContextManager[object]:
+    def waiting(self) -> contextlib.AbstractContextManager[object]:
         """Show that something takes its time."""
 
 
@@ -79,13 +82,24 @@ class Talk:
     Args:
         chat: what is going on.
         reader: where lines come from.
-        view: where things are shown.
+        make_view: makes what shows things, when there is something to show.
     """
 
-    def __init__(self, chat: Conversation, reader: Reader, view: View) -> None:
-        self._chat, self._reader, self._view = chat, reader, view
+    def __init__(self, chat: Conversation, reader: Reader, make_view: Callable[[], View]) -> None:
+        self._chat, self._reader, self._make_view = chat, reader, make_view
         self.failures = 0
         """How many lines came to nothing."""
+
+    @functools.cached_property
+    def _view(self) -> View:
+        return self._make_view()
+
+    def begin(self) -> None:
+        """Show what a person should know before the first line."""
+        for effect in resumed(self._chat) if self._chat.results else ():
+            show(effect, self._view)
+        if not self._chat.has_memory:
+            self._view.tell(NO_MEMORY)
 
     def go_on(self) -> None:
         """Take lines until there are no more, or one of them ends the chat."""
@@ -103,13 +117,17 @@ class Talk:
 
     def _take(self, line: str) -> bool:
         """Do what a line says; say whether the chat goes on."""
+        effect: Effect | None = None
         with contextlib.closing(effects_of(self._chat, line)) as effects:
             while True:
-                with self._view.waiting("loading"):
+                slow = isinstance(effect, Loading)
+                with self._view.waiting() if slow else contextlib.nullcontext():
                     effect = next(effects, None)
                 match effect:
                     case None:
                         return True
+                    case Loading():
+                        pass
                     case Leave():
                         return False
                     case Ask(question=question, instead=instead):
