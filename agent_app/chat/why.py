@@ -51,9 +51,10 @@ def whole_call(calls: Sequence[ModelCall | ToolCall], number: int) -> Iterator[S
         UserError: there is no such call.
     """
     asked = [call for call in calls if isinstance(call, ModelCall)]
+    if not asked:
+        raise UserError("no call of the model is kept of the last answer")
     if not 1 <= number <= len(asked):
-        known = f"1 to {len(asked)}" if asked else "none is kept"
-        raise UserError(f"there is no call {number} of the model; there are {known}")
+        raise UserError(f"there is no call {number} of the model; the last answer took {len(asked)}")
     call = asked[number - 1]
     yield Section(f"Call {number}: the whole prompt", call.prompt)
     yield Section(_about(call, number), call.reply)

@@ -37,8 +37,8 @@ class _Heading(Heading):
     LEVEL_ALIGN: ClassVar[dict[str, Any]] = {}
 
 
-class Answer(Markdown):
-    """An answer, or a piece of one, as rich shows it."""
+class Block(Markdown):
+    """A paragraph, list, table or the like of an answer, as rich shows it."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -75,24 +75,39 @@ class Blocks:
         self.rest = ""
         """What has come in of blocks that are not finished."""
 
-    def feed(self, text: str) -> Iterator[str]:
-        """Take more of the answer and yield each block that is finished now."""
+    def feed(self, text: str) -> list[str]:
+        """Take more of the answer and return the blocks that are finished now."""
         self.rest += text
         if "\n" not in text:
-            return
+            return []
         # A line that has only begun could still become anything.
         whole = self.rest[: self.rest.rindex("\n") + 1]
         starts = [t.map[0] for t in _parser().parse(whole) if t.level == 0 and t.map and t.nesting >= 0]
+        if len(starts) < 2:
+            return []
         lines = self.rest.split("\n")
-        for start, end in itertools.pairwise(starts):
-            yield "\n".join(lines[start:end]).rstrip()
-        if len(starts) > 1:
-            self.rest = "\n".join(lines[starts[-1] :])
+        self.rest = "\n".join(lines[starts[-1] :])
+        return ["\n".join(lines[start:end]).rstrip() for start, end in itertools.pairwise(starts)]
 
     def close(self) -> str:
         """Return the last block."""
         rest, self.rest = self.rest, ""
         return rest.rstrip()
+
+
+class Answer:
+    """A whole answer."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render its blocks with an empty line between them."""
+        blocks = Blocks()
+        for block in blocks.feed(f"{self._text}\n"):
+            yield Block(block)
+            yield Segment.line()
+        yield Block(blocks.close())
 
 
 def _with_products(tokens: Sequence[Token]) -> list[Token]:

@@ -124,7 +124,7 @@ class Keyboard:
 def _prompt(chat: Conversation, typed: Path | None, hint: Callable[[], str]) -> PromptSession[str]:
     completer = _Completer(chat)
     prompt: PromptSession[str] = PromptSession(
-        "> ",
+        "\n> ",
         multiline=True,
         prompt_continuation="  ",
         placeholder=hint,

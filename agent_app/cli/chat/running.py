@@ -15,12 +15,11 @@ from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
 
-from agent_app.cli.chat.markdown import Answer, Blocks
+from agent_app.cli.chat.markdown import Block, Blocks
 from agent_app.cli.chat.quiet import quiet_keys
 from agent_app.cli.console import SafeConsole
 from agent_app.events import Decided, Event, Retrying, Said, Stepped, Switched
-from agent_app.steps import Action, Arguments, Observation, Step, Unreadable
-from agent_app.steps import Answer as AnswerStep
+from agent_app.steps import Action, Answer, Arguments, Observation, Step, Unreadable
 from agent_app.terminal import clean, clean_line
 
 _STILL = 0.4
@@ -47,14 +46,13 @@ class RunView:
     ) -> None:
         self._console, self._tool_seconds, self._doing = console, tool_seconds, doing
         self._blocks = Blocks()
-        self._answered = self._said = False
+        self._said = False
         self._draft = {"thought": "", "tool": "", "input": ""}
         self._running: Action | None = None
         self._unread = False
         self._moved = time.monotonic()
         self._spinner = Spinner("dots", style="dim")
         self._open = contextlib.ExitStack()
-        self._live: Live | None = None
 
     def __enter__(self) -> RunView:
         self._begin()
@@ -110,7 +108,7 @@ class RunView:
                 self._unread = True
                 self._draft = dict.fromkeys(self._draft, "")
                 self._note("a reply that could not be read; asking again")
-            case AnswerStep(text=text):
+            case Answer(text=text):
                 if not self._said:
                     self._say(text)
                 self._finish_answer()
@@ -145,8 +143,7 @@ class RunView:
 
     def _block(self, text: str) -> None:
         self._console.print()
-        self._console.print(Answer(text))
-        self._answered = True
+        self._console.print(Block(text))
 
     def _withdraw(self, why: str) -> None:
         self._draft = dict.fromkeys(self._draft, "")
@@ -164,16 +161,15 @@ class RunView:
     def _begin(self) -> None:
         self._moved = time.monotonic()
         self._open.enter_context(quiet_keys())
-        live = Live(
-            console=self._console, transient=True, refresh_per_second=10, get_renderable=self._unfinished
-        )
-        self._live = self._open.enter_context(live)
+        # Asked anew whenever something is drawn: what has just been written for good is no draft any more.
+        live = Live(self, console=self._console, transient=True, refresh_per_second=10)
+        self._open.enter_context(live)
 
-    def _unfinished(self) -> RenderableType:
+    def __rich__(self) -> RenderableType:
         """Return what is drawn at the bottom."""
         parts: list[RenderableType] = []
         if self._blocks.rest.strip():
-            parts += [Text(), _Tail(Answer(self._blocks.rest))]
+            parts += [Text(), _Tail(Block(self._blocks.rest))]
         elif self._running is not None:
             parts.append(Padding(_call(self._running.tool, self._running.input, ""), _INDENT))
         elif any(self._draft.values()):

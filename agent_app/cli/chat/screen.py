@@ -60,7 +60,6 @@ class Screen:
                 self._view.take(event)
                 if isinstance(event, Finished):
                     result = event.result
-        self.console.print()
         return result
 
     def asking(self, approver: Approver | None) -> Approver | None:
@@ -97,9 +96,11 @@ class Screen:
     def turns(self, results: Sequence[Result]) -> None:
         """Show what was asked and answered."""
         for result in results:
-            self.console.print(Text.assemble(("> ", "bold cyan"), clean(result.question)), Text())
+            self.console.print(
+                Text(), Text.assemble(("> ", "bold cyan"), clean(result.question)), Text(), sep="\n"
+            )
             answer = Answer(clean(result.text)) if result.text else Text("(no answer)", style="dim")
-            self.console.print(answer, Text())
+            self.console.print(answer)
 
     def write(self, text: str) -> None:
         """Write a document to where answers go."""

@@ -103,9 +103,10 @@ class Talk:
 
     def go_on(self) -> None:
         """Take lines until there are no more, or one of them ends the chat."""
-        while (line := self._reader.read()) is not None:
+        while True:
             try:
-                if not self._take(line):
+                line = self._reader.read()
+                if line is None or not self._take(line):
                     return
             except AgentAppError as error:
                 self.failures += 1
