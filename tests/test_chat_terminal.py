@@ -145,8 +145,10 @@ def test_commands_and_names_are_completed(folder: Path) -> None:
         at.expect(READY)
         at.type("/pers")
         at.expect("list the voices of the prompt")
-        at.type("\x15/prompt pla\t")
-        at.expect("/prompt pla", "in")
+        at.type("\x15/prompt pla")
+        at.expect(" plain ")
+        at.type("\t")
+        at.expect("in")
         at.type("\r")
         at.expect("The prompt is plain now.")
         leave(at)
@@ -248,7 +250,7 @@ OPENAI = ("-p", "mate.md", "-m", "openai:parrot")
 
 
 def test_ctrl_c_stops_an_answer_keeps_its_steps_and_the_chat_goes_on(folder: Path) -> None:
-    stalled = Stall(60, "I know\nFinal Answer: Arg, the first line\n\nof two", begun=47)
+    stalled = Stall(60, begun="I know\nFinal Answer: Arg, the first line\n\nof t")
     with FaultyServer(MULTIPLY, stalled, KNOWN) as server, terminal(folder, *OPENAI, **slow(server)) as at:
         at.expect(READY)
         at.type("What is 23 * 47?\r")
@@ -294,9 +296,7 @@ def test_a_chat_that_was_killed_is_gone_on_with(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_without_colours_gets_none_and_nothing_moves(
-    variable: dict[str, str], folder: Path
-) -> None:
+def test_a_terminal_without_colours_gets_none_and_nothing_moves(variable: Any, folder: Path) -> None:
     write(folder, {"replies.txt": script(MULTIPLY, KNOWN.replace("1081", "**1081**"))})
     with terminal(folder, *CHAT, **variable) as at:
         at.expect("> ")
@@ -347,7 +347,7 @@ def test_nothing_hostile_gets_raw_to_the_terminal(folder: Path) -> None:
     replies = (
         f"Hm {EVIL}\nAction: evil\nAction Input: {EVIL}",
         f"{EVIL}\nAction: {EVIL}\nAction Input: x",
-        f"So {EVIL}\nFinal Answer: Arg {EVIL}\r\n\n# {EVIL}\n\n- {EVIL}\rover\n\n```{EVIL}\n{EVIL}\n```\n\nend",
+        f"So {EVIL}\nFinal Answer: Arg {EVIL}\r\n\n# {EVIL}\n\n- x\rover\n\n```{EVIL}\nx\n```\nend",
     )
     write(folder, {"replies.txt": script(*replies), "mine/evil.py": EVIL_TOOL})
     write(folder, {"prompts/evil.md": f'---\nname: evil\ndescription: "x"\nversion: "1"\n---\n{EVIL}'})
@@ -373,7 +373,8 @@ def test_nothing_hostile_gets_raw_to_the_terminal(folder: Path) -> None:
         ):
             at.type(f"{command}\r")
             at.expect(command, told, READY)
-        leave(at)
+        at.type(CTRL_D)
+        assert at.end() == 0
     assert clean("\x1b]0;title\x07") in at.raw
     assert _ACTS.findall(drawn(at.raw)) == []
     assert "\x1b[2J" not in at.raw

@@ -118,7 +118,8 @@ class RunView:
         if action is not None:
             seconds = self._tool_seconds()
             self._print(_call(action.tool, action.input, "" if seconds is None else f"{seconds:.1f} s"))
-        self._print(_Quoted(clean(step.text), "yellow" if step.error else "dim"))
+        style = "yellow" if step.error else "dim"
+        self._print(_quoted(self._console, clean(step.text).strip("\n"), style))
 
     def _finish_draft(self, only: str | None = None) -> None:
         """Write for good what was thought; of a step that has been broken off, all there is."""
@@ -194,21 +195,16 @@ def _call(tool: str, given: Arguments, time_: str) -> Text:
     return Text("  ").join(Text(part, style=style) for part, style in parts if part)
 
 
-class _Quoted:
-    """What a tool gave: its first lines, each behind a bar."""
-
-    def __init__(self, text: str, style: str) -> None:
-        self._text, self._style = text.strip("\n"), style
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        bar = Text("│ ", style="dim")
-        # What could fill no line that is shown need not be wrapped.
-        begun = self._text[: _MOST_LINES * options.max_width]
-        lines = Text(begun, style=self._style).wrap(console, max(1, options.max_width - 2))
-        for line in lines[:_MOST_LINES]:
-            yield bar + line
-        if len(lines) > _MOST_LINES or len(begun) < len(self._text):
-            yield bar + Text("… /why shows all", style="dim")
+def _quoted(console: Console, text: str, style: str) -> Text:
+    """Return the first lines of what a tool gave, each behind a bar."""
+    width = max(1, console.width - 4)
+    # What could fill no line that is shown need not be wrapped.
+    begun = text[: _MOST_LINES * width]
+    lines = Text(begun, style=style).wrap(console, width)
+    shown = [*lines[:_MOST_LINES]]
+    if len(lines) > _MOST_LINES or len(begun) < len(text):
+        shown.append(Text("… /why shows all", style="dim"))
+    return Text("\n").join(Text("│ ", style="dim") + line for line in shown)
 
 
 class _Tail:
