@@ -9,6 +9,7 @@ import click
 _COMMANDS = {
     "ask": "Answer one question.",
     "chat": "Talk with the agent.",
+    "log": "Look into past sessions: list, show, search, export, delete.",
     "models": "List the embedded models, or fetch one.",
     "prompts": "List, show, check and compare prompts.",
     "tools": "List the tools, or run one without a model.",

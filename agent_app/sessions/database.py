@@ -16,10 +16,12 @@ from agent_app.sessions.schema import migrate, version_of
 PATIENCE = 10.0
 """How long to wait for another program that is writing, in seconds; a write takes milliseconds."""
 
+DELETED = "the run has been deleted meanwhile, by another program"
+
 _PROBLEMS = {
     sqlite3.SQLITE_BUSY: f"another program has kept it locked for {PATIENCE:.0f} s; end that one",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; see that the folder is there and may be written to",
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "the session has been deleted meanwhile; begin a new one",
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: DELETED,
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, and a new one is begun",
     sqlite3.SQLITE_FULL: "the disk is full; make room",
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
@@ -117,14 +119,15 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Let readers and a writer not wait for each other.
 
-    SQLite does not wait for another program here, whatever the time-out, so it is tried again.
+    Where several programs begin one file at once, SQLite does not always wait here, whatever the time-out;
+    so it is tried again.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from agent_app.sessions.session import Session, StoredRun
-from agent_app.steps import Action, Answer, Observation, Step
+from agent_app.steps import Action, Answer, Observation, Step, Unreadable
 
 
 def as_dict(session: Session) -> dict[str, Any]:
@@ -40,24 +40,31 @@ def _turn(run: StoredRun) -> str:
     facts = (
         f"{run.begun:%Y-%m-%d %H:%M} UTC, {result.model}, prompt {result.prompt.name} {result.prompt.version}"
     )
+    steps = "\n".join(written(step) for step in result.steps if not isinstance(step, Answer))
     parts = [f"## {run.position}", _quoted(result.question), f"*{facts}*"]
-    parts += [_fenced(_written(step)) for step in result.steps if not isinstance(step, Answer)]
+    parts += [_fenced(steps)] if steps else []
     parts += [result.text] if result.text else []
     if result.stopped_by is not None:
         parts.append(f"*Stopped by: {result.stopped_by}{': ' + result.error if result.error else ''}*")
     return "\n\n".join(parts) + "\n"
 
 
-def _written(step: Step) -> str:
-    """Return a step as a model would write it, or read it."""
+def written(step: Step) -> str:
+    """Return a step as text, the way it stands in a prompt."""
     match step:
         case Action(tool=tool, input=given, thought=thought):
             text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-            return f"Thought: {thought}\nAction: {tool}\nAction Input: {text}"
+            return _line("Thought", thought) + f"Action: {tool}\nAction Input: {text}"
         case Observation(text=text):
             return f"Observation: {text}"
-        case _:
-            return step.text
+        case Unreadable(text=text):
+            return f"(a reply that could not be read) {text}"
+        case Answer(text=text, thought=thought):
+            return _line("Thought", thought) + f"Final Answer: {text}"
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label}: {text}\n" if text else ""
 
 
 def _quoted(text: str) -> str:

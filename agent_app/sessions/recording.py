@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator
 
+from agent_app.errors import StoreError
 from agent_app.events import Event, Failed, Finished, Started, Stepped
 from agent_app.sessions.session import Session
 from agent_app.sessions.writing import RunWriter
 
 
-def record(events: Iterable[Event], session: Session) -> Iterator[Event]:
+def record(
+    events: Iterable[Event], session: Session, *, unkept: Callable[[StoreError], None] | None = None
+) -> Generator[Event, None, None]:
     """Hand on the events of a run, each after it has been written to the session.
 
     However the run ends, by its end, an error, Ctrl-C, or because nobody takes its events any more (close
@@ -18,31 +22,58 @@ def record(events: Iterable[Event], session: Session) -> Iterator[Event]:
     Args:
         events: what `Agent.stream` gives.
         session: where the run is added.
+        unkept: told why the run cannot be kept any further, as when the disk is full; the run itself goes
+            on. None: that error is raised, and the run is closed.
 
     Raises:
-        StoreError: something cannot be written; the run is closed then.
+        StoreError: as said above.
     """
-    writer: RunWriter | None = None
+    recorder = _Recorder(session, unkept)
     try:
         for event in events:
-            if isinstance(event, Started):
-                writer = session.begin(event.question, event.prompt, event.model)
-            elif writer is not None:
-                _take(event, writer)
+            recorder.take(event)
             yield event
     except BaseException as error:
         if isinstance(events, Generator):
             events.close()
-        if writer is not None and writer.is_open:
-            writer.fail(error)
+        recorder.broken_off(error)
         raise
 
 
-def _take(event: Event, writer: RunWriter) -> None:
-    match event:
-        case Stepped(step=step):
-            writer.step(step)
-        case Finished(result=result) | Failed(run=result):
-            writer.finish(result)
-        case _:
-            pass
+class _Recorder:
+    """Writes events down, for as long as that can be done."""
+
+    def __init__(self, session: Session, unkept: Callable[[StoreError], None] | None) -> None:
+        self._session = session
+        self._unkept = unkept
+        self._writer: RunWriter | None = None
+
+    def take(self, event: Event) -> None:
+        """Write what an event adds to the run."""
+        with self._while_it_can_be_kept():
+            if isinstance(event, Started):
+                self._writer = self._session.begin(event.question, event.prompt, event.model)
+            elif self._writer is not None:
+                match event:
+                    case Stepped(step=step):
+                        self._writer.step(step)
+                    case Finished(result=result) | Failed(run=result):
+                        self._writer.finish(result)
+                    case _:
+                        pass
+
+    def broken_off(self, error: BaseException) -> None:
+        """Write that the run was ended by an error, unless its end has been written."""
+        with self._while_it_can_be_kept():
+            if self._writer is not None and self._writer.is_open:
+                self._writer.fail(error)
+
+    @contextlib.contextmanager
+    def _while_it_can_be_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self._writer = None  # what has been written is a whole run
+            if self._unkept is None:
+                raise
+            self._unkept(error)

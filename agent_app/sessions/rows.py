@@ -54,7 +54,7 @@ def step_row(step: Step) -> tuple[str, str]:
 
 def now() -> str:
     """Return the time as it is stored: UTC, in ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def in_a_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from typing import Literal, Self
 from agent_app.places import session_file
 from agent_app.sessions.database import Database
 from agent_app.sessions.naming import TITLE, add_session, find_session, shortened
+from agent_app.sessions.rows import storable
 from agent_app.sessions.session import Session
 
 
@@ -82,13 +83,18 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
-        if self._begun:
-            with self._database.write() as db:
-                db.executemany(
-                    "DELETE FROM sessions WHERE id = ? AND id NOT IN (SELECT session FROM runs)",
-                    [(id_,) for id_ in self._begun],
-                )
-        self._database.close()
+        try:
+            if self._begun:
+                self._drop_empty()
+        finally:
+            self._database.close()
+
+    def _drop_empty(self) -> None:
+        with self._database.write() as db:
+            db.executemany(
+                "DELETE FROM sessions WHERE id = ? AND id NOT IN (SELECT session FROM runs)",
+                [(id_,) for id_ in self._begun],
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -135,9 +141,9 @@ class Store:
         """
         query = f"""
             SELECT id, {TITLE} AS title, created, changed, parent, count, model FROM sessions
-            JOIN (SELECT session, count(*) AS count, max(position), model FROM runs
+            JOIN (SELECT session, count(*) AS count, max(id) AS last, model FROM runs
                   WHERE NOT undone GROUP BY session) ON session = id
-            ORDER BY changed DESC, sessions.rowid DESC LIMIT ?
+            ORDER BY changed DESC, last DESC LIMIT ?
             """  # noqa: S608 - the title is ours
         with self._database.read() as db:
             rows = db.execute(query, (-1 if limit is None else limit,)).fetchall()
@@ -162,7 +168,7 @@ class Store:
                 are found as they follow each other.
             limit: how many at most.
         """
-        words = " ".join(_quoted(*match.groups()) for match in _WORD.finditer(text))
+        words = " ".join(_quoted(*match.groups()) for match in _WORD.finditer(storable(text)))
         if not words:
             return []
         with self._database.read() as db:
@@ -184,7 +190,7 @@ class Store:
         self._database.forget()
 
 
-_WORD = re.compile(r'"([^"]+)"?|([^\s"]+)')
+_WORD = re.compile(r'"([^"\0]+)"?|([^\s"\0]+)')
 
 
 def _quoted(phrase: str | None, word: str | None) -> str:

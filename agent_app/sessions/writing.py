@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
 from agent_app.errors import StoreError, partial_result
-from agent_app.sessions.database import Database
-from agent_app.sessions.rows import RESULT, in_a_line, now, row_of, step_row, storable
+from agent_app.sessions.database import DELETED, Database
+from agent_app.sessions.rows import in_a_line, now, row_of, step_row, storable
 from agent_app.steps import Answer, Result, Step
 
 
@@ -43,25 +47,14 @@ class RunWriter:
         Raises:
             StoreError: as for `step`.
         """
-        assignments = ", ".join(f"{column} = :{column}" for column in RESULT)
         with self._database.write() as db:
-            ended = db.execute(
-                f"UPDATE runs SET ended = :ended, {assignments} WHERE id = :id",  # noqa: S608 - our own names
-                {**row_of(result), "ended": now(), "id": self._run},
-            )
-            if not ended.rowcount:
-                raise StoreError(
-                    "the session has been deleted meanwhile; begin a new one", self._database.path
-                )
-            if result.steps != tuple(
-                self._steps
-            ):  # a run that went on from earlier steps tells the new ones only
+            self._end(db, row_of(result))
+            if result.steps != tuple(self._steps):  # a run that goes on from earlier steps tells only its own
                 db.execute("DELETE FROM steps WHERE run = ?", (self._run,))
                 db.executemany(
                     "INSERT INTO steps VALUES (?, ?, ?, ?)",
                     ((self._run, position, *step_row(step)) for position, step in enumerate(result.steps)),
                 )
-        self._steps = list(result.steps)
         self.is_open = False
 
     def fail(self, error: BaseException, partial: Result | None = None) -> None:
@@ -80,13 +73,20 @@ class RunWriter:
             return
         failed = isinstance(error, Exception)
         with self._database.write() as db:
-            db.execute(
-                "UPDATE runs SET ended = ?, stopped_by = ?, error = ? WHERE id = ?",
-                (
-                    now(),
-                    "error" if failed else "interruption",
-                    storable(in_a_line(error)) if failed else None,
-                    self._run,
-                ),
+            self._end(
+                db,
+                {
+                    "stopped_by": "error" if failed else "interruption",
+                    "error": storable(in_a_line(error)) if failed else None,
+                },
             )
         self.is_open = False
+
+    def _end(self, db: sqlite3.Connection, columns: Mapping[str, Any]) -> None:
+        assignments = ", ".join(f"{name} = :{name}" for name in columns)
+        ended = db.execute(
+            f"UPDATE runs SET ended = :ended, {assignments} WHERE id = :id",  # noqa: S608 - our own names
+            {**columns, "ended": now(), "id": self._run},
+        )
+        if not ended.rowcount:
+            raise StoreError(DELETED, self._database.path)

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from agent_app.chat.effects import Section
+from agent_app.cli.columns import columns
 from agent_app.cli.showing import show
 from agent_app.events import Event
 from agent_app.steps import Result
-from agent_app.terminal import clean_line, stderr, stdout, width
+from agent_app.terminal import clean_line, stderr, stdout
 
 
 class Plain:
@@ -25,7 +26,7 @@ class Plain:
 
     def table(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Show rows, their columns aligned."""
-        for line in aligned(rows):
+        for line in columns(rows):
             stderr().line(line)
 
     def explain(self, sections: Sequence[Section]) -> None:
@@ -56,13 +57,3 @@ class Plain:
     def waiting(self) -> contextlib.AbstractContextManager[object]:
         """Show nothing."""
         return contextlib.nullcontext()
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Lay rows out as lines, all columns but a row's last one as wide as their widest cell."""
-    cleaned = [tuple(map(clean_line, row)) for row in rows]
-    columns = max(map(len, cleaned), default=0)
-    widths = [max((width(row[n]) for row in cleaned if n < len(row) - 1), default=0) for n in range(columns)]
-    for row in cleaned:
-        cells = [cell + " " * (widths[n] - width(cell)) for n, cell in enumerate(row[:-1])]
-        yield "  ".join([*cells, row[-1]]).rstrip()

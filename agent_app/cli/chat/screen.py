@@ -89,7 +89,8 @@ class Screen:
     def explain(self, sections: Sequence[Section]) -> None:
         """Show an explanation, part after part."""
         for section in sections:
-            self.console.print(Text(clean_line(section.title), style="bold"))
+            what, comma, more = clean_line(section.title).partition(",")
+            self.console.print(Text.assemble((what, "bold"), (comma + more, "dim")))
             if section.text:
                 self.console.print(Padding(Text(clean(section.text), style="dim"), (0, 0, 0, 2)))
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from agent_app.cli import options
+from agent_app.cli.columns import columns
 from agent_app.prompt import PromptEntry, check_library, library_folders, list_prompts
-from agent_app.terminal import clean_line, stderr, stdout, width
+from agent_app.terminal import clean_line, stderr, stdout
 
 
 @click.command("list", short_help="List the prompts.")
@@ -38,7 +39,7 @@ def list_(prompts_dir: Path | None = None, as_json: bool = False) -> None:
         stdout().line(json.dumps([_as_dict(entry) for entry in entries], indent=2))
         return
     rows = [(e.name, e.version or "-", _what(e), str(e.path)) for e in entries]
-    for line in _columns(rows):
+    for line in columns(rows):
         stdout().line(line)
     say_shadowed(entries)
 
@@ -52,16 +53,6 @@ def say_shadowed(entries: Iterable[PromptEntry]) -> None:
 
 def _what(entry: PromptEntry) -> str:
     return f"cannot be used: {entry.problem}" if entry.problem else entry.description
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Write rows as lines, the cells of each column but the last made equally wide."""
-    cleaned = [[clean_line(cell) for cell in row] for row in rows]
-    widths = [max(map(width, column)) for column in zip(*cleaned, strict=True)]
-    return [
-        "  ".join([*(c + " " * (w - width(c)) for c, w in zip(row[:-1], widths, strict=False)), row[-1]])
-        for row in cleaned
-    ]
 
 
 def _as_dict(entry: PromptEntry) -> dict[str, object]:
