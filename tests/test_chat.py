@@ -37,9 +37,10 @@ from agent_app.chat import (
     resumed,
 )
 from agent_app.errors import UserError
-from agent_app.events import Finished
+from agent_app.events import Event, Finished, Stepped
 from agent_app.sessions import Store, as_dict, as_markdown
 from agent_app.settings import Settings
+from agent_app.steps import Observation
 
 BOTH = (MULTIPLY, KNOWN, HALF, HALVED)
 
@@ -202,6 +203,32 @@ def test_why_tells_every_step_with_prompt_reply_tokens_and_times(folder: Path, s
         Section("Read as the answer", "Arg, 1081!"),
         Section("answered, 3 calls, N tokens read, 19 written, N s"),
     ]
+
+
+def test_the_calls_of_an_agent_within_a_tool_are_not_taken_for_the_agents_own(
+    folder: Path, store: Store
+) -> None:
+    inner = """\
+from agent_app import Agent
+from agent_app.models.scripted import ScriptedModel
+
+mate = Agent(ScriptedModel(replies=["So\\nFinal Answer: aye"]), "mate.md", []).as_tool()
+"""
+    write(folder, {"mine/mate.py": inner})
+    chat = chat_of(store, "Ask\nAction: ask_mate\nAction Input: Aye?", KNOWN)
+    assert ask(chat, "Who knows?") == "Arg, 1081!"
+    assert [type(call).__name__ for call in chat.calls] == ["ModelCall", "ToolCall", "ModelCall"]
+    assert chat.calls[2].reply == KNOWN  # type: ignore[union-attr]
+
+
+def test_a_time_is_told_of_a_tool_that_ran_and_of_no_other(folder: Path, store: Store) -> None:
+    chat = chat_of(store, MULTIPLY, MULTIPLY, KNOWN)
+    seconds = [chat.tool_seconds() for event in chat.ask("What?") if _is_observation(event)]
+    assert [type(s).__name__ for s in seconds] == ["float", "NoneType"]
+
+
+def _is_observation(event: Event) -> bool:
+    return isinstance(event, Stepped) and isinstance(event.step, Observation)
 
 
 def test_why_with_a_number_shows_all_of_that_call(chat: Conversation) -> None:
@@ -388,7 +415,7 @@ def test_tools_are_offered_no_more_and_again(chat: Conversation) -> None:
     assert refused(chat, "/tools off clok") == "unknown tool 'clok'; did you mean 'clock'?"
     assert refused(chat, "/tools clock") == "write /tools, or /tools on NAME, or /tools off NAME"
     done(chat, "/tools off calculator clock shell")
-    assert chat.offered == ()
+    assert [*chat.offered] == []
 
 
 def test_switching_another_thing_keeps_the_loaded_model(folder: Path, store: Store) -> None:

@@ -154,8 +154,8 @@ class Conversation:
         return () if self._recorder is None else self._recorder.calls
 
     def tool_seconds(self) -> float | None:
-        """Return how long the last call of a tool took; None where it is under way, or there was none."""
-        tool = None if self._recorder is None else self._recorder.last_tool
+        """Return how long the tool took that was called since this was asked last; None where none was."""
+        tool = None if self._recorder is None else self._recorder.take_tool()
         return None if tool is None else tool.seconds
 
     # -- what was said ----------------------------------------------------------------------------

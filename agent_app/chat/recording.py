@@ -26,23 +26,39 @@ class Recorder(BaseCallbackHandler):
 
     def __init__(self) -> None:
         self.calls: list[ModelCall | ToolCall] = []
+        self._agent: UUID | None = None
+        self._tool: ToolCall | None = None
         self._open: dict[UUID, tuple[ModelCall | ToolCall, float]] = {}
 
-    @property
-    def last_tool(self) -> ToolCall | None:
-        """The tool that was called last."""
-        return next((call for call in reversed(self.calls) if isinstance(call, ToolCall)), None)
+    def take_tool(self) -> ToolCall | None:
+        """Return the tool that was called since this was asked last; None where none was."""
+        tool, self._tool = self._tool, None
+        return tool
+
+    def on_chain_start(
+        self,
+        serialized: Mapping[str, Any] | None,  # noqa: ARG002 - this and others are LangChain's
+        inputs: Any,  # noqa: ARG002
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_: Any,
+    ) -> None:
+        """Note which run is the agent's: the outermost one."""
+        if parent_run_id is None:
+            self._agent = run_id
 
     def on_chat_model_start(
         self,
-        serialized: Mapping[str, Any] | None,  # noqa: ARG002 - this and others are LangChain's
+        serialized: Mapping[str, Any] | None,  # noqa: ARG002
         messages: Sequence[Sequence[BaseMessage]],
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         **_: Any,
     ) -> None:
         """Begin a call of the model."""
-        self._begin(run_id, ModelCall("".join(message.text for message in messages[0])))
+        self._begin(run_id, parent_run_id, ModelCall("".join(message.text for message in messages[0])))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         """End a call of the model, with its reply and tokens."""
@@ -65,10 +81,13 @@ class Recorder(BaseCallbackHandler):
         input_str: str,  # noqa: ARG002
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         **_: Any,
     ) -> None:
         """Begin a call of a tool."""
-        self._begin(run_id, ToolCall((serialized or {}).get("name") or "tool"))
+        tool = ToolCall((serialized or {}).get("name") or "tool")
+        if self._begin(run_id, parent_run_id, tool):
+            self._tool = tool
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
         """End a call of a tool."""
@@ -78,9 +97,13 @@ class Recorder(BaseCallbackHandler):
         """End a call of a tool that failed."""
         self._end(run_id)
 
-    def _begin(self, run_id: UUID, call: ModelCall | ToolCall) -> None:
+    def _begin(self, run_id: UUID, parent: UUID | None, call: ModelCall | ToolCall) -> bool:
+        """Write a call down, if it is the agent's own and not one within a tool."""
+        if parent != self._agent:
+            return False
         self.calls.append(call)
         self._open[run_id] = call, time.monotonic()
+        return True
 
     def _take(self, response: LLMResult, run_id: UUID) -> None:
         call, _ = self._open.get(run_id, (None, 0.0))

@@ -24,6 +24,8 @@ from agent_app.terminal import clean, clean_line
 
 _STILL = 0.4
 """After how many seconds without a word the sign is shown."""
+_LONGEST_DRAWN = 4000
+"""In characters; a longer block is shown as plain text until it is finished, as it is drawn again and again."""
 _MOST_LINES = 6
 """Of an observation."""
 _INDENT = (0, 0, 0, 2)
@@ -37,7 +39,7 @@ class RunView:
 
     Args:
         console: where it is shown.
-        tool_seconds: says how long the last call of a tool took.
+        tool_seconds: says how long the tool took that was called since it was asked last.
         doing: says what is waited for.
     """
 
@@ -63,6 +65,7 @@ class RunView:
     ) -> None:
         try:
             self._finish_draft()
+            self._finish_call()
             self._finish_answer()
         finally:
             self._open.close()
@@ -114,10 +117,7 @@ class RunView:
                 self._finish_answer()
 
     def _observed(self, step: Observation) -> None:
-        action, self._running = self._running, None
-        if action is not None:
-            seconds = self._tool_seconds()
-            self._print(_call(action.tool, action.input, "" if seconds is None else f"{seconds:.1f} s"))
+        self._finish_call()
         style = "yellow" if step.error else "dim"
         self._print(_quoted(self._console, clean(step.text).strip("\n"), style))
 
@@ -129,6 +129,12 @@ class RunView:
             self._print(Text(thought, style="dim"))
         if tool and only is None:
             self._print(_call(tool, given, ""))
+
+    def _finish_call(self) -> None:
+        action, self._running = self._running, None
+        if action is not None:
+            seconds = self._tool_seconds()
+            self._print(_call(action.tool, action.input, "" if seconds is None else f"{seconds:.1f} s"))
 
     def _say(self, text: str) -> None:
         if not self._said:
@@ -169,16 +175,18 @@ class RunView:
     def __rich__(self) -> RenderableType:
         """Return what is drawn at the bottom."""
         parts: list[RenderableType] = []
-        if self._blocks.rest.strip():
-            parts += [Text(), _Tail(Block(self._blocks.rest))]
+        rest = self._blocks.rest
+        if rest.strip():
+            short = len(rest) <= _LONGEST_DRAWN
+            parts += [Text(), _Tail(Block(rest) if short else Text(rest[-_LONGEST_DRAWN:]))]
         elif self._running is not None:
             parts.append(Padding(_call(self._running.tool, self._running.input, ""), _INDENT))
         elif any(self._draft.values()):
             parts.append(Padding(_Tail(self._drafted()), _INDENT))
         still = time.monotonic() - self._moved
         if still > _STILL:
-            what = "" if self._running else f" {self._doing()}"
-            self._spinner.update(text=Text(f"{what} {still:.0f} s", style="dim"))
+            what = "" if self._running else f"{self._doing()} "
+            self._spinner.update(text=Text(f"{what}{still:.0f} s", style="dim"))
             parts.append(Padding(self._spinner, _INDENT))
         return Group(*parts)
 

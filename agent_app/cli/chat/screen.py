@@ -17,6 +17,7 @@ from agent_app.approvals import Approver, Request
 from agent_app.chat.conversation import Conversation
 from agent_app.chat.effects import Section
 from agent_app.cli.chat.markdown import Answer
+from agent_app.cli.chat.quiet import quiet_keys
 from agent_app.cli.chat.running import RunView
 from agent_app.cli.console import SafeConsole
 from agent_app.events import Event, Finished
@@ -118,7 +119,7 @@ class Screen:
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
         """Show that something takes its time."""
-        with Status(Text("loading", style="dim"), console=self.console, spinner_style="dim"):
+        with quiet_keys(), Status(Text("loading", style="dim"), console=self.console, spinner_style="dim"):
             yield
 
     def _doing(self) -> str:
