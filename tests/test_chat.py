@@ -164,6 +164,11 @@ def test_help_lists_every_command_with_one_line(chat: Conversation) -> None:
     assert refused(chat, "/help nothing").startswith("unknown command '/nothing'; ")
 
 
+def test_the_page_about_the_chat_names_every_command() -> None:
+    page = (Path(__file__).parent.parent / "docs/chat.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`/{name}" not in page] == []
+
+
 def _sections(chat: Conversation, line: str) -> list[Section]:
     (explained,) = done(chat, line)
     assert isinstance(explained, Explain)

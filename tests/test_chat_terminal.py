@@ -271,6 +271,36 @@ def test_ctrl_c_stops_an_answer_keeps_its_steps_and_the_chat_goes_on(folder: Pat
     assert (answered.text, answered.stopped_by) == ("Arg, 1081!", None)
 
 
+SLOW = """\
+import time
+from langchain_core.tools import tool
+
+@tool
+def slow(text: str) -> str:
+    "Take a minute."
+    time.sleep(60)
+    return text
+"""
+
+
+def test_ctrl_c_stops_a_tool_and_says_which_one(folder: Path) -> None:
+    write(
+        folder, {"mine/slow.py": SLOW, "replies.txt": script("Wait\nAction: slow\nAction Input: a while", SO)}
+    )
+    with terminal(folder, *CHAT, "--tools-dir", "mine") as at:
+        at.expect(READY)
+        at.type("Wait!\r")
+        at.expect("slow", "a while", "1 s")
+        at.type(CTRL_C)
+        told = at.expect("interrupted; what was done until then is kept", READY)
+        assert "  \x1b[1;2mslow\x1b[0m  \x1b[2ma while\x1b[0m\r\n" in told
+        at.type("/why\r")
+        at.expect("Read as a call of slow", "stopped by: interruption", READY)
+        at.type("And?\r")
+        at.expect("Aye!")
+        leave(at)
+
+
 def test_a_chat_that_was_killed_is_gone_on_with(folder: Path) -> None:
     slowly = Drip("I know\nFinal Answer: " + "Arg " * 200, 0.1)
     with (

@@ -25,7 +25,7 @@ from agent_app.terminal import clean, clean_line
 _STILL = 0.4
 """After how many seconds without a word the sign is shown."""
 _LONGEST_DRAWN = 4000
-"""In characters; a longer block is shown as plain text until it is finished, as it is drawn again and again."""
+"""In characters; a longer block is plain text until it is finished, as it is drawn again and again."""
 _MOST_LINES = 6
 """Of an observation."""
 _INDENT = (0, 0, 0, 2)
@@ -63,6 +63,7 @@ class RunView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._moved = time.monotonic()
         try:
             self._finish_draft()
             self._finish_call()
