@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import select
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,7 +119,9 @@ class Terminal:
 @contextmanager
 def terminal(folder: Path, *arguments: str, columns: int = 80, **more: str) -> Iterator[Terminal]:
     """Run ``agent-app chat`` at a pseudo-terminal, in a folder."""
+    import fcntl  # none of these three are there on Windows
     import pty
+    import termios
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
