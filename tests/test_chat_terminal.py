@@ -391,7 +391,7 @@ def test_nothing_hostile_gets_raw_to_the_terminal(folder: Path) -> None:
         at.type("y\n")
         at.expect("␍over", "end", READY)
         for command, told in (
-            ("/why", "answered, 3 calls"),
+            ("/why", ", 3 calls"),
             ("/why 3", "Call 3: the reply"),
             ("/tools", "Worse."),
             ("/tools off evil", "The tools are: "),

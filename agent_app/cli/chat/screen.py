@@ -93,7 +93,9 @@ class Screen:
             what, comma, more = clean_line(section.title).partition(",")
             self.console.print(Text.assemble((what, "bold"), (comma + more, "dim")))
             if section.text:
-                self.console.print(Padding(Text(clean(section.text), style="dim"), (0, 0, 0, 2)))
+                self.console.print(
+                    Padding(Text(clean(section.text), style="dim"), (0, 0, 0, 2), expand=False)
+                )
 
     def turns(self, results: Sequence[Result]) -> None:
         """Show what was asked and answered."""
