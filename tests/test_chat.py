@@ -14,7 +14,6 @@ from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, script, write
 
 from agent_app.approvals import Allow, Decision, Refuse, Request, Rule
 from agent_app.chat import (
-    COMMANDS,
     Ask,
     ClearScreen,
     Conversation,
@@ -36,6 +35,7 @@ from agent_app.chat import (
     effects_of,
     resumed,
 )
+from agent_app.chat.commands import COMMANDS
 from agent_app.errors import UserError
 from agent_app.events import Event, Finished, Stepped
 from agent_app.sessions import Store, as_dict, as_markdown

@@ -7,7 +7,7 @@
 Whoever shows it does the effects: `agent_app.cli.chat` at a terminal or a pipe, a test in a list.
 """
 
-from agent_app.chat.commands import COMMANDS, Command, completions, effects_of, resumed
+from agent_app.chat.commands import Command, completions, effects_of, resumed
 from agent_app.chat.conversation import Conversation
 from agent_app.chat.effects import (
     Ask,
@@ -26,11 +26,8 @@ from agent_app.chat.effects import (
 )
 from agent_app.chat.loading import Loader, Setup
 from agent_app.chat.permissions import Permissions
-from agent_app.chat.switching import NO_MEMORY
 
 __all__ = [
-    "COMMANDS",
-    "NO_MEMORY",
     "Ask",
     "ClearScreen",
     "Command",
