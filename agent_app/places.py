@@ -37,6 +37,13 @@ def nearest(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
 
 
+def typed_file() -> Path:
+    """Return the file that keeps what was typed into the chat, for its history; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_data_path(_APP, appauthor=False) / "typed.txt"
+
+
 def model_folder() -> Path:
     """Return the folder that fetched models are kept in; it need not exist."""
     import platformdirs

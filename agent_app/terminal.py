@@ -104,6 +104,18 @@ class Writer:
             self.write("\n")
 
 
+def to_clipboard(stream: TextIO, text: str) -> None:
+    """Ask a terminal to put a text on the clipboard, with OSC 52; it does not tell whether it has.
+
+    Only ever done because the person at it asks for it. What is copied is what was shown: clean text.
+    """
+    import base64
+
+    data = base64.b64encode(clean(text).encode()).decode()
+    stream.write(f"\x1b]52;c;{data}\x07")
+    stream.flush()
+
+
 def stdout() -> Writer:
     """Return a writer for answers."""
     return Writer(sys.stdout)

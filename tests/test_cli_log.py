@@ -311,4 +311,4 @@ def test_help_of_each_command_has_an_example(call: Call) -> None:
     for command in ("list", "show", "search", "export", "delete"):
         code, out, err = call(command, "--help")
         assert (code, err) == (0, "")
-        assert f"\n  agent-app log {command}" in out
+        assert f"\n    agent-app log {command}" in out

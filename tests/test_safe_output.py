@@ -79,6 +79,14 @@ class Case(NamedTuple):
 
 
 CASES: dict[str, Case] = {
+    # log, chat
+    "a session's id": Case(("log", "show", EVIL_NAME)),
+    "a search": Case(("log", "search", EVIL)),
+    "a chat through a pipe": Case(
+        ("chat", "--no-log", "-p", "mate.md", "-m", "scripted:replies.txt"),
+        {"replies.txt": replies(f"Hm {EVIL}\nFinal Answer: {EVIL}")},
+        stdin=f"/{EVIL_NAME}\nHi\n",
+    ),
     # ask
     "a model's thought, action, input and answer": Case(
         (*ASK, "--tools-dir", "mine", "Hi"),

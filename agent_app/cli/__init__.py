@@ -11,6 +11,7 @@ from agent_app.cli.manual import lay_out
 
 _COMMANDS = {
     "ask": "Answer one question.",
+    "chat": "Talk with the agent.",
     "log": "Look into past sessions: list, show, search, export, delete.",
     "completion": "Print what completes commands in your shell.",
     "doctor": "Check that everything is there that a question needs.",
@@ -66,6 +67,7 @@ def app() -> None:
     \b
     Examples:
       agent-app ask "What is 23 * 47?"
+      agent-app chat
       agent-app tools run calculator "2*(3+4)"
       agent-app models
       agent-app help ask

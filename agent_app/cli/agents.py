@@ -24,7 +24,7 @@ ABOVE_NONE = click.IntRange(min=1)
 ABOVE_0 = click.FloatRange(min=0, min_open=True)
 
 
-def _limit(name: str, kind: click.ParamType, metavar: str, what: str) -> Any:
+def _limit(name: str, kind: click.ParamType[Any], metavar: str, what: str) -> Any:
     words = f"{what} that a question may take {options.unless(name)}."
     return click.option(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=words)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,15 +16,18 @@ from agent_app.terminal import Writer, clean, clean_json, clean_line
 _MOST_DOUBTS = 8
 
 
-def terminal_approver() -> TerminalApprover | None:
+def terminal_approver(keep: Callable[[Request], None] | None = None) -> TerminalApprover | None:
     """Return an approver that asks at the terminal; None where no person sees stderr and can answer.
 
     Where stdin is a pipe the answers come from the terminal all the same, never from the pipe.
+
+    Args:
+        keep: as for `TerminalApprover`.
     """
     if not sys.stderr.isatty():
         return None
     source = sys.stdin if sys.stdin is not None and sys.stdin.isatty() else _keyboard()
-    return None if source is None else TerminalApprover(source, sys.stderr)
+    return None if source is None else TerminalApprover(source, sys.stderr, keep)
 
 
 def _keyboard() -> TextIO | None:
@@ -43,11 +46,13 @@ class TerminalApprover:
     Args:
         source: where the answers are read: a terminal.
         screen: where the questions are written: a terminal too.
+        keep: is told of a yes that is to hold longer than this program runs; None: there is no such answer.
     """
 
-    def __init__(self, source: TextIO, screen: TextIO) -> None:
+    def __init__(self, source: TextIO, screen: TextIO, keep: Callable[[Request], None] | None = None) -> None:
         self._source = source
         self._writer = Writer(screen)
+        self._keep = keep
 
     def __call__(self, request: Request) -> Reply:
         """Show a call and ask until there is an answer; the end of the input (Ctrl-D) is a no.
@@ -55,7 +60,7 @@ class TerminalApprover:
         Raises:
             KeyboardInterrupt: Ctrl-C, which ends the whole run.
         """
-        choices = _choices(request)
+        choices = _choices(request, keeps=self._keep is not None)
         self._show(request, choices)
         _forget_typed(self._source)
         while True:
@@ -64,6 +69,9 @@ class TerminalApprover:
                 case "y":
                     return Allow()
                 case "s" if "s" in choices:
+                    return Allow("session")
+                case "a" if self._keep is not None:
+                    self._keep(request)
                     return Allow("session")
                 case "n":
                     return Refuse(self._answer("Why not (Enter for no reason)? ") or "")
@@ -112,7 +120,7 @@ class TerminalApprover:
         return changed
 
 
-def _choices(request: Request) -> dict[str, str]:
+def _choices(request: Request, *, keeps: bool) -> dict[str, str]:
     """Return the answers that there are, with what each holds for."""
     session = f"yes, for {clean_line(request.session)} in this session"
     yes_and_no: dict[Do, dict[str, str]] = {
@@ -120,7 +128,10 @@ def _choices(request: Request) -> dict[str, str]:
         "ask once": {"y": "yes, and always for this same call", "s": session, "n": "no, likewise"},
         "ask once per session": {"y": session, "n": "no"},
     }
-    return {**yes_and_no[request.do], "e": "edit it first"}
+    yes = yes_and_no[request.do]
+    no = yes.pop("n")
+    always = {"a": f"yes, always for {clean_line(request.session)}, kept with this session"} if keeps else {}
+    return {**yes, **always, "n": no, "e": "edit it first"}
 
 
 def _shown(given: Arguments) -> Iterator[str]:

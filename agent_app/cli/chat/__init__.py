@@ -1,0 +1,128 @@
+"""`agent-app chat`: a conversation at the terminal, or through a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent_app.cli import options
+from agent_app.cli.fetching import make_sure
+
+if TYPE_CHECKING:
+    from agent_app.chat.conversation import Conversation
+    from agent_app.cli.chat.talking import View
+    from agent_app.sessions import Session, Store
+
+
+@click.command()
+@options.together(options.model, options.prompt, options.tools_dir, options.prompts_dir)
+@options.together(options.persona, options.tools)
+@click.option("--no-tools", is_flag=True, help="Offer no tool.")
+@click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the last session.")
+@click.option("--resume", metavar="ID", help="Go on with this session; /sessions lists them.")
+@click.option("--no-log", is_flag=True, help="Keep nothing: no session, and nothing of what is typed.")
+@click.option(
+    "--rule", "rules", multiple=True, metavar="RULE",
+    help="What tools may do, such as ask:web_search or never:shell(rm *) (may be repeated).",
+)  # fmt: skip
+@options.yes
+def chat(
+    model: str | None,
+    prompt: str | None,
+    tools_dir: Path | None,
+    prompts_dir: Path | None,
+    persona: str | None,
+    tools: tuple[str, ...],
+    no_tools: bool,
+    latest: bool,
+    resume: str | None,
+    no_log: bool,
+    rules: tuple[str, ...],
+    yes: bool,
+) -> None:
+    """Talk with the agent; follow-up questions know what was said before.
+
+    \b
+    Examples:
+      agent-app chat
+      agent-app chat --continue
+      agent-app chat -m openai:gpt-4o-mini --persona noir
+      agent-app chat --rule "ask:web_search"
+      printf 'What is 23 * 47?\\nAnd half of it?\\n' | agent-app chat
+
+    At a terminal, Enter sends and Alt-Enter begins a new line; Ctrl-R searches what was typed before, Ctrl-X
+    Ctrl-E opens $EDITOR. Ctrl-C stops an answer; twice at the prompt, or Ctrl-D, leaves. /help lists the
+    commands. Through a pipe each line is a question or a command, and the answers go to stdout.
+
+    Exit codes: 0 done; 1 a line of a pipe came to nothing; 2 the call or a setting is wrong; 130 interrupted.
+
+    Environment: AGENT_APP_MODEL, AGENT_APP_PROMPT and the other settings; EDITOR.
+
+    See also: agent-app log, agent-app help ask.
+    """
+    if latest and resume:
+        raise click.UsageError("--continue and --resume name two sessions; give one of them")
+    if no_log and (latest or resume):
+        raise click.UsageError("--no-log keeps nothing; it cannot go on with a session")
+    from agent_app.chat import Conversation, Loader, Permissions, Setup
+
+    permissions = Permissions(rules)
+    settings = options.settings(model=model, prompt=prompt, tools_dir=tools_dir, prompts_dir=prompts_dir)
+    loader = Loader(settings, permissions.approvals)
+    setup = Setup(settings.model, settings.prompt, persona, () if no_tools else tools or None)
+    loader.prompt(setup)  # what is wrong with the call itself is said before any model is fetched
+    with _store(keep=not no_log) as store:
+        session = _session(store, latest=latest, resume=resume)
+        make_sure(settings, yes=yes)
+        _talk(Conversation(setup, loader, permissions, store, session), keep=not no_log)
+
+
+@contextlib.contextmanager
+def _store(*, keep: bool) -> Iterator[Store]:
+    from agent_app.sessions import Store
+
+    with Store.open() if keep else Store.in_memory() as store:
+        yield store
+
+
+def _session(store: Store, *, latest: bool, resume: str | None) -> Session:
+    if resume is not None:
+        return store.session(resume)
+    return (store.latest() if latest else None) or store.new_session()
+
+
+def _talk(chat: Conversation, *, keep: bool) -> None:
+    """Talk until the end; a person gets exit code 0, a pipe 1 where some line came to nothing."""
+    from agent_app.cli.chat.reading import Keyboard, Pipe
+    from agent_app.cli.chat.talking import Talk
+    from agent_app.places import typed_file
+
+    typing = sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty())
+    reader = Keyboard(chat, typed_file() if keep else None) if typing else Pipe()
+    talk = Talk(chat, reader, lambda: _view(chat, typing=typing))
+    talk.begin()
+    talk.go_on()
+    if talk.failures and not typing:
+        sys.exit(1)
+
+
+def _view(chat: Conversation, *, typing: bool) -> View:
+    """Return what shows the chat, and let it ask about tools."""
+    from agent_app.cli.approving import terminal_approver
+    from agent_app.cli.chat.plain import Plain
+    from agent_app.terminal import colours
+
+    approver = terminal_approver(chat.permissions.keep)
+    if not (typing and colours(sys.stdout)):
+        chat.permissions.ask_with(approver)
+        return Plain()
+    from agent_app.cli.chat.screen import Screen
+
+    screen = Screen(chat)
+    chat.permissions.ask_with(screen.asking(approver))
+    return screen

@@ -1,0 +1,183 @@
+"""The chat through a pipe: a line in, an answer out; whole transcripts."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, environment, script, write
+
+from agent_app.__main__ import main
+
+STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
+MORE_STEPS = f"Thought: {HALF}\nObservation: 540.5\nThought: That is it\n"
+CHAT = ("chat", "-p", "mate.md", "-m", "scripted:replies.txt")
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for kind in ("DATA", "CACHE", "CONFIG"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {**FILES, "replies.txt": script(MULTIPLY, KNOWN, HALF, HALVED)})
+    return tmp_path
+
+
+class Chat:
+    """Calls the program within this process, as the console script does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: str, lines: str = "", data: bytes | None = None) -> Outcome:
+        self._monkeypatch.setattr(sys, "argv", ["agent-app", *arguments])
+        stdin = io.TextIOWrapper(io.BytesIO(lines.encode() if data is None else data), encoding="utf-8")
+        self._monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, *self._capsys.readouterr())
+
+
+@pytest.fixture
+def chat(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chat:
+    return Chat(monkeypatch, capsys)
+
+
+def test_each_line_is_answered_on_stdout_and_all_else_is_on_stderr(chat: Chat) -> None:
+    outcome = chat(*CHAT, lines="What is 23 * 47?\n\nAnd half of it?\n")
+    assert outcome == (0, "Arg, 1081!\nArg, 540.5!\n", STEPS + MORE_STEPS)
+
+
+def test_commands_work_and_a_wrong_one_is_one_line(chat: Chat) -> None:
+    code, out, err = chat(*CHAT, lines="What is 23 * 47?\n/undo\n/undone\n/quit\nnever asked\n")
+    assert (code, out) == (1, "Arg, 1081!\n")
+    assert err == (
+        f"{STEPS}Taken back: What is 23 * 47?\n"
+        "agent-app: unknown command '/undone'; did you mean '/undo'? (a question may begin with a space)\n"
+    )
+
+
+def test_a_document_goes_to_stdout(chat: Chat) -> None:
+    _, out, _ = chat(*CHAT, lines="What is 23 * 47?\n/export json\n")
+    answer, _, document = out.partition("\n")
+    assert answer == "Arg, 1081!"
+    assert [run["result"]["text"] for run in json.loads(document)["runs"]] == ["Arg, 1081!"]
+
+
+def test_a_session_is_gone_on_with(chat: Chat, folder: Path) -> None:
+    chat(*CHAT, lines="What is 23 * 47?\n/rename Sums\n")
+    write(folder, {"replies.txt": script(HALF, HALVED)})
+    code, out, err = chat(*CHAT, "--continue", lines="And half of it?\n/usage\n")
+    assert (code, out) == (0, "Arg, 540.5!\n")
+    assert re.sub(r"[a-z0-9]{6}(?=: Sums)", "ID", err).startswith(
+        f"Going on with ID: Sums\n> What is 23 * 47?\nArg, 1081!\n{MORE_STEPS}last answer  2 calls, "
+    )
+    (id_,) = re.findall(r"Going on with (\w+): Sums", err)
+    assert "Going on with" in chat(*CHAT, "--resume", id_[:4], lines="").err
+    code, _, err = chat(*CHAT, "--resume", "nothing", lines="")
+    assert (code, err.startswith("agent-app: unknown session 'nothing'; ")) == (2, True)
+
+
+def test_without_a_log_nothing_is_kept(chat: Chat, folder: Path) -> None:
+    assert (
+        chat(*CHAT, "--no-log", lines="What is 23 * 47?\nAnd half of it?\n").out
+        == "Arg, 1081!\nArg, 540.5!\n"
+    )
+    assert not (folder / "home").exists()
+
+
+def test_the_first_continue_begins_a_session(chat: Chat) -> None:
+    assert chat(*CHAT, "--continue", lines="What is 23 * 47?\n") == (0, "Arg, 1081!\n", STEPS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--continue", "--resume", "x"), "--continue and --resume name two sessions; give one of them"),
+        (("--no-log", "--continue"), "--no-log keeps nothing; it cannot go on with a session"),
+        (("-p", "pirat"), "unknown prompt 'pirat'; did you mean 'pirate'?"),
+        (("--persona", "x"), "mate.md: the prompt 'mate' has no part 'persona'; there is none"),
+        (("--rule", "nevr:shell"), "a rule cannot say 'nevr'; did you mean 'never'?"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_line(arguments: tuple[str, ...], told: str, chat: Chat) -> None:
+    assert chat(*CHAT, *arguments, lines="Hi\n") == (2, "", f"agent-app: {told}\n")
+
+
+def test_what_cannot_be_loaded_is_told_at_each_question(chat: Chat) -> None:
+    told = "agent-app: cannot read the scripted replies none.txt: No such file or directory\n"
+    assert chat("chat", "-m", "scripted:none.txt", lines="Hi\nHo\n") == (1, "", told * 2)
+
+
+def test_a_model_that_fails_ends_its_answer_only(chat: Chat) -> None:
+    code, out, err = chat(*CHAT, lines="What is 23 * 47?\nAnd half of it?\nMore?\n/undo\n")
+    assert (code, out) == (1, "Arg, 1081!\nArg, 540.5!\n")
+    told = "agent-app: scripted:replies.txt: call 5, but there are only 4 replies\n"
+    assert err == f"{STEPS}{MORE_STEPS}{told}Taken back: More?\n"
+
+
+def test_a_limit_is_told(chat: Chat, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setenv("AGENT_APP_MAX_STEPS", "1")
+    write(folder, {"replies.txt": script(MULTIPLY, "Arg, 1081 I guess")})
+    code, out, err = chat(*CHAT, lines="What is 23 * 47?\n")
+    assert (code, out) == (0, "Arg, 1081 I guess\n")
+    told = "agent-app: stopped by the limit of steps; the answer is the best from what there was\n"
+    assert err.endswith(told)
+
+
+def test_tools_are_those_that_are_offered(chat: Chat) -> None:
+    (*_, listed) = chat(*CHAT, "-t", "clock", lines="/tools off clock\n/tools\n").err.splitlines()
+    assert listed.split()[:2] == ["web_search", "off"]
+    assert chat(*CHAT, "--no-tools", lines="/tools on clock\n").err == "The tools are: clock.\n"
+
+
+def test_nobody_is_there_to_ask_about_a_tool(chat: Chat, folder: Path) -> None:
+    write(folder, {"replies.txt": script("Look\nAction: shell\nAction Input: ls", KNOWN)})
+    code, out, err = chat(*CHAT, "--tools-dir", "mine", lines="Look!\n")
+    assert (code, out) == (0, "Arg, 1081!\n")
+    assert "This call of shell needs the user's permission, and nobody is there to ask." in err
+    write(folder, {"replies.txt": script("Look\nAction: shell\nAction Input: ls", KNOWN)})
+    err = chat(*CHAT, "--tools-dir", "mine", "--rule", "always:shell", lines="Look!\n").err
+    assert "Observation: ran ls\n" in err
+
+
+def test_what_needs_a_terminal_says_so(chat: Chat) -> None:
+    err = chat(*CHAT, lines="What is 23 * 47?\n/copy\n/edit\n/edit And half of it?\n/clear\n").err
+    assert err == (
+        f"{STEPS}agent-app: there is no terminal whose clipboard could be written\n"
+        "agent-app: there is no terminal to change it at; write /edit and the new question\n"
+        f"{MORE_STEPS}A new session. /sessions {err.split()[-7]} goes back to the one before.\n"
+    )
+
+
+def test_what_comes_in_must_be_text(chat: Chat) -> None:
+    code, out, err = chat(*CHAT, data="\ufeffWhat is 23 * 47?\r\n".encode() + b"\xff\n")
+    assert (code, out) == (1, "Arg, 1081!\n")
+    assert err.splitlines()[-1].startswith("agent-app: what came in on stdin is not UTF-8 text: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are of another kind there")
+def test_a_reader_that_has_gone_is_no_reason_for_a_traceback(folder: Path) -> None:
+    read, written = os.pipe()
+    os.close(read)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent_app", *CHAT],
+        stdin=subprocess.PIPE, stdout=written, stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    os.close(written)
+    _, err = process.communicate("What is 23 * 47?\nAnd half of it?\n", timeout=60)
+    assert (process.returncode, err) == (1, STEPS)
