@@ -148,11 +148,14 @@ class Agent(Runnable[Question, Result]):
     def open(self) -> Agent:
         """Load prompt, tools and model now, in this order, and return the agent itself.
 
+        An embedded model also reads what every prompt begins with, unless it finds that on disk.
+
         Raises:
             UserError: one of them cannot be had; says which and what would be right.
         """
         parts = self._loaded()
         parts.window(parts.models[0])
+        parts.warm(parts.models[0])
         return self
 
     @property

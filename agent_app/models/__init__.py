@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_app import places
 from agent_app.errors import ModelError, UnknownName
 from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
 from agent_app.models.stored import checked_file
-from agent_app.models.traits import Traits, context_of, name_of, traits_of
+from agent_app.models.traits import Traits, Warmable, context_of, name_of, traits_of
 from agent_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "Pinned",
     "ReadyModel",
     "Traits",
+    "Warmable",
     "context_of",
     "explain",
     "load_model",
@@ -76,14 +78,22 @@ def load_model(
 
 def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
     is_path = rest.endswith(".gguf") or "/" in rest or "\\" in rest
+    digest: str | None = None
     if is_path:
         path, label = Path(rest).expanduser(), f"embedded:{rest}"
     else:
         pinned = pinned_model(rest)
-        path, label = checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
+        path, label, digest = checked_file(pinned, settings, folder), f"embedded:{pinned.name}", pinned.sha256
     from agent_app.models.embedded import open_embedded
 
-    return open_embedded(path, context=settings.context, threads=settings.threads, name=label)
+    return open_embedded(
+        path,
+        context=settings.context,
+        threads=settings.threads,
+        name=label,
+        digest=digest,
+        prompts=places.prompt_cache_folder(),
+    )
 
 
 def _openai(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
