@@ -55,7 +55,9 @@ def seconds_for_a_long_reply(model: EmbeddedModel) -> float:
 
 
 def test_it_says_what_it_can_and_what_it_is_called(model: EmbeddedModel) -> None:
-    assert traits_of(model) == Traits(continues=True, grammar=True, stop=True, counts=True)
+    assert traits_of(model) == Traits(
+        continues=True, grammar=True, stop=True, bounds=True, streams=True, counts=True
+    )
     assert name_of(model) == "embedded:smollm2-135m"
 
 

@@ -159,7 +159,7 @@ def open_embedded(
     connection = Connection(client, server.listening_address, key)
     # One turn of the server's loop before anything else: a server that is stopped before its loop has
     # begun to run never hears of it, and the process would hang.
-    connection.post("/completion", {"prompt": " ", "n_predict": 0})
+    connection.get("/lora-adapters")  # the loop itself answers that, and it is a list of none
     facts = connection.get("/props")
     model = EmbeddedModel(
         model=path.stem,
@@ -222,10 +222,19 @@ def _params(path: Path, context: int, threads: int, key: str) -> Any:
     params.prefill_assistant = True
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.warmup = False
+    params.fit_params = _has_gpu()  # where there is none, it changes nothing and takes a third of the time
     params.ui = False
     params.endpoint_slots = False
     params.verbosity = -1  # llama.cpp's log goes past Python, straight to the terminal
     return params
+
+
+def _has_gpu() -> bool:
+    import xllamacpp
+
+    kind = xllamacpp.ggml_backend_dev_type
+    gpus = kind.GGML_BACKEND_DEVICE_TYPE_GPU, kind.GGML_BACKEND_DEVICE_TYPE_IGPU
+    return any(device["type"] in gpus for device in xllamacpp.get_device_info())
 
 
 def _start(params: Any) -> Any:
