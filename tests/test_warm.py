@@ -235,6 +235,24 @@ def test_a_full_disk_leaves_nothing_behind(smollm2: Path, tmp_path: Path) -> Non
     assert list((tmp_path / "prompts").iterdir()) == []
 
 
+LEAVE = """
+import sys, threading
+from pathlib import Path
+from langchain_core.messages import HumanMessage
+from agent_app.models.embedded import open_embedded
+
+model = open_embedded(Path(sys.argv[1]), context=8192, prompts=Path(sys.argv[2]))
+threading.Thread(target=model.warm, args=([HumanMessage(sys.argv[3] * 40)],)).start()
+"""
+
+
+def test_reading_ahead_does_not_hold_up_the_end_of_the_program(smollm2: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LEAVE, str(smollm2), str(tmp_path / "prompts"), OPENING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (tmp_path / "prompts").exists()  # it had not come to its end
+
+
 class Interrupted(Connection):
     """A server that somebody else asks something whenever it is about to save."""
 
@@ -248,7 +266,7 @@ def test_a_question_that_comes_between_is_not_kept(smollm2: Path, tmp_path: Path
     model = opened(smollm2, tmp_path / "prompts")
     server = model._server
     between = Interrupted(server._client, server.address, model.openai_api_key.get_secret_value())  # type: ignore[union-attr]
-    Slot(between, PromptCache(tmp_path / "prompts"), ("a model",)).fill(model.get_token_ids(OPENING))
+    Slot(between, PromptCache(tmp_path / "prompts"), 128, ("a model",)).fill(model.get_token_ids(OPENING))
     model.close()
     assert list((tmp_path / "prompts").iterdir()) == []
 

@@ -179,7 +179,7 @@ def open_embedded(
         stream_chunk_timeout=None,  # reading a long prompt may take minutes
     )
     model._server = connection
-    model._slot = Slot(connection, cache, _made_by(path, digest, params))
+    model._slot = Slot(connection, cache, _BATCH, _made_by(path, digest, params))
     holder = [server]
     del server
     model._finalizer = weakref.finalize(model, _stop, holder, client)

@@ -20,11 +20,14 @@ class Slot:
     Args:
         server: the way to it.
         cache: where what was read is kept; None: nowhere.
+        batch: how many tokens the server reads at once.
         made_by: whatever the model's memory of a text depends on beside the text.
     """
 
-    def __init__(self, server: Connection, cache: PromptCache | None, made_by: Sequence[str | int]) -> None:
-        self._server, self._cache, self._made_by = server, cache, made_by
+    def __init__(
+        self, server: Connection, cache: PromptCache | None, batch: int, made_by: Sequence[str | int]
+    ) -> None:
+        self._server, self._cache, self._batch, self._made_by = server, cache, batch, made_by
         self._held = ""
         self._filling = threading.Lock()
 
@@ -38,10 +41,25 @@ class Slot:
             return
         key = hashlib.sha256(json.dumps([*self._made_by, *tokens]).encode()).hexdigest()[:32]
         with self._filling:
-            if key != self._held and not self._restored(key, len(tokens)):
-                self._server.post("/completion", {"prompt": tokens, "n_predict": 0, "cache_prompt": False})
+            if key == self._held:
+                return
+            if not self._restored(key, len(tokens)):
+                if not self._read(tokens):
+                    return
                 self._save(key, len(tokens))
             self._held = key
+
+    def _read(self, tokens: Sequence[int]) -> bool:
+        """Read tokens; say whether that came to its end.
+
+        It goes by batches, so that a thread which reads does not hold up the end of the program for longer.
+        """
+        for end in (*range(self._batch, len(tokens), self._batch), len(tokens)):
+            if not threading.main_thread().is_alive():
+                return False
+            body = {"prompt": tokens[:end], "n_predict": 0, "cache_prompt": end > self._batch}
+            self._server.post("/completion", body)
+        return True
 
     def _restored(self, key: str, tokens: int) -> bool:
         name = self._cache.find(key) if self._cache else None
