@@ -148,7 +148,7 @@ class Agent(Runnable[Question, Result]):
         self._given = ((model, *fallbacks), prompt, tools)
         self._parts: Parts | None = None
         self._opened = False
-        self._opening = threading.Lock()
+        self._opening = threading.RLock()
 
     def __reduce__(self) -> str:
         raise TypeError("an agent holds a loaded model and cannot be pickled or copied; make another one")
@@ -156,18 +156,22 @@ class Agent(Runnable[Question, Result]):
     def open(self) -> Agent:
         """Load prompt, tools and model now, in this order, and return the agent itself.
 
-        Models that may have to take over are looked for, but not loaded.
+        An embedded model also reads what every prompt begins with, unless it finds that on disk. Models that
+        may have to take over are looked for, but not loaded.
 
         Raises:
             UserError: one of them cannot be had; says which and what would be right.
         """
-        parts = self._loaded()
-        parts.window(parts.models[0])
-        (_, *fallbacks), _, _ = self._given
-        for model in fallbacks:
-            if isinstance(model, str):
-                check_model(model, settings=self.settings)
-        self._opened = True
+        with self._opening:
+            if not self._opened:
+                parts = self._loaded()
+                parts.window(parts.models[0])
+                (_, *fallbacks), _, _ = self._given
+                for model in fallbacks:
+                    if isinstance(model, str):
+                        check_model(model, settings=self.settings)
+                parts.warm(parts.models[0])
+                self._opened = True
         return self
 
     @property
@@ -213,6 +217,7 @@ class Agent(Runnable[Question, Result]):
             return _result(last)
 
         run.__signature__ = _ANSWERING  # type: ignore[attr-defined]
+        self.open()
         return self._call_with_config(run, self._safe(input), self._traced(config))
 
     async def ainvoke(  # type: ignore[override]
@@ -247,6 +252,7 @@ class Agent(Runnable[Question, Result]):
             for question in inputs:
                 yield from drive(self._run(question, given), config, live=True)
 
+        self.open()
         run_all: Any = self._transform_stream_with_config  # typed for a runnable that streams its output
         yield from run_all(iter([self._safe(input)]), run, self._traced(config))
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.messages import HumanMessage
+
 from agent_app.approvals import risks_of
 from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
-from agent_app.models import Chain, ReadyModel
+from agent_app.models import Chain, ReadyModel, Warmable
 from agent_app.parser import ReActOutputParser
 from agent_app.planning import Window, window_of
 from agent_app.prompt import Draft, Prompt
@@ -45,6 +47,7 @@ class Parts:
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
         self._risks = {tool.name: risks_of(tool) for tool in self.toolbox.tools}
         self._windows: dict[int, Window | None] = {}
+        self._warm: set[int] = set()
         self.stop = list(self.prompt.stop or (f"\n{OBSERVATION}:",))
 
     def draft(self, question: str, turns: tuple[Turn, ...], values: Mapping[str, Any]) -> Draft:
@@ -71,3 +74,10 @@ class Parts:
         if key not in self._windows:
             self._windows[key] = window_of(ready.given, context=self.terms.context, estimate=most_tokens)
         return self._windows[key]
+
+    def warm(self, ready: ReadyModel) -> None:
+        """Let a model that can do so read what every prompt begins with, once; it may take its time."""
+        if id(ready) in self._warm or not isinstance(ready.given, Warmable):
+            return
+        ready.given.warm([HumanMessage(self.prompt.opening(self.described, self.toolbox.names))])
+        self._warm.add(id(ready))

@@ -49,3 +49,10 @@ def model_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path(_APP, appauthor=False) / "models"
+
+
+def prompt_cache_folder() -> Path:
+    """Return the folder that keeps what embedded models have read of prompts; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_cache_path(_APP, appauthor=False) / "prompts"

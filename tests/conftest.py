@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from agent_app import places
 from agent_app.models.fetch import fetch
 from agent_app.models.pinned import pinned_model
 from agent_app.models.stored import find, verify
@@ -28,6 +29,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.startswith(("AGENT_APP_", "OPENAI_")) and variable != _KEPT:
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def _own_prompt_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path_factory.getbasetemp() / "prompt-cache"
+    monkeypatch.setattr(places, "prompt_cache_folder", lambda: folder)
 
 
 @pytest.fixture(autouse=True)

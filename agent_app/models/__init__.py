@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_app import places
 from agent_app.errors import ModelError, UnknownName
 from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
 from agent_app.models.stored import check_gguf, checked_file, file_named
-from agent_app.models.traits import Traits, context_of, name_of, traits_of
+from agent_app.models.traits import Traits, Warmable, context_of, name_of, traits_of
 from agent_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "Pinned",
     "ReadyModel",
     "Traits",
+    "Warmable",
     "check_model",
     "context_of",
     "explain",
@@ -94,21 +96,28 @@ def check_model(name: str, *, settings: Settings | None = None, folder: Path | N
 # --help` and the other commands that load no model must not wait for it.
 
 
-def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[Path, str]:
-    """Return an embedded model's file, and what a stored result calls the model."""
+def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[Path, str, str | None]:
+    """Return an embedded model's file, what a stored result calls the model, and its digest if known."""
     path = file_named(rest)
     if path is not None:
         check_gguf(path)
-        return path, f"embedded:{rest}"
+        return path, f"embedded:{rest}", None
     pinned = pinned_model(rest)
-    return checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
+    return checked_file(pinned, settings, folder), f"embedded:{pinned.name}", pinned.sha256
 
 
 def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
-    path, label = _embedded_file(rest, settings, folder)
+    path, label, digest = _embedded_file(rest, settings, folder)
     from agent_app.models.embedded import open_embedded
 
-    return open_embedded(path, context=settings.context, threads=settings.threads, name=label)
+    return open_embedded(
+        path,
+        context=settings.context,
+        threads=settings.threads,
+        name=label,
+        digest=digest,
+        prompts=places.prompt_cache_folder(),
+    )
 
 
 def _openai(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:

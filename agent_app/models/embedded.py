@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import secrets
 import sys
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +23,9 @@ from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
+from agent_app.models.connection import Connection
+from agent_app.models.prompt_cache import PromptCache
+from agent_app.models.slot import Slot
 from agent_app.models.stored import check_gguf
 from agent_app.models.traits import Traits
 from agent_app.settings import preset
@@ -51,12 +56,28 @@ class EmbeddedModel(ChatOpenAI):
     label: str
     context: int
     """How many tokens prompt and reply may have together, as the server has it."""
-    _post: Callable[[str, Mapping[str, Any]], Any] = PrivateAttr()
+    _server: Connection = PrivateAttr()
+    _slot: Slot = PrivateAttr()
     _finalizer: weakref.finalize[..., Any] = PrivateAttr()
 
     def close(self) -> None:
         """Stop the server and free the memory; happens by itself at the end of the program."""
         self._finalizer()
+
+    def warm(self, messages: Sequence[BaseMessage]) -> None:
+        """Read what prompts begin with ahead of time, or take it from disk where it was read before.
+
+        Args:
+            messages: the beginning; the last text is the one that goes on.
+        """
+        *whole, last = super()._get_request_payload(list(messages))["messages"]
+        # Where a text ends, its last token depends on what comes next. What stays the same whether that is
+        # a word or a new line is safe.
+        ways = [self._tokens_of([*whole, {**last, "content": f"{last['content']}{more}"}]) for more in "x\n"]
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(*ways, strict=False))
+        tokens = [token for token, _ in shared]
+        if len(tokens) < self.context:
+            self._slot.fill(tokens)
 
     @functools.cached_property
     def template_tokens(self) -> int:
@@ -66,7 +87,7 @@ class EmbeddedModel(ChatOpenAI):
 
     def get_token_ids(self, text: str) -> list[int]:
         """Return the tokens of a text as this model reads it; LangChain's counting rests on it."""
-        tokens: list[int] = self._post("/tokenize", {"content": text})["tokens"]
+        tokens: list[int] = self._server.post("/tokenize", {"content": text})["tokens"]
         return tokens
 
     def get_num_tokens_from_messages(
@@ -79,7 +100,7 @@ class EmbeddedModel(ChatOpenAI):
         if tools:
             raise ValueError("an embedded model takes no tool definitions")
         said = super()._get_request_payload(list(messages))["messages"]
-        return self.get_num_tokens(self._post("/apply-template", {"messages": said})["prompt"])
+        return self.get_num_tokens(self._written(said))
 
     def _get_request_payload(
         self,
@@ -93,9 +114,26 @@ class EmbeddedModel(ChatOpenAI):
             kwargs["extra_body"] = {**kwargs.get("extra_body", {}), "grammar": grammar}
         return super()._get_request_payload(input_, stop=stop, **kwargs)
 
+    def _written(self, said: Sequence[dict[str, Any]]) -> str:
+        """Return the text that the chat template makes of messages."""
+        text: str = self._server.post("/apply-template", {"messages": said})["prompt"]
+        return text
+
+    def _tokens_of(self, said: Sequence[dict[str, Any]]) -> list[int]:
+        """Return the tokens of messages, those that the model wants at a text's beginning included."""
+        text = self._written(said)
+        tokens: list[int] = self._server.post("/tokenize", {"content": text, "add_special": True})["tokens"]
+        return tokens
+
 
 def open_embedded(
-    path: Path, *, context: int = 8192, threads: int | None = None, name: str | None = None
+    path: Path,
+    *,
+    context: int = 8192,
+    threads: int | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    prompts: Path | None = None,
 ) -> EmbeddedModel:
     """Load a GGUF file and return the running model; takes from half a second to a few seconds.
 
@@ -105,30 +143,30 @@ def open_embedded(
             and lowers it to what the model was trained for. The model's ``context`` is what came of it.
         threads: None: one per physical core that this process may use.
         name: what a stored result calls the model; None: its path.
+        digest: the file's SHA-256, where it is known; None: its path, size and time of change stand for it.
+        prompts: the folder in which `EmbeddedModel.warm` keeps what was read; None: nothing is kept.
 
     Raises:
         ModelError: there is no such file, or llama.cpp cannot load it.
     """
     check_gguf(path)
     key = secrets.token_urlsafe(32)
-    server = _start(path, context, threads or physical_cores(), key)
+    params = _params(path, context, threads or physical_cores(), key)
+    cache = PromptCache(prompts) if prompts else None
+    if cache:
+        params.slot_save_path = cache.prefix
+    server = _start(params)
     client = DefaultHttpxClient(trust_env=False, headers=_HEADERS)  # no proxy: it is this very process
-
-    authorization = {"Authorization": f"Bearer {key}"}
-
-    def post(endpoint: str, body: Mapping[str, Any]) -> Any:
-        return client.post(f"{address}{endpoint}", json=body, headers=authorization).raise_for_status().json()
-
-    address = server.listening_address
+    connection = Connection(client, server.listening_address, key)
     # One turn of the server's loop before anything else: a server that is stopped before its loop has
     # begun to run never hears of it, and the process would hang.
-    post("/completion", {"prompt": " ", "n_predict": 0})
-    facts = client.get(f"{address}/props", headers=authorization).raise_for_status().json()
+    connection.get("/lora-adapters")  # the loop itself answers that, and it is a list of none
+    facts = connection.get("/props")
     model = EmbeddedModel(
         model=path.stem,
         label=name or f"embedded:{path}",
         context=facts["default_generation_settings"]["n_ctx"],
-        base_url=f"{address}/v1",
+        base_url=f"{connection.address}/v1",
         api_key=SecretStr(key),
         http_client=client,
         http_async_client=DefaultAsyncHttpxClient(trust_env=False, headers=_HEADERS),
@@ -141,7 +179,8 @@ def open_embedded(
         stream_usage=True,
         stream_chunk_timeout=None,  # reading a long prompt may take minutes
     )
-    model._post = post
+    model._server = connection
+    model._slot = Slot(connection, cache, _BATCH, _made_by(path, digest, params))
     holder = [server]
     del server
     model._finalizer = weakref.finalize(model, _stop, holder, client)
@@ -163,7 +202,7 @@ def physical_cores() -> int:
     return max(1, min(len(cores), allowed))
 
 
-def _start(path: Path, context: int, threads: int, key: str) -> Any:
+def _params(path: Path, context: int, threads: int, key: str) -> Any:
     # The threads of llama.cpp wait for each other hundreds of times a token, by default spinning for so long
     # that beside any other busy program a reply takes ten times as long. After a short spin they sleep.
     # OpenMP reads this when it is loaded, and there is no other way to tell it; what the user set stays.
@@ -184,15 +223,40 @@ def _start(path: Path, context: int, threads: int, key: str) -> Any:
     params.prefill_assistant = True
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.warmup = False
+    params.fit_params = _has_gpu()  # where there is none, it changes nothing and takes a third of the time
     params.ui = False
     params.endpoint_slots = False
     params.verbosity = -1  # llama.cpp's log goes past Python, straight to the terminal
+    return params
+
+
+def _has_gpu() -> bool:
+    import xllamacpp
+
+    kind = xllamacpp.ggml_backend_dev_type
+    gpus = kind.GGML_BACKEND_DEVICE_TYPE_GPU, kind.GGML_BACKEND_DEVICE_TYPE_IGPU
+    return any(device["type"] in gpus for device in xllamacpp.get_device_info())
+
+
+def _start(params: Any) -> Any:
+    import xllamacpp
+
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
-        raise ModelError(
-            f"llama.cpp cannot load {path}: the file is incomplete, or a kind of model that it does not know"
-        ) from error
+        what = "the file is incomplete, or a kind of model that it does not know"
+        raise ModelError(f"llama.cpp cannot load {params.model.path}: {what}") from error
+
+
+def _made_by(path: Path, digest: str | None, params: Any) -> tuple[str | int, ...]:
+    """Return what the model's memory of a text depends on beside the text."""
+    from xllamacpp import __version__
+
+    if digest is None:
+        facts = path.stat()
+        digest = f"{path.absolute()} {facts.st_size} {facts.st_mtime_ns}"
+    kinds = int(params.cache_type_k), int(params.cache_type_v)
+    return digest, params.n_ctx, *kinds, params.n_batch, __version__, platform.machine()
 
 
 def _stop(holder: list[Any], client: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,14 @@ class Traits:
     """It always streams inside, so that nothing is gained by asking for a whole reply."""
     counts: bool = False
     """Its `get_num_tokens` is exact and quick, and asks nobody else."""
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A model that can be told ahead of time what its prompts will begin with."""
+
+    def warm(self, messages: Sequence[BaseMessage]) -> None:
+        """Read that now, the last message up to where it goes on."""
 
 
 def traits_of(model: BaseChatModel) -> Traits:

@@ -155,6 +155,23 @@ class Prompt(Content):
         said = tuple(turn_text(turn) for turn in turns)
         return Draft(put(before, texts), line, examples, said, run["input"])
 
+    def opening(self, tools: str, tool_names: Sequence[str]) -> str:
+        """Return what every run's prompt begins with: all before the first value that a run brings along.
+
+        Args:
+            tools: as for `draft`.
+            tool_names: likewise.
+
+        Raises:
+            PromptError: the prompt is not made for runs.
+        """
+        before, _ = self._cut
+        texts = {"tools": tools, "tool_names": ", ".join(tool_names)}
+        if self._shows_examples:
+            texts[EXAMPLES] = self._examples_text(tool_names)
+        first, *_ = *put(before, texts), ""
+        return first if isinstance(first, str) else ""
+
     def thought(self, when: str, question: str) -> str:
         """Return how a thought begins where the file leaves that not to the model; empty: it is free.
 
