@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_app.agent import Agent
+    from agent_app.batch.running import arun_batch, run_batch
     from agent_app.budget import Budget
     from agent_app.errors import (
         AgentAppError,
+        BatchError,
+        DiskFull,
         EndpointBusy,
         EndpointDown,
         EndpointError,
@@ -48,7 +51,9 @@ __all__ = [
     "Agent",
     "AgentAppError",
     "Answer",
+    "BatchError",
     "Budget",
+    "DiskFull",
     "EndpointBusy",
     "EndpointDown",
     "EndpointError",
@@ -73,10 +78,12 @@ __all__ = [
     "Unreadable",
     "Usage",
     "UserError",
+    "arun_batch",
     "load_model",
     "load_prompt",
     "load_tools",
     "partial_result",
+    "run_batch",
 ]
 
 _MODULES = {
@@ -88,6 +95,7 @@ _MODULES = {
     "load_prompt": "prompt",
     "load_model": "models",
     "load_tools": "toolbox",
+    **dict.fromkeys(("arun_batch", "run_batch"), "batch.running"),
     **dict.fromkeys(("Action", "Answer", "LeftOut", "Observation", "Result", "Unreadable", "Usage"), "steps"),
 }
 

@@ -8,6 +8,7 @@ import click
 
 _COMMANDS = {
     "ask": "Answer one question.",
+    "batch": "Answer a file of questions, and always finish.",
     "models": "List the embedded models, or fetch one.",
     "prompts": "List, show, check and compare prompts.",
     "tools": "List the tools, or run one without a model.",
