@@ -92,7 +92,7 @@ class FetchError(UserError):
 
 
 class BatchError(UserError):
-    """A file of questions or of answers cannot be used: wrong rows, another agent's answers, another writer."""
+    """A file of questions or answers cannot be used: bad rows, another agent's answers, another writer."""
 
 
 class EndpointError(AgentAppError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -146,6 +146,16 @@ class Batch:
             self.stop()
             self._worker.cancel()
             await asyncio.wait([self._worker])
+
+    def tally(self) -> Counter[str]:
+        """Count the rows of the input by what has come of them, earlier runs included."""
+        index = self._journal.index
+
+        def state(key: bytes) -> str:
+            status = index.unanswered.get(key, "answered") if key in index.places else "missing"
+            return "missing" if status == "begun" else status
+
+        return Counter(state(key) for key in self._rows.census.keys if key is not None)
 
     # --- asking ---
 

@@ -38,11 +38,15 @@ __all__ = [
     "traits_of",
 ]
 
-_Opener: TypeAlias = "Callable[[str, Settings, Path | None], BaseChatModel]"
+_Opener: TypeAlias = "Callable[[str, Settings, Path | None, int | None], BaseChatModel]"
 
 
 def load_model(
-    name: str = "embedded", *, settings: Settings | None = None, folder: Path | None = None
+    name: str = "embedded",
+    *,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    parallel: int | None = None,
 ) -> BaseChatModel:
     """Return the chat model that a name stands for. Fetches nothing and calls no remote server.
 
@@ -50,6 +54,7 @@ def load_model(
         name: as in the table above.
         settings: where models lie, and the context window and threads of an embedded one.
         folder: the program's own folder of fetched models, if not the usual cache folder.
+        parallel: how many calls an embedded model answers at the same time; None: one.
 
     Raises:
         UnknownName: no such pinned model or provider; says the nearest.
@@ -67,14 +72,14 @@ def load_model(
     opener = _OPENERS.get(kind)
     if opener is None:
         return open_provider(kind, rest, _OPENERS)
-    return opener(rest, settings or Settings(), folder)
+    return opener(rest, settings or Settings(), folder, parallel)
 
 
 # The three modules below subclass LangChain's models, and LangChain takes a second to import: `agent-app
 # --help` and the other commands that load no model must not wait for it.
 
 
-def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
+def _embedded(rest: str, settings: Settings, folder: Path | None, parallel: int | None) -> BaseChatModel:
     is_path = rest.endswith(".gguf") or "/" in rest or "\\" in rest
     if is_path:
         path, label = Path(rest).expanduser(), f"embedded:{rest}"
@@ -83,16 +88,18 @@ def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatMod
         path, label = checked_file(pinned, settings, folder), f"embedded:{pinned.name}"
     from agent_app.models.embedded import open_embedded
 
-    return open_embedded(path, context=settings.context, threads=settings.threads, name=label)
+    return open_embedded(
+        path, context=settings.context, threads=settings.threads, name=label, parallel=parallel or 1
+    )
 
 
-def _openai(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
+def _openai(rest: str, *_: object) -> BaseChatModel:
     from agent_app.models.endpoint import open_endpoint
 
     return open_endpoint(rest)
 
 
-def _scripted(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
+def _scripted(rest: str, *_: object) -> BaseChatModel:
     if not rest:
         raise ModelError("`scripted:` lacks the file of replies; write scripted:FILE")
     from agent_app.models.scripted import open_scripted

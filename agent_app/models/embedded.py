@@ -50,6 +50,8 @@ class EmbeddedModel(ChatOpenAI):
     label: str
     context: int
     """How many tokens prompt and reply may have together, as the server has it."""
+    parallel: int = 1
+    """How many calls it answers at the same time."""
     _post: Callable[[str, Mapping[str, Any]], Any] = PrivateAttr()
     _finalizer: weakref.finalize[..., Any] = PrivateAttr()
 
@@ -94,7 +96,12 @@ class EmbeddedModel(ChatOpenAI):
 
 
 def open_embedded(
-    path: Path, *, context: int = 8192, threads: int | None = None, name: str | None = None
+    path: Path,
+    *,
+    context: int = 8192,
+    threads: int | None = None,
+    name: str | None = None,
+    parallel: int = 1,
 ) -> EmbeddedModel:
     """Load a GGUF file and return the running model; takes from half a second to a few seconds.
 
@@ -104,13 +111,15 @@ def open_embedded(
             and lowers it to what the model was trained for. The model's ``context`` is what came of it.
         threads: None: one per physical core that this process may use.
         name: what a stored result calls the model; None: its path.
+        parallel: how many calls it answers at the same time, each with a context of its own; the memory
+            for contexts grows with it.
 
     Raises:
         ModelError: there is no such file, or llama.cpp cannot load it.
     """
     _check_gguf(path)
     key = secrets.token_urlsafe(32)
-    server = _start(path, context, threads or physical_cores(), key)
+    server = _start(path, context, threads or physical_cores(), key, parallel)
     client = DefaultHttpxClient(trust_env=False, headers=_HEADERS)  # no proxy: it is this very process
 
     authorization = {"Authorization": f"Bearer {key}"}
@@ -127,6 +136,7 @@ def open_embedded(
         model=path.stem,
         label=name or f"embedded:{path}",
         context=facts["default_generation_settings"]["n_ctx"],
+        parallel=parallel,
         base_url=f"{address}/v1",
         api_key=SecretStr(key),
         http_client=client,
@@ -162,7 +172,7 @@ def physical_cores() -> int:
     return max(1, min(len(cores), allowed))
 
 
-def _start(path: Path, context: int, threads: int, key: str) -> Any:
+def _start(path: Path, context: int, threads: int, key: str, parallel: int) -> Any:
     # The threads of llama.cpp wait for each other hundreds of times a token, by default spinning for so long
     # that beside any other busy program a reply takes ten times as long. After a short spin they sleep.
     # OpenMP reads this when it is loaded, and there is no other way to tell it; what the user set stays.
@@ -171,8 +181,8 @@ def _start(path: Path, context: int, threads: int, key: str) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_ctx = context
-    params.n_parallel = 1
+    params.n_ctx = context * parallel
+    params.n_parallel = parallel
     params.n_batch = _BATCH
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
