@@ -126,7 +126,9 @@ class Batch:
             rows = self._as_completed() if as_completed else self._in_order()
             async for row in rows:
                 yield self._answer(row)
-            await self._worker
+            await asyncio.wait([self._worker])
+            if not self._worker.cancelled():  # as it is when it was given up
+                self._worker.result()
             if isinstance(self.failure, DiskFull):
                 raise self.failure
         finally:
@@ -197,11 +199,8 @@ class Batch:
     async def _see_to(self, row: Row) -> None:
         """Ask a row's question and keep what comes of it."""
         try:
-            try:
-                asking = Asking(row.key, self._journal.record(row.key))
-                record = await self._asked(row, asking)
-            finally:
-                self._pace.leave()
+            asking = Asking(row.key, self._journal.record(row.key))
+            record = await self._asked(row, asking)
             if record is not None:
                 await self._journal.add(record)
                 self._count(record, asking)
@@ -209,6 +208,8 @@ class Batch:
         except (DiskFull, BatchError) as error:
             self._give_up(error)
         finally:
+            # Not before: there is room kept for no more answers than rows may be on their way.
+            self._pace.leave()
             self._in_flight.discard(row.key)
             self._tell()
 
@@ -252,7 +253,8 @@ class Batch:
 
     def _give_up(self, error: AgentAppError) -> None:
         """Begin no further row, as something is wrong that is the same for all of them."""
-        self.failure = self.failure or error
+        if self.failure is None or isinstance(error, DiskFull):  # the last of these says what was lost
+            self.failure = error
         self.stop("failed")
 
     def _count(self, record: Record, asking: Asking) -> None:

@@ -36,8 +36,9 @@ class Journal:
 
     def __init__(self, path: Path, file: IO[bytes], index: Index) -> None:
         self.path, self.index = path, index
-        self.is_full = False
-        """Whether the disk has no room for it any more."""
+        self._full: OSError | None = None
+        """Why nothing more can be written."""
+        self._lost = False
         self._file, self._reader = file, path.open("rb")
         self._spare = Spare(path.with_name(path.name + ".spare"))
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
@@ -79,7 +80,7 @@ class Journal:
 
     def end(self, **facts: Any) -> None:
         """Note how a run ended, if there is room for that."""
-        if not self.is_full:
+        if self._full is None:
             self._note({"ended": _now(), **facts})
 
     async def add(self, record: Record) -> None:
@@ -122,8 +123,8 @@ class Journal:
 
     def _write(self, lines: bytes) -> None:
         """Add whole lines, all or none, and wait until they are on the disk."""
-        if self.is_full:  # what came in later must not be lost either
-            raise self._no_room(lines, "it was full before")
+        if self._full is not None:  # what came in later must not be lost either
+            raise self._no_room(lines)
         try:
             self._file.seek(self.index.size)
             written = 0
@@ -131,13 +132,13 @@ class Journal:
                 written += self._file.write(lines[written:])
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise self._no_room(lines, error.strerror) from error
+            self._full = error
+            raise self._no_room(lines) from error
 
-    def _no_room(self, lines: bytes, why: str | None) -> DiskFull:
-        self.is_full = True
-        kept = self._spare.keep(lines)
-        what = "what was paid for is kept beside it" if kept else "an answer that was paid for is lost"
-        return DiskFull(f"cannot write {self.path}: {why}; {what}")
+    def _no_room(self, lines: bytes) -> DiskFull:
+        self._lost |= not self._spare.keep(lines)
+        what = "an answer that was paid for is lost" if self._lost else "what was paid for is kept beside it"
+        return DiskFull(f"cannot write {self.path}: {self._full and self._full.strerror}; {what}")
 
     def _count(self, lines: list[bytes]) -> None:
         for line in lines:

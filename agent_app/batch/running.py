@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
 
 from agent_app.batch.engine import Batch, Rules
 from agent_app.batch.identity import fingerprint
@@ -196,56 +197,50 @@ def _pace(agent: Agent, first: int, how: How) -> Pace:
 # --- an async iterator for code that does not await ---
 
 
+class _End(NamedTuple):
+    """The last thing that the other thread gives."""
+
+    error: BaseException | None
+
+
 def _from_thread(answers: AsyncGenerator[AnswerRow]) -> Iterator[AnswerRow]:
-    """Yield what an async iterator gives, which goes on in a thread of its own, a little ahead."""
+    """Yield what an async iterator gives, which goes on in another thread, a little ahead."""
     given: SimpleQueue[AnswerRow | _End] = SimpleQueue()
-    started: Future[_Feed] = Future()
-    thread = threading.Thread(
-        target=_feed, args=(answers, given, started), name="agent_app-batch", daemon=True
-    )
-    thread.start()
-    loop, task, room = started.result()
+    room = asyncio.Semaphore(_AHEAD)
+    loop = _loop(os.getpid())
+
+    async def feed() -> None:
+        error: BaseException | None = None
+        try:
+            async with contextlib.aclosing(answers) as rows:
+                async for answer in rows:
+                    await room.acquire()
+                    given.put(answer)
+        except BaseException as caught:  # noqa: BLE001 - it is the caller's
+            error = caught
+        given.put(_End(error))
+
+    feeding = asyncio.run_coroutine_threadsafe(feed(), loop)
+    over = False
     try:
-        while not isinstance(answer := given.get(), _End):
+        while not (over := isinstance(answer := given.get(), _End)):
             loop.call_soon_threadsafe(room.release)
             yield answer
         if answer.error is not None:
             raise answer.error
     finally:
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it is over already
-            loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+        if not over:
+            feeding.cancel()
+            while not isinstance(given.get(), _End):
+                pass
 
 
-class _End(NamedTuple):
-    """The last thing that the thread gives."""
+@functools.cache
+def _loop(process: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked process needs its own
+    """Return an event loop that runs in a thread of its own as long as the program.
 
-    error: BaseException | None
-
-
-class _Feed(NamedTuple):
-    """What the thread can be reached by."""
-
-    loop: asyncio.AbstractEventLoop
-    task: asyncio.Task[Any]
-    room: asyncio.Semaphore
-
-
-def _feed(
-    answers: AsyncGenerator[AnswerRow], given: SimpleQueue[AnswerRow | _End], started: Future[_Feed]
-) -> None:
-    async def feed() -> None:
-        task, room = asyncio.current_task(), asyncio.Semaphore(_AHEAD)
-        assert task is not None
-        started.set_result(_Feed(asyncio.get_running_loop(), task, room))
-        async with contextlib.aclosing(answers) as rows:
-            async for answer in rows:
-                await room.acquire()
-                given.put(answer)
-
-    error: BaseException | None = None
-    try:
-        asyncio.run(feed())
-    except BaseException as caught:  # noqa: BLE001 - it is the caller's
-        error = caught
-    given.put(_End(error))
+    One loop for all runs, as the connections that a model keeps open belong to the loop they were made in.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="agent_app-batch", daemon=True).start()
+    return loop

@@ -11,8 +11,8 @@ import contextlib
 import os
 from pathlib import Path
 
-_PER_ROW = 32 * 1024
-_LEAST = 256 * 1024
+_PER_ROW = 64 * 1024
+_LEAST = 512 * 1024
 
 
 class Spare:
