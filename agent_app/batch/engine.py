@@ -100,6 +100,7 @@ class Batch:
         keys = {key for key in rows.census.keys if key is not None}
         self._unasked = {key for key in keys if self._is_wanted(key)}
         self._in_flight: set[bytes] = set()
+        self._keeps_completed = False
         self._completed: deque[Row] = deque()
         self._stopping, self._news = asyncio.Event(), asyncio.Event()
         self._short = 0
@@ -120,6 +121,7 @@ class Batch:
             DiskFull: an answer could not be written.
         """
         self._journal.begin(self._pace.most, input=self._rows.name, questions=self.progress.total)
+        self._keeps_completed = as_completed
         self._worker = asyncio.create_task(self._work())
         self._worker.add_done_callback(lambda _: self._tell())
         try:
@@ -204,7 +206,8 @@ class Batch:
             if record is not None:
                 await self._journal.add(record)
                 self._count(record, asking)
-                self._completed.append(row)
+                if self._keeps_completed:
+                    self._completed.append(row)
         except (DiskFull, BatchError) as error:
             self._give_up(error)
         finally:

@@ -184,11 +184,12 @@ def _pace(agent: Agent, first: int, how: How) -> Pace:
         value = how.get(name)
         if value is not None and not (isinstance(value, int | float) and value > 0):
             raise SettingError(f"{name} is {value!r}; it takes a number above 0")
-    most = getattr(agent.model, "parallel", None)  # how many an embedded model answers at once
+    at_once = getattr(agent.model, "parallel", None)  # how many calls an embedded model takes at once
+    most = at_once if isinstance(at_once, int) else MOST if wanted == "auto" else wanted
     return Pace(
-        None if wanted == "auto" else wanted,
+        None if wanted == "auto" else min(wanted, most),
         first=max(1, first),
-        most=most if isinstance(most, int) else MOST,
+        most=most,
         calls_per_minute=how.get("calls_per_minute"),
         tokens_per_minute=how.get("tokens_per_minute"),
     )

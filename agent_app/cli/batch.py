@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _EXIT_CODES = {"budget": 3, "time": 3, "interrupted": 130}
 _STDIO = "-"
+_EMBEDDED_AUTO, _EMBEDDED_MOST = 4, 8
+"""How many rows the embedded model answers at once; each one needs memory for a context of its own."""
 
 
 class _Default(click.Group):
@@ -291,9 +293,9 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
 
     limited = call.max_tokens is not None or call.max_cost is not None
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
-    parallel = call.concurrency if isinstance(call.concurrency, int) else None
+    parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
     agent = Agent(
-        load_model(settings.model, settings=settings, parallel=parallel),
+        load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST)),
         prompt,
         tools=[] if call.no_tools else call.tools or None,
         max_steps=settings.max_steps,
