@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,11 +21,16 @@ import pytest
 from agents import PROMPT
 from jsonschema import Draft202012Validator
 
-from agent_app import Usage
+from agent_app import Budget, Result, Usage
 from agent_app.batch.output import schema
+from agent_app.batch.progress import Progress
+from agent_app.batch.record import Record
 from agent_app.cli import app
+from agent_app.cli.batch_showing import in_a_line
+from agent_app.steps import PromptRef
 from agent_app.testing import FaultyServer, Request, Say, Status
 
+MATE = PromptRef("mate", "7", "0" * 64)
 ROW = Draft202012Validator(json.loads(schema()))
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process in other ways")
 
@@ -60,7 +66,9 @@ def start(
     command = [sys.executable, "-m", "agent_app", "batch", *arguments]
     if arguments[0] not in ("status", "schema"):
         command += ["-m", model, "-p", "mate.md", "-t", "calculator"]
-    environment = {**os.environ, **({"OPENAI_BASE_URL": server.url} if server else {})}
+    environment = {**os.environ, **more.pop("variables", {})}
+    if server is not None:
+        environment["OPENAI_BASE_URL"] = server.url
     pipes: dict[str, Any] = {
         "stdin": subprocess.DEVNULL,
         "stdout": subprocess.PIPE,
@@ -367,3 +375,38 @@ def test_a_run_on_the_embedded_model_is_killed_and_finished(folder: Path, smollm
     assert code == (0 if all(row["status"] == "answered" for row in rows) else 1)
     assert [row["id"] for row in rows] == [f"q{n}" for n in range(4)]
     assert all(row["answer"] or row["error_kind"] == "LimitReached" for row in rows)
+
+
+def test_a_line_tells_how_far_a_batch_has_come() -> None:
+    progress = Progress(total=200, before=50, in_flight=8, limit=16)
+    run = Result("Why?", "so", (), "answered", None, Usage(1, 900, 100, cost=0.25), MATE, "parrot")
+    for status in ("answered", "answered", "failed"):
+        record = Record(b"k", status, run, 1, 1.0)
+        progress.count(record, run.usage)
+    progress.began = time.monotonic() - 60
+    assert in_a_line(progress, Budget(tokens=10_000, cost=2.0)) == (
+        "53 of 200 done, 1 failed, 3 a minute, 0:49:00 left, 8 on their way (up to 16), "
+        "3,000 of 10,000 tokens, $0.7500 of $2.0000"
+    )
+    assert in_a_line(Progress(total=3), None) == "0 of 3 done, 0 a minute, 0 on their way (up to 0), 0 tokens"
+
+
+@UNIX
+def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
+    import pty
+
+    questions(folder, 8)
+    ours, theirs = pty.openpty()
+    with FaultyServer(repeat=echo, latency=0.5) as server:
+        more = {"TERM": "xterm", "COLUMNS": "200"}
+        with start(server, folder, "q.jsonl", "-o", "a.jsonl", stderr=theirs, variables=more) as process:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # the end, on Linux
+                while piece := os.read(ours, 4096):
+                    shown += piece
+            os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert process.returncode == 0
+    assert re.search(r"8/8 .* a minute, .* on their way \(up to \d+\), \d+ tokens", text)
+    assert "\ra.jsonl: 8 answered; this run took" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ from agent_app.batch.output import AnswerRow
 from agent_app.batch.rows import Given
 from agent_app.models.endpoint import EndpointModel
 from agent_app.models.scripted import ScriptedModel
-from agent_app.testing import BreakOff, FaultyServer, Garbage, Refuse, Request, Say, Silence, Status
+from agent_app.testing import BreakOff, FaultyServer, Garbage, Refuse, Request, Say, Silence, Stall, Status
 
 QUICK = Retry(attempts=4, first=0.01)
 """Waits hardly at all."""
@@ -316,3 +317,35 @@ def test_a_setting_that_makes_no_sense_is_refused(tmp_path: Path, how: Any, comp
     with pytest.raises(SettingError) as caught:
         list(run_batch(agent_of(tmp_path, ScriptedModel(repeat=echo)), ["Why?"], **how))
     assert str(caught.value) == complaint
+
+
+def test_what_was_on_its_way_when_a_run_was_given_up_goes_on_from_its_steps(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal"
+
+    def behave(messages: list[BaseMessage]) -> Any:
+        if "Observation:" in messages[0].text:
+            return Stall(60)
+        return MULTIPLY if asked(messages[0].text) == "What is 1?" else echo(messages)
+
+    model = ScriptedModel(repeat=behave)
+    rows = run_batch(agent_of(tmp_path, model), numbers(2), journal=journal)
+    assert next(rows).answer == "Arg, What is 0?"
+    while len(model.prompts) < 3:
+        time.sleep(0.01)
+    rows.close()  # type: ignore[attr-defined]
+    assert journal.read_bytes().count(b'"status":"begun"') == 1
+    again = ScriptedModel(replies=[" So\nFinal Answer: Arg, 1081!"])
+    first, second = run_batch(agent_of(tmp_path, again), numbers(2), journal=journal)
+    assert (first.attempts, second.answer, second.attempts) == (1, "Arg, 1081!", 2)
+    assert [step["kind"] for step in second.steps] == ["action", "observation", "answer"]
+    assert second.usage["calls"] == 3
+
+
+def test_the_guide_to_batches_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(__file__).resolve().parents[1] / "docs" / "batches.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    said: list[tuple[Any, ...]] = []
+    exec(compile(code, "batches.md", "exec"), {"print": lambda *values: said.append(values)})
+    assert said[1] == ("who", "answered", "Arg!", None, {"topic": "crew"})
+    assert (tmp_path / "answers.journal").exists()
