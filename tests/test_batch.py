@@ -408,5 +408,5 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
             os.close(ours)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert process.returncode == 0
-    assert re.search(r"8/8 .* a minute, .* on their way \(up to \d+\), \d+ tokens", text)
+    assert re.search(r"\d/8 .* a minute, .* on their way \(up to \d+\), \d+ tokens", text)
     assert "\ra.jsonl: 8 answered; this run took" in text

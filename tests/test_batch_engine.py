@@ -341,6 +341,23 @@ def test_what_was_on_its_way_when_a_run_was_given_up_goes_on_from_its_steps(tmp_
     assert second.usage["calls"] == 3
 
 
+def test_a_row_that_waits_for_its_next_attempt_keeps_its_steps_when_the_run_is_given_up(
+    tmp_path: Path,
+) -> None:
+    journal = tmp_path / "a.journal"
+    with FaultyServer("Final Answer: yes", MULTIPLY, Status(503)) as server:
+        how: dict[str, Any] = {"journal": journal, "concurrency": 1, "as_completed": True}
+        rows = run_batch(at(server, tmp_path), numbers(2), retry=Retry(first=1000.0, longest=1000.0), **how)
+        assert next(rows).answer == "yes"
+        while len(server.requests) < 3 or server.requests[-1].ended is None:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        rows.close()  # type: ignore[attr-defined]
+    with FaultyServer(" So\nFinal Answer: Arg, 1081!") as server:
+        first, second = run_batch(at(server, tmp_path), numbers(2), journal=journal)
+    assert (first.answer, second.answer, second.usage["calls"]) == ("yes", "Arg, 1081!", 3)
+
+
 def test_the_guide_to_batches_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (Path(__file__).resolve().parents[1] / "docs" / "batches.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)

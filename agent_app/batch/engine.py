@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_app.batch.asking import Ask, Asking
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from agent_app.agent import Agent
 
+PATIENT = Retry(attempts=6, longest=600.0)
+"""A batch has time: a server that wants to be left alone for ten minutes is."""
 _OF_THE_ROW = (QuestionError, PromptError)
 """What a person has to put right in one row only; anything else is the same for all rows."""
 _SHARE_FROM = 20
@@ -46,7 +48,7 @@ _AT_ONCE = 64
 class Rules:
     """When to ask again, and when to stop."""
 
-    retry: Retry = field(default_factory=lambda: Retry(attempts=4))
+    retry: Retry = PATIENT
     """For a row whose model's server is busy, dead or too slow."""
     retry_errors: bool = False
     """Whether what failed in an earlier run is asked again."""
@@ -202,7 +204,10 @@ class Batch:
         """Ask a row's question and keep what comes of it."""
         try:
             asking = Asking(row.key, self._journal.record(row.key))
-            record = await self._asked(row, asking)
+            try:
+                record = await self._asked(row, asking)
+            except asyncio.CancelledError:  # the run was given up
+                record = asking.begun()
             if record is not None:
                 await self._journal.add(record)
                 self._count(record, asking)
@@ -224,8 +229,6 @@ class Batch:
             attempt += 1
             try:
                 run = await asking.attempt(ask)
-            except asyncio.CancelledError:
-                return asking.begun()
             except Exception as error:  # noqa: BLE001 - one row's trouble is not the others'
                 if isinstance(error, UserError) and not isinstance(error, _OF_THE_ROW):
                     self._give_up(error)

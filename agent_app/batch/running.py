@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
 
-from agent_app.batch.engine import Batch, Rules
+from agent_app.batch.engine import PATIENT, Batch, Rules
 from agent_app.batch.identity import fingerprint
 from agent_app.batch.journal import SUFFIX, open_journal
 from agent_app.batch.output import AnswerRow
@@ -72,7 +72,7 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
     """
     values = how.get("values", {})
     limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
-    rules = Rules(how.get("retry", Rules().retry), how.get("retry_errors", False), **limits)
+    rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
     with contextlib.ExitStack() as stack:
         if journal is None:
             journal = Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"answers{SUFFIX}"

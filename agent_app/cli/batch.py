@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -221,7 +222,6 @@ def run(**given: Any) -> None:
         tools_dir=call.tools_dir,
         prompts_dir=call.prompts_dir,
         max_steps=call.max_steps,
-        attempts=call.attempts,
     )
     prompt = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=call.persona)
     values = options.values(call.params, prompt)
@@ -229,10 +229,11 @@ def run(**given: Any) -> None:
     make_sure(settings, yes=call.yes)
     with waiting("loading"):
         agent, budget = _agent(call, settings, prompt)
+        from agent_app.batch.engine import PATIENT
         from agent_app.batch.running import open_batch
-        from agent_app.retrying import Retry
 
-    how: How = {**call.how, "values": values, "retry": Retry(attempts=settings.attempts)}
+    retry = dataclasses.replace(PATIENT, attempts=call.attempts or max(PATIENT.attempts, settings.attempts))
+    how: How = {**call.how, "values": values, "retry": retry}
     with open_batch(agent, rows, call.journal_path, **how) as opened:
         asyncio.run(_answered(opened, call, rows, budget))
         ending, tally = opened.progress.ending, opened.tally()
