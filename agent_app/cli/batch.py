@@ -46,7 +46,7 @@ class _Default(click.Group):
     """A group whose first argument is a file, unless it is the name of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args[:1] == [] or args[0] not in self.commands:
+        if not args or args[0] not in self.commands:
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
