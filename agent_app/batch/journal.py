@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,10 +213,21 @@ def open_journal(
         raise
     try:
         journal.settle(fingerprint, fresh=fresh, accept_change=accept_change)
+        _sync_folder(path.parent)
     except BaseException:
         journal.__exit__()
         raise
     return journal
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a file's name is on the disk, as its content is; Windows sees to that by itself."""
+    if sys.platform != "win32":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _now() -> str:
