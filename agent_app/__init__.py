@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent_app.agent import Agent
     from agent_app.approvals import Approvals, Rule
+    from agent_app.batch.running import arun_batch, run_batch
     from agent_app.budget import Budget
     from agent_app.errors import (
         AgentAppError,
+        BatchError,
+        DiskFull,
         EndpointBusy,
         EndpointDown,
         EndpointError,
@@ -52,7 +55,9 @@ __all__ = [
     "AgentAppError",
     "Answer",
     "Approvals",
+    "BatchError",
     "Budget",
+    "DiskFull",
     "EndpointBusy",
     "EndpointDown",
     "EndpointError",
@@ -79,11 +84,13 @@ __all__ = [
     "Unreadable",
     "Usage",
     "UserError",
+    "arun_batch",
     "load_mcp_tools",
     "load_model",
     "load_prompt",
     "load_tools",
     "partial_result",
+    "run_batch",
 ]
 
 _MODULES = {
@@ -98,6 +105,7 @@ _MODULES = {
     "load_prompt": "prompt",
     "load_model": "models",
     "load_tools": "toolbox",
+    **dict.fromkeys(("arun_batch", "run_batch"), "batch.running"),
     **dict.fromkeys(("Action", "Answer", "LeftOut", "Observation", "Result", "Unreadable", "Usage"), "steps"),
 }
 

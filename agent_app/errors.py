@@ -9,13 +9,15 @@ AgentAppError
 │   ├── ToolFileError           a tool file cannot be used, or two tools have one name
 │   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
 │   ├── FetchError              a pinned model could not be fetched from any of its sources
-│   └── StoreError              the file that sessions are kept in cannot be used
+│   ├── StoreError              the file that sessions are kept in cannot be used
+│   └── BatchError              a file of questions or of answers cannot be used; says which and why
 ├── EndpointError               the model's server answers nonsense, or refuses the prompt
 │   ├── EndpointBusy            whoever pays for it: it is asked too often, or the quota is used up
 │   ├── EndpointDown            whoever runs it: dead, failing, too slow, or broken off
 │   └── EndpointRefused         it refuses the key or the model's name: a UserError as well
 ├── LimitReached                whoever set the limit, and wants it to be an error
 ├── ToolCrash                   the author of a tool: it raised something that it never announced
+├── DiskFull                    whoever runs the machine: an answer could not be written
 ├── ReplayDiverged              the author of a prompt: a replayed run took another way
 └── ScriptError                 the author of a test: a scripted model was asked too much or too little
 
@@ -103,6 +105,10 @@ class StoreError(UserError):
         super().__init__(problem if path is None else f"{path}: {problem}")
 
 
+class BatchError(UserError):
+    """A file of questions or answers cannot be used: bad rows, another agent's answers, another writer."""
+
+
 class EndpointError(AgentAppError):
     """The model's server answered nonsense, or cannot take what it was sent."""
 
@@ -160,6 +166,10 @@ class LimitReached(AgentAppError):  # noqa: N818 - it is no fault
     def __init__(self, result: Result) -> None:
         self.result = result
         super().__init__(f"stopped by the limit of {result.stopped_by}, after {result.usage.calls} calls")
+
+
+class DiskFull(AgentAppError):  # noqa: N818 - it is what the disk is
+    """An answer could not be written; what was paid for is kept if there is any way to."""
 
 
 class ReplayDiverged(AgentAppError):  # noqa: N818 - that is what it did

@@ -41,11 +41,15 @@ __all__ = [
     "traits_of",
 ]
 
-_Opener: TypeAlias = "Callable[[str, Settings, Path | None], BaseChatModel]"
+_Opener: TypeAlias = "Callable[[str, Settings, Path | None, int | None], BaseChatModel]"
 
 
 def load_model(
-    name: str = "embedded", *, settings: Settings | None = None, folder: Path | None = None
+    name: str = "embedded",
+    *,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    parallel: int | None = None,
 ) -> BaseChatModel:
     """Return the chat model that a name stands for. Fetches nothing and calls no remote server.
 
@@ -53,6 +57,7 @@ def load_model(
         name: as in the table above.
         settings: where models lie, and the context window and threads of an embedded one.
         folder: the program's own folder of fetched models, if not the usual cache folder.
+        parallel: how many calls an embedded model answers at the same time; None: one.
 
     Raises:
         UnknownName: no such pinned model or provider; says the nearest.
@@ -70,7 +75,7 @@ def load_model(
     opener = _OPENERS.get(kind)
     if opener is None:
         return open_provider(kind, rest, _OPENERS)
-    return opener(rest, settings or Settings(), folder)
+    return opener(rest, settings or Settings(), folder, parallel)
 
 
 def check_model(name: str, *, settings: Settings | None = None, folder: Path | None = None) -> None:
@@ -106,7 +111,7 @@ def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[
     return checked_file(pinned, settings, folder), f"embedded:{pinned.name}", pinned.sha256
 
 
-def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatModel:
+def _embedded(rest: str, settings: Settings, folder: Path | None, parallel: int | None) -> BaseChatModel:
     path, label, digest = _embedded_file(rest, settings, folder)
     from agent_app.models.embedded import open_embedded
 
@@ -117,16 +122,17 @@ def _embedded(rest: str, settings: Settings, folder: Path | None) -> BaseChatMod
         name=label,
         digest=digest,
         prompts=places.prompt_cache_folder(),
+        parallel=parallel or 1,
     )
 
 
-def _openai(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
+def _openai(rest: str, *_: object) -> BaseChatModel:
     from agent_app.models.endpoint import open_endpoint
 
     return open_endpoint(rest)
 
 
-def _scripted(rest: str, _settings: Settings, _folder: Path | None) -> BaseChatModel:
+def _scripted(rest: str, *_: object) -> BaseChatModel:
     if not rest:
         raise ModelError("`scripted:` lacks the file of replies; write scripted:FILE")
     from agent_app.models.scripted import open_scripted

@@ -56,6 +56,8 @@ class EmbeddedModel(ChatOpenAI):
     label: str
     context: int
     """How many tokens prompt and reply may have together, as the server has it."""
+    parallel: int = 1
+    """How many calls it answers at the same time."""
     _server: Connection = PrivateAttr()
     _slot: Slot = PrivateAttr()
     _finalizer: weakref.finalize[..., Any] = PrivateAttr()
@@ -134,6 +136,7 @@ def open_embedded(
     name: str | None = None,
     digest: str | None = None,
     prompts: Path | None = None,
+    parallel: int = 1,
 ) -> EmbeddedModel:
     """Load a GGUF file and return the running model; takes from half a second to a few seconds.
 
@@ -145,13 +148,15 @@ def open_embedded(
         name: what a stored result calls the model; None: its path.
         digest: the file's SHA-256, where it is known; None: its path, size and time of change stand for it.
         prompts: the folder in which `EmbeddedModel.warm` keeps what was read; None: nothing is kept.
+        parallel: how many calls it answers at the same time, each with a context of its own; the memory
+            for contexts grows with it.
 
     Raises:
         ModelError: there is no such file, or llama.cpp cannot load it.
     """
     check_gguf(path)
     key = secrets.token_urlsafe(32)
-    params = _params(path, context, threads or physical_cores(), key)
+    params = _params(path, context, threads or physical_cores(), key, parallel)
     cache = PromptCache(prompts) if prompts else None
     if cache:
         params.slot_save_path = cache.prefix
@@ -166,6 +171,7 @@ def open_embedded(
         model=path.stem,
         label=name or f"embedded:{path}",
         context=facts["default_generation_settings"]["n_ctx"],
+        parallel=parallel,
         base_url=f"{connection.address}/v1",
         api_key=SecretStr(key),
         http_client=client,
@@ -202,7 +208,7 @@ def physical_cores() -> int:
     return max(1, min(len(cores), allowed))
 
 
-def _params(path: Path, context: int, threads: int, key: str) -> Any:
+def _params(path: Path, context: int, threads: int, key: str, parallel: int) -> Any:
     # The threads of llama.cpp wait for each other hundreds of times a token, by default spinning for so long
     # that beside any other busy program a reply takes ten times as long. After a short spin they sleep.
     # OpenMP reads this when it is loaded, and there is no other way to tell it; what the user set stays.
@@ -211,8 +217,8 @@ def _params(path: Path, context: int, threads: int, key: str) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_ctx = context
-    params.n_parallel = 1
+    params.n_ctx = context * parallel
+    params.n_parallel = parallel
     params.n_batch = _BATCH
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads

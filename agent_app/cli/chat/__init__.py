@@ -53,7 +53,7 @@ def chat(
       agent-app chat --continue
       agent-app chat -m openai:gpt-4o-mini --persona noir
       agent-app chat --rule "ask:web_search"
-      printf 'What is 23 * 47?\\nAnd half of it?\\n' | agent-app chat
+      printf 'What is 23 * 47?\\nAnd half?\\n' | agent-app chat
 
     At a terminal, Enter sends and Alt-Enter begins a new line; Ctrl-R searches what was typed before, Ctrl-X
     Ctrl-E opens $EDITOR. Ctrl-C stops an answer; twice at the prompt, or Ctrl-D, leaves. /help lists the

@@ -1,0 +1,209 @@
+"""The rows of answers, and the files that they are written to."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from agent_app.batch.record import Record, encoded
+from agent_app.batch.rows import Row
+from agent_app.errors import BatchError, DiskFull
+from agent_app.steps import LeftOut, Usage, step_to_dict
+
+NOT_ASKED = "it was not asked yet; run the same command again"
+NOT_FINISHED = "it was not finished; run the same command again"
+_MISSING = "NotAsked"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A row of the input with what came of it. Every field is on every row."""
+
+    id: str
+    question: str
+    status: Literal["answered", "failed", "missing"]
+    answer: str | None = None
+    """None where there is none; then `error` says why."""
+    error: str | None = None
+    error_kind: str | None = None
+    """The name of the error's class."""
+    stopped_by: str | None = None
+    data: Any = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    usage: dict[str, Any] = field(default_factory=lambda: dataclasses.asdict(Usage()))
+    left_out: dict[str, Any] = field(default_factory=lambda: dataclasses.asdict(LeftOut()))
+    seconds: float = 0.0
+    """How long the row took, waits between attempts included."""
+    attempts: int = 0
+    prompt: dict[str, str] | None = None
+    model: str | None = None
+    expected: Any = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    """All other fields of the input's row."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as the plain data that a file of answers holds."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+
+FIELDS = tuple(f.name for f in dataclasses.fields(AnswerRow))
+_USAGE = tuple(f.name for f in dataclasses.fields(Usage))
+
+
+def answer_row(row: Row, record: Record | None) -> AnswerRow:
+    """Put a row of the input together with what came of its question, if anything did."""
+    own: dict[str, Any] = {"expected": row.expected, "fields": dict(row.fields)}
+    if record is None:
+        return AnswerRow(row.id, row.question, "missing", error=NOT_ASKED, error_kind=_MISSING, **own)
+    run = record.run
+    if run is not None:
+        own |= {
+            "stopped_by": run.stopped_by,
+            "data": run.data,
+            "steps": [step_to_dict(step) for step in run.steps],
+            "usage": dataclasses.asdict(run.usage),
+            "left_out": dataclasses.asdict(run.left_out),
+            "prompt": dataclasses.asdict(run.prompt),
+            "model": run.model,
+        }
+    own |= {"seconds": record.seconds, "attempts": record.attempts}
+    if record.status == "begun":
+        return AnswerRow(row.id, row.question, "missing", error=NOT_FINISHED, error_kind=_MISSING, **own)
+    if record.status == "failed":
+        return AnswerRow(
+            row.id, row.question, "failed", error=record.error, error_kind=record.error_kind, **own
+        )
+    return AnswerRow(row.id, row.question, "answered", answer=run.text if run else None, **own)
+
+
+def schema() -> str:
+    """Return the JSON schema of a line of a file of answers."""
+    return files("agent_app.batch").joinpath("answers.schema.json").read_text(encoding="utf-8")
+
+
+# --- files ---
+
+
+class AnswerFile:
+    """Writes rows of answers to a file; a context manager.
+
+    Args:
+        path: the file; a name that ends in ``.csv`` makes it CSV, any other JSONL.
+        names: the names of the input's other fields, which are columns of CSV.
+        whole: the file takes its name only at the end, all at once; until then it has another one, that says
+            that it is a part. Else it is seen as it grows.
+    """
+
+    def __init__(self, path: Path, names: Iterable[str], *, whole: bool) -> None:
+        self._path, self._whole = path, whole
+        self._part = path.with_name(path.name + ".part") if whole else path
+        self._form = CsvLines(names) if path.suffix.lower() == ".csv" else json_line
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise BatchError(f"cannot write {self._part}: {error.strerror}") from error
+        if isinstance(self._form, CsvLines):
+            self._write(self._form.header())
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
+        self._write(self._form(row))
+
+    def _write(self, line: bytes) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(line)
+            if not self._whole:
+                self._file.flush()
+        except OSError as error:
+            raise self._full(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._file is not None
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as full:
+            if kind is None:
+                raise self._full(full) from full
+        finally:
+            with contextlib.suppress(OSError):  # it would try to write the rest once more
+                self._file.close()
+        if self._whole and kind is None:
+            self._part.replace(self._path)
+
+    def _full(self, error: OSError) -> DiskFull:
+        kept = "the answers are kept in the journal; run the same command again"
+        return DiskFull(f"cannot write {self._part}: {error.strerror}; {kept}")
+
+
+def json_line(row: dict[str, Any]) -> bytes:
+    """Return a row as a line of JSON."""
+    return encoded(json.dumps(row, ensure_ascii=False, default=str)) + b"\n"
+
+
+class CsvLines:
+    """Makes lines of CSV; what is not a text or a number is JSON in its cell.
+
+    Args:
+        names: the names of the input's other fields; each is a column ``fields.NAME``.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(names)
+        self._columns: list[tuple[str, Callable[[dict[str, Any]], Any]]] = []
+        for name in FIELDS:
+            if name == "usage":
+                self._columns += [(f"usage.{part}", _inner("usage", part)) for part in _USAGE]
+            elif name == "fields":
+                self._columns += [(f"fields.{part}", _inner("fields", part)) for part in self._names]
+            else:
+                self._columns.append((name, _outer(name)))
+
+    def header(self) -> bytes:
+        """Return the first line, with the columns' names."""
+        return _csv_line([name for name, _ in self._columns])
+
+    def __call__(self, row: dict[str, Any]) -> bytes:
+        """Return a row as a line."""
+        return _csv_line([_cell(value(row)) for _, value in self._columns])
+
+
+def _outer(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda row: row[name]
+
+
+def _inner(name: str, part: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda row: row[name].get(part)
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _csv_line(values: list[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode("utf-8", "replace")

@@ -1,0 +1,358 @@
+"""A file of questions becomes rows, one at a time; what is wrong with one is said by file and line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, TypeAlias
+
+from agent_app.batch.identity import id_of, key_of
+from agent_app.errors import BatchError, suggest
+from agent_app.prompt.inputs import Input, Value, value_from, wrong_type
+
+Format = Literal["txt", "jsonl", "csv"]
+Given: TypeAlias = "str | Mapping[str, Any]"
+"""A row of a program: its question, or its fields."""
+
+LONGEST_QUESTION = 50_000
+"""In characters; as an agent takes it."""
+EXPECTED = "expected"
+_SUFFIXES: dict[str, Format] = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_BOM = b"\xef\xbb\xbf"
+_NAMED = 20
+"""How many bad rows are named; more would only scroll the first ones away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question, with all that its line says beside it."""
+
+    number: int
+    """Which row it is, bad ones included, counted from 0."""
+    place: str
+    """Where it stands: ``questions.jsonl:12``."""
+    id: str
+    question: str
+    inputs: Mapping[str, Value]
+    """What of its fields goes into the prompt."""
+    fields: Mapping[str, Any]
+    """All fields but the question, the id and what is expected."""
+    expected: Any
+    key: bytes
+    """The same for two rows of which a model is shown the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a line becomes a row."""
+
+    question: str = "question"
+    """The field that holds the question."""
+    id: str = "id"
+    """The field that holds a row's own id, if it has one."""
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    """The inputs of the prompt that a row gives values to; those without a default it must."""
+
+    def row(self, number: int, place: str, given: Given, *, typed: bool) -> Row:
+        """Make a row of what a line says.
+
+        Args:
+            number: the row's.
+            place: the line's.
+            given: what it says.
+            typed: whether values have types; else all are text, as in CSV.
+
+        Raises:
+            ValueError: it is no row; says why.
+        """
+        fields = {self.question: given} if isinstance(given, str) else dict(given)
+        question = _question(fields, self.question)
+        own = _own_id(fields.pop(self.id, None), self.id)
+        expected = fields.pop(EXPECTED, None)
+        if not typed and not expected:  # an empty cell
+            expected = None
+        inputs = self._inputs(fields, typed=typed) if self.inputs else {}
+        try:
+            key = key_of(question, inputs)
+        except UnicodeEncodeError:
+            raise ValueError("the question is not Unicode text: it has half of a surrogate pair") from None
+        content = fields if expected is None else {**fields, EXPECTED: expected}
+        name = own or (id_of(question, content) if content else key.hex())
+        return Row(number, place, name, question, inputs, fields, expected, key)
+
+    def _inputs(self, fields: Mapping[str, Any], *, typed: bool) -> dict[str, Value]:
+        found = {}
+        for name, spec in self.inputs.items():
+            if name not in fields:
+                if spec.default is None:
+                    raise ValueError(f"there is no field {name!r}, which the prompt takes")
+                continue
+            value = fields[name]
+            wrong = wrong_type(value, spec.type) if typed else None
+            if wrong:
+                raise ValueError(f"the field {name!r} does not fit the prompt; {wrong}")
+            try:
+                found[name] = value if typed else value_from(value, spec.type)
+            except ValueError as error:
+                raise ValueError(f"the field {name!r} does not fit the prompt; {error}") from None
+        return found
+
+
+@dataclass(slots=True)
+class Census:
+    """What one look through all rows has found."""
+
+    keys: list[bytes | None] = field(default_factory=list)
+    """Each row's key, in order; None for a bad one."""
+    names: dict[str, None] = field(default_factory=dict)
+    """The names of all fields that go through to the answers, in the order in which they were met."""
+    bad: int = 0
+
+
+class Rows:
+    """Rows that can be gone through again and again; they are read anew each time, and never held.
+
+    Args:
+        name: what the rows are called in messages.
+        lines: gives, each time it is called, every line's number and the line.
+        parse: makes of a line what it says; a `ValueError` says what is wrong with it.
+        reading: how that becomes a row.
+        typed: whether the values have types; else all are text.
+        skip_bad: leave out what is wrong, instead of refusing all.
+
+    Raises:
+        BatchError: some rows cannot be asked, and they are not to be left out; or there is none at all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lines: Callable[[], Iterator[tuple[int, Any]]],
+        parse: Callable[[Any], Given],
+        reading: Reading,
+        *,
+        typed: bool = True,
+        skip_bad: bool = False,
+    ) -> None:
+        self.name, self._lines, self._parse, self._reading = name, lines, parse, reading
+        self._typed = typed
+        self.census = self._counted(skip_bad=skip_bad)
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.select(lambda _: True)
+
+    def select(self, wanted: Callable[[bytes], bool]) -> Iterator[Row]:
+        """Yield the rows whose keys are wanted; the others' lines are not even parsed.
+
+        Raises:
+            BatchError: a line is another one than before.
+        """
+        for number, (key, (line, raw)) in enumerate(zip(self.census.keys, self._lines(), strict=False)):
+            if key is not None and wanted(key):
+                row = self._row(number, line, raw)
+                if isinstance(row, str) or row.key != key:
+                    raise BatchError(f"{self.name}:{line}: it was changed while it was being read")
+                yield row
+
+    def _counted(self, *, skip_bad: bool) -> Census:
+        found = Census()
+        wrong: list[str] = []
+        ids: dict[int, bytes] = {}  # by their hashes: of 200,000 ids the texts would take 20 MB
+        for number, (line, raw) in enumerate(self._lines()):
+            row = self._row(number, line, raw)
+            if isinstance(row, Row) and ids.setdefault(hash(row.id), row.key) != row.key:
+                row = f"{row.place}: the id {row.id!r} is that of another question before"
+            if isinstance(row, str):
+                found.bad += 1
+                found.keys.append(None)
+                if len(wrong) < _NAMED:
+                    wrong.append(row)
+                continue
+            found.keys.append(row.key)
+            if row.fields:
+                found.names.update(dict.fromkeys(row.fields))
+        if found.bad and not skip_bad:
+            more = f"and {found.bad - len(wrong):,} more\n" if found.bad > len(wrong) else ""
+            raise BatchError("\n".join(wrong) + f"\n{more}nothing was asked; --skip-bad leaves out bad rows")
+        if found.bad == len(found.keys):
+            raise BatchError(f"{self.name}: there is no question in it")
+        return found
+
+    def _row(self, number: int, line: int, raw: Any) -> Row | str:
+        """Return the row that a line is, or in words what is wrong with it."""
+        place = f"{self.name}:{line}"
+        try:
+            return self._reading.row(number, place, self._parse(raw), typed=self._typed)
+        except ValueError as error:
+            return f"{place}: {error}"
+
+
+def rows_of_file(
+    path: Path,
+    reading: Reading,
+    *,
+    kind: Format | None = None,
+    skip_bad: bool = False,
+) -> Rows:
+    """Return the rows of a file.
+
+    Args:
+        path: the file.
+        reading: how a line becomes a row.
+        kind: the file's format; None: by its suffix.
+        skip_bad: leave out bad rows.
+
+    Raises:
+        BatchError: there is no such file, or nobody knows its format.
+    """
+    kind = kind or _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(_SUFFIXES)
+        raise BatchError(f"{path}: the suffix tells no format; known: {known}; or give --format")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise BatchError(f"cannot read {path}: {error.strerror}") from error
+    return _of_kind(kind, path, path.name, reading, skip_bad=skip_bad)
+
+
+def rows_of_stream(
+    stream: IO[bytes],
+    reading: Reading,
+    *,
+    kind: Format | None = None,
+    skip_bad: bool = False,
+) -> Rows:
+    """Return the rows of what can be read but once, such as stdin, after keeping it in a temporary file.
+
+    Without a format it is JSONL if its first character is ``{``, else a question a line.
+    """
+    kept = _temporary()
+    with kept.open("wb") as file:
+        shutil.copyfileobj(stream, file)
+    with kept.open("rb") as file:
+        kind = kind or ("jsonl" if file.read(4096).removeprefix(_BOM).lstrip()[:1] == b"{" else "txt")
+    return _kept(_of_kind(kind, kept, "stdin", reading, skip_bad=skip_bad), kept)
+
+
+def rows_of_values(given: Iterable[Given], reading: Reading, *, skip_bad: bool = False) -> Rows:
+    """Return the rows that a program gives; what can be gone through but once goes to a temporary file."""
+    if iter(given) is not given:
+        values = given
+        return Rows("rows", lambda: enumerate(values, 1), lambda value: value, reading, skip_bad=skip_bad)
+    kept = _temporary()
+    with kept.open("w", encoding="utf-8") as file:
+        for value in given:
+            file.write(
+                json.dumps({reading.question: value} if isinstance(value, str) else dict(value)) + "\n"
+            )
+    return _kept(_of_kind("jsonl", kept, "rows", reading, skip_bad=skip_bad), kept)
+
+
+def _question(fields: dict[str, Any], name: str) -> str:
+    if name not in fields:
+        raise ValueError(f"there is no field {name!r}; {suggest(name, fields)}")
+    question = fields.pop(name)
+    if not isinstance(question, str) or not question.strip():
+        what = "is empty" if isinstance(question, str) else "is no text"
+        raise ValueError(f"the question {what}: {name!r} is {json.dumps(question)[:40]}")
+    if len(question) > LONGEST_QUESTION:
+        raise ValueError(
+            f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} are taken"
+        )
+    return question
+
+
+def _own_id(value: Any, name: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        what = f"{name!r} is {json.dumps(value)[:40]}"
+        raise ValueError(f"the id is neither text nor a whole number: {what}")  # noqa: TRY004 - the line's fault
+    return str(value)
+
+
+# --- lines, by format ---
+
+
+def _of_kind(kind: Format, path: Path, name: str, reading: Reading, *, skip_bad: bool) -> Rows:
+    lines, parse = _FORMATS[kind]
+    return Rows(name, lambda: lines(path), parse, reading, typed=kind == "jsonl", skip_bad=skip_bad)
+
+
+def _lines_of_text(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            if not line.isspace():
+                yield number, line
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text, at byte {error.start + 1}") from None
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(_text(line))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg}, at character {error.pos + 1}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError('it is no JSON object such as {"question": "..."}')  # noqa: TRY004 - the line's fault
+    return value
+
+
+def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
+    """Yield CSV's records, each with the header; a record may have several lines and is named by its last."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = next(reader, [])
+            if len(set(header)) < len(header):
+                raise BatchError(f"{path.name}:1: two columns have the same name")
+            for values in reader:
+                if values:
+                    yield reader.line_num, (header, values)
+        except csv.Error as error:
+            raise BatchError(f"{path.name}:{reader.line_num}: it is not CSV: {error}") from error
+        except UnicodeDecodeError as error:
+            raise BatchError(f"{path.name}: after line {reader.line_num} it is not UTF-8 text") from error
+
+
+def _record(raw: tuple[list[str], list[str]]) -> Mapping[str, str]:
+    header, values = raw
+    if len(values) != len(header):
+        raise ValueError(f"it has {len(values)} values for {len(header)} columns")
+    return dict(zip(header, values, strict=True))
+
+
+_FORMATS: dict[Format, tuple[Callable[[Path], Iterator[tuple[int, Any]]], Callable[[Any], Given]]] = {
+    "txt": (_lines_of_text, _text),
+    "jsonl": (_lines_of_text, _object),
+    "csv": (_records, _record),
+}
+
+
+def _temporary() -> Path:
+    number, name = tempfile.mkstemp(prefix="agent-app-")
+    os.close(number)
+    return Path(name)
+
+
+def _kept(rows: Rows, path: Path) -> Rows:
+    """Let a temporary file go when nobody has the rows any more, or at the end of the program."""
+    weakref.finalize(rows, path.unlink, missing_ok=True)
+    return rows

@@ -1,0 +1,247 @@
+"""Batches for programs: `run_batch` and `arun_batch`, and what the command line is made of as well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
+
+from agent_app.batch.engine import PATIENT, Batch, Rules
+from agent_app.batch.identity import fingerprint
+from agent_app.batch.journal import SUFFIX, open_journal
+from agent_app.batch.output import AnswerRow
+from agent_app.batch.pace import FIRST, MOST, Pace
+from agent_app.batch.rows import Given, Reading, Rows, rows_of_file, rows_of_values
+from agent_app.errors import SettingError
+from agent_app.retrying import Retry
+
+if TYPE_CHECKING:
+    from agent_app.agent import Agent
+    from agent_app.prompt.inputs import Value
+
+_AHEAD = 64
+"""How many answers a synchronous caller may be behind."""
+
+
+class How(TypedDict, total=False):
+    """How a batch is run; each has a default."""
+
+    concurrency: int | Literal["auto"]
+    """How many rows at the same time; ``"auto"``: as many as the server takes without slowing down."""
+    calls_per_minute: float
+    """How many calls of the model a minute there may be."""
+    tokens_per_minute: float
+    """How many tokens a minute they may read and write."""
+    retry: Retry
+    """When a row is asked again whose model's server is busy, dead or too slow; it goes on where it was.
+    An agent that does so itself needs no more here."""
+    retry_errors: bool
+    """Whether what failed in an earlier run is asked again; the old error stays until there is an answer."""
+    max_errors: float
+    """How many rows may fail before no further one begins; below 1: which share of them."""
+    max_seconds: float
+    """After how many seconds no further row begins."""
+    values: Mapping[str, Value]
+    """Values of the prompt's inputs that are the same in every row."""
+    fresh: bool
+    """Whether to ask everything anew; the journal's answers are thrown away."""
+    accept_change: bool
+    """Whether to go on with a journal whose answers are another agent's."""
+
+
+@contextlib.contextmanager
+def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How]) -> Iterator[Batch]:
+    """Open a journal and make a batch ready to run.
+
+    Args:
+        agent: answers the questions. Its budget, if it has one, is that of the whole run.
+        rows: the questions.
+        journal: the file of the journal; None: a temporary one.
+        how: see `How`.
+
+    Raises:
+        BatchError: the journal is another agent's or another process's, or cannot be opened.
+        SettingError: a limit is not above 0.
+    """
+    values = how.get("values", {})
+    limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
+    rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
+    with contextlib.ExitStack() as stack:
+        if journal is None:
+            journal = Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"answers{SUFFIX}"
+        kept = stack.enter_context(
+            open_journal(
+                journal,
+                fingerprint(agent, values),
+                fresh=how.get("fresh", False),
+                accept_change=how.get("accept_change", False),
+            )
+        )
+        pace = _pace(agent, kept.index.ended.get("limit", FIRST), how)
+        yield Batch(agent, rows, kept, pace, rules, values)
+
+
+async def arun_batch(
+    agent: Agent,
+    rows: str | Path | Iterable[Given],
+    *,
+    journal: str | Path | None = None,
+    field: str = "question",
+    id_field: str = "id",
+    skip_bad: bool = False,
+    as_completed: bool = False,
+    **how: Unpack[How],
+) -> AsyncGenerator[AnswerRow]:
+    """Answer many questions, several at a time, and yield a row for each of them.
+
+    With a journal a run that was broken off goes on where it was when it is begun again: no question that
+    has an answer is asked twice. A row that went wrong has an `error`, one that was not reached because of
+    a limit has the status ``"missing"``.
+
+    Args:
+        agent: answers the questions. Its budget, if it has one, is that of the whole run.
+        rows: the path of a file (txt, jsonl or csv), or questions, or mappings with a question each.
+        journal: the file that keeps what was answered; None: nothing is kept.
+        field: the field that holds the question.
+        id_field: the field that holds a row's own id, if it has one.
+        skip_bad: leave out rows that are none, instead of refusing all.
+        as_completed: yield rows as they are done, instead of in the order of the input.
+        how: see `How`.
+
+    Raises:
+        BatchError: a row is none, or the journal is another agent's or another process's.
+        EndpointRefused: the model's server refuses the key or the model; so with any error that is the same
+            for all rows. It is raised after the last row.
+        DiskFull: an answer could not be written.
+    """
+    read = rows_for(agent, rows, field=field, id_field=id_field, skip_bad=skip_bad, values=how.get("values"))
+    with open_batch(agent, read, None if journal is None else Path(journal), **how) as batch:
+        async with contextlib.aclosing(batch.answers(as_completed=as_completed)) as answers:
+            async for answer in answers:
+                yield answer
+        if batch.failure is not None:
+            raise batch.failure
+
+
+def run_batch(
+    agent: Agent,
+    rows: str | Path | Iterable[Given],
+    *,
+    journal: str | Path | None = None,
+    field: str = "question",
+    id_field: str = "id",
+    skip_bad: bool = False,
+    as_completed: bool = False,
+    **how: Unpack[How],
+) -> Iterator[AnswerRow]:
+    """Do what `arun_batch` does, for code that does not await: the work goes on in another thread."""
+    return _from_thread(
+        arun_batch(
+            agent,
+            rows,
+            journal=journal,
+            field=field,
+            id_field=id_field,
+            skip_bad=skip_bad,
+            as_completed=as_completed,
+            **how,
+        )
+    )
+
+
+def rows_for(
+    agent: Agent,
+    rows: str | Path | Iterable[Given],
+    *,
+    field: str,
+    id_field: str,
+    skip_bad: bool,
+    values: Mapping[str, Value] | None,
+) -> Rows:
+    """Return the rows of a file or of a program.
+
+    They give values to those inputs of the agent's prompt that have none yet.
+    """
+    inputs = {name: spec for name, spec in agent.prompt.inputs.items() if name not in (values or {})}
+    reading = Reading(field, id_field, inputs)
+    if isinstance(rows, str | Path):
+        return rows_of_file(Path(rows), reading, skip_bad=skip_bad)
+    return rows_of_values(rows, reading, skip_bad=skip_bad)
+
+
+def _pace(agent: Agent, first: int, how: How) -> Pace:
+    wanted = how.get("concurrency", "auto")
+    if wanted != "auto" and not (isinstance(wanted, int) and wanted > 0):
+        raise SettingError(f"concurrency is {wanted!r}; it takes a whole number above 0, or 'auto'")
+    for name in ("calls_per_minute", "tokens_per_minute"):
+        value = how.get(name)
+        if value is not None and not (isinstance(value, int | float) and value > 0):
+            raise SettingError(f"{name} is {value!r}; it takes a number above 0")
+    at_once = getattr(agent.model, "parallel", None)  # how many calls an embedded model takes at once
+    most = at_once if isinstance(at_once, int) else MOST if wanted == "auto" else wanted
+    return Pace(
+        None if wanted == "auto" else min(wanted, most),
+        first=max(1, first),
+        most=most,
+        calls_per_minute=how.get("calls_per_minute"),
+        tokens_per_minute=how.get("tokens_per_minute"),
+    )
+
+
+# --- an async iterator for code that does not await ---
+
+
+class _End(NamedTuple):
+    """The last thing that the other thread gives."""
+
+    error: BaseException | None
+
+
+def _from_thread(answers: AsyncGenerator[AnswerRow]) -> Iterator[AnswerRow]:
+    """Yield what an async iterator gives, which goes on in another thread, a little ahead."""
+    given: SimpleQueue[AnswerRow | _End] = SimpleQueue()
+    room = asyncio.Semaphore(_AHEAD)
+    loop = _loop(os.getpid())
+
+    async def feed() -> None:
+        error: BaseException | None = None
+        try:
+            async with contextlib.aclosing(answers) as rows:
+                async for answer in rows:
+                    await room.acquire()
+                    given.put(answer)
+        except BaseException as caught:  # noqa: BLE001 - it is the caller's
+            error = caught
+        given.put(_End(error))
+
+    feeding = asyncio.run_coroutine_threadsafe(feed(), loop)
+    over = False
+    try:
+        while not (over := isinstance(answer := given.get(), _End)):
+            loop.call_soon_threadsafe(room.release)
+            yield answer
+        if answer.error is not None:
+            raise answer.error
+    finally:
+        if not over:
+            feeding.cancel()
+            while not isinstance(given.get(), _End):
+                pass
+
+
+@functools.cache
+def _loop(process: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked process needs its own
+    """Return an event loop that runs in a thread of its own as long as the program.
+
+    One loop for all runs, as the connections that a model keeps open belong to the loop they were made in.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="agent_app-batch", daemon=True).start()
+    return loop

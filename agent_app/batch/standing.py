@@ -1,0 +1,68 @@
+"""How a batch stands, read from its journal; it may go on meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_app.batch.index import read_index, read_record
+from agent_app.batch.lock import lock
+from agent_app.errors import BatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a batch stands. What is counted are different questions."""
+
+    questions: int
+    """All that the last run was to ask."""
+    answered: int
+    failed: int
+    begun: int
+    """Those that have steps to go on from, but no answer."""
+    errors: Mapping[str, int]
+    """How many failed, by kind of error."""
+    fingerprint: Mapping[str, Any]
+    began: Mapping[str, Any]
+    ended: Mapping[str, Any]
+    is_running: bool
+
+    @property
+    def missing(self) -> int:
+        """How many have neither an answer nor an error."""
+        return max(0, self.questions - self.answered - self.failed)
+
+
+def standing(path: Path) -> Standing:
+    """Read how a batch stands; nothing is changed.
+
+    Args:
+        path: its journal.
+
+    Raises:
+        BatchError: there is no such journal.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BatchError(f"cannot read the journal {path}: {error.strerror}") from error
+    with file:
+        index = read_index(file, path)
+        states = Counter(index.unanswered.values())
+        failed = (index.places[key] for key, status in index.unanswered.items() if status == "failed")
+        errors = Counter(read_record(file, place, path).error_kind or "" for place in sorted(failed))
+        is_running = not lock(file)
+    return Standing(
+        questions=index.began.get("questions", len(index.places)),
+        answered=len(index.places) - states.total(),
+        failed=states["failed"],
+        begun=states["begun"],
+        errors=dict(errors.most_common()),
+        fingerprint=index.fingerprint,
+        began=index.began,
+        ended=index.ended,
+        is_running=is_running,
+    )

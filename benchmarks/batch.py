@@ -1,0 +1,308 @@
+"""Measures what batches cost: rows a second, memory, and the time to go on with a large file.
+
+    python benchmarks/batch.py throughput --rows-each 12
+    python benchmarks/batch.py memory
+    python benchmarks/batch.py resume
+
+`throughput`: a scripted server on loopback, in a process of its own, takes 200 ms for every answer. The share
+of the ideal is rows a second beside rows in flight / 0.2. Every system has the same model client, server and
+questions, and they take turns. Ours also writes its journal to the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+LATENCY = 0.2
+ANSWER = " I now know the final answer\nFinal Answer: Arr, it be done."
+FILES = 8192
+System: TypeAlias = Callable[[list[str], int], Awaitable[int]]
+"""Answers questions, so many at a time, and returns how many it has answered."""
+
+
+def more_files() -> None:
+    """Let this process have enough connections open."""
+    if sys.platform != "win32":
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most), most))
+
+
+def _serve(address: Any, stop: Any) -> None:
+    from agent_app.testing import FaultyServer
+
+    more_files()
+    with FaultyServer(repeat=ANSWER, latency=LATENCY) as server:
+        address.put(server.url)
+        stop.wait()
+
+
+@contextlib.contextmanager
+def served() -> Iterator[str]:
+    """Run the server in a process of its own, and give its address."""
+    context = multiprocessing.get_context("spawn")
+    address, stop = context.Queue(), context.Event()
+    process = context.Process(target=_serve, args=(address, stop))
+    process.start()
+    try:
+        yield address.get(timeout=60)
+    finally:
+        stop.set()
+        process.join()
+
+
+def ours() -> System:
+    """Return our batch, with a journal on the disk."""
+    from agent_app import Agent, arun_batch, load_model
+
+    agent = Agent(load_model("openai:parrot"), tools=["calculator"]).open()
+
+    async def answer(questions: list[str], at_once: int) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = arun_batch(agent, questions, journal=Path(folder) / "a.journal", concurrency=at_once)
+            return len([row async for row in rows if row.status == "answered"])
+
+    return answer
+
+
+def bare_agent() -> System:
+    """Return LangChain's own `abatch` over our agent: no journal, no pace, nothing kept."""
+    from agent_app import Agent, load_model
+
+    agent = Agent(load_model("openai:parrot"), tools=["calculator"]).open()
+
+    async def answer(questions: list[str], at_once: int) -> int:
+        return len(await agent.abatch(questions, {"max_concurrency": at_once}))  # type: ignore[arg-type]
+
+    return answer
+
+
+def bare_model() -> System:
+    """Return LangChain's `abatch` over the model alone: no agent at all."""
+    from agent_app import load_model
+
+    model = load_model("openai:parrot")
+
+    async def answer(questions: list[str], at_once: int) -> int:
+        return len(await model.abatch(questions, {"max_concurrency": at_once}))  # type: ignore[arg-type]
+
+    return answer
+
+
+def _tools() -> Any:
+    from agent_app import load_tools
+    from agent_app.agent import tool_folders
+    from agent_app.settings import Settings
+
+    return load_tools(["calculator"], tool_folders(Settings()))
+
+
+def classic() -> System:
+    """Return LangChain's `abatch` over the classic executor."""
+    from langchain_classic.agents import AgentExecutor, create_react_agent
+    from langchain_core.prompts import PromptTemplate
+
+    from agent_app import load_model
+    from benchmarks.evaluation.systems.peers import words
+
+    tools = _tools()
+    agent = create_react_agent(
+        load_model("openai:parrot"), tools, PromptTemplate.from_template(words("classic.txt"))
+    )
+    executor = AgentExecutor(agent=agent, tools=tools)
+
+    async def answer(questions: list[str], at_once: int) -> int:
+        inputs = [{"input": question} for question in questions]
+        return len(await executor.abatch(inputs, {"max_concurrency": at_once}))  # type: ignore[arg-type]
+
+    return answer
+
+
+def native() -> System:
+    """Return LangChain's `abatch` over `create_agent`."""
+    from langchain.agents import create_agent
+    from langchain_core.messages import HumanMessage
+
+    from agent_app import load_model
+    from benchmarks.evaluation.systems.peers import words
+
+    agent = create_agent(load_model("openai:parrot"), _tools(), system_prompt=words("native.txt"))
+
+    async def answer(questions: list[str], at_once: int) -> int:
+        inputs: Any = [{"messages": [HumanMessage(question)]} for question in questions]
+        return len(await agent.abatch(inputs, {"max_concurrency": at_once}))
+
+    return answer
+
+
+SYSTEMS: dict[str, Callable[[], System]] = {
+    "ours": ours,
+    "ours, .abatch": bare_agent,
+    "model alone": bare_model,
+    "classic, .abatch": classic,
+    "create_agent, .abatch": native,
+}
+
+
+async def _throughput(at_once: Sequence[int], rows_each: int) -> None:
+    systems = {name: make() for name, make in SYSTEMS.items()}
+    print(f"{'':22}{'in flight':>10}{'rows/s':>8}{'of ideal':>9}{'CPU ms/row':>11}")
+    for number in at_once:
+        questions = [f"What is {n} + {n}?" for n in range(number * rows_each)]
+        for name, answer in systems.items():
+            await answer(questions[:number], number)  # connections and caches
+            begun, cpu = time.perf_counter(), time.process_time()
+            done = await answer(questions, number)
+            taken, cpu = time.perf_counter() - begun, time.process_time() - cpu
+            assert done == len(questions)
+            rate = done / taken
+            share = rate * LATENCY / number
+            print(f"{name:22}{number:10}{rate:8.0f}{share:9.0%}{1000 * cpu / done:11.2f}", flush=True)
+
+
+def throughput(options: argparse.Namespace) -> None:
+    """Print rows a second, for each system."""
+    more_files()
+    with served() as url:
+        os.environ["OPENAI_BASE_URL"] = url
+        asyncio.run(_throughput(options.in_flight, options.rows_each))
+
+
+# --- memory, and going on ---
+
+
+def write_questions(path: Path, count: int) -> None:
+    """Write so many questions, each with a field of its own."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            file.write(json.dumps({"question": f"What is {number} + {number}?", "number": number}) + "\n")
+
+
+def _forgetful_model() -> Any:
+    """Return a scripted model that does not keep what it was asked, as that would be most of the memory."""
+    from agent_app.models.scripted import ScriptedModel
+
+    def say(_: object) -> str:
+        model.prompts.clear()
+        return ANSWER
+
+    model = ScriptedModel(repeat=say)
+    return model
+
+
+def _measured(path: str, journal: str, only_first: str) -> None:
+    """Run a batch in this process and print its peak of memory and the time to its first new answer."""
+    begun = time.perf_counter()
+    from agent_app import Agent
+    from agent_app.batch.rows import Reading, rows_of_file
+    from agent_app.batch.running import open_batch
+
+    agent = Agent(_forgetful_model(), tools=["calculator"]).open()
+    with open_batch(agent, rows_of_file(Path(path), Reading()), Path(journal), concurrency=64) as batch:
+        first = asyncio.run(_drain(batch, begun, stop=only_first == "yes"))
+        tally = batch.tally()
+    print(
+        json.dumps({"first": first, "tally": tally, "peak": _peak_mb(), "all": time.perf_counter() - begun})
+    )
+
+
+async def _drain(batch: Any, begun: float, *, stop: bool) -> float | None:
+    first = None
+    async with contextlib.aclosing(batch.answers(as_completed=False)) as answers:
+        async for _ in _watched(answers, batch):
+            if first is None and batch.progress.done:
+                first = time.perf_counter() - begun
+                if stop:
+                    break
+    return first
+
+
+async def _watched(answers: Any, batch: Any) -> Any:
+    async for answer in answers:
+        yield answer
+        if not batch.progress.done:
+            await asyncio.sleep(0)
+
+
+def _peak_mb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _in_a_process(*arguments: str) -> dict[str, Any]:
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r})\n"
+    code += f"from benchmarks.batch import _measured; _measured(*{arguments!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Print the peak of memory for each number of rows."""
+    print(f"{'rows':>8}{'peak MB':>9}{'rows/s':>8}")
+    for count in options.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            questions = Path(folder) / "q.jsonl"
+            write_questions(questions, count)
+            facts = _in_a_process(str(questions), f"{folder}/a.journal", "no")
+            assert facts["tally"] == {"answered": count}
+            print(f"{count:8,}{facts['peak']:9.0f}{count / facts['all']:8.0f}", flush=True)
+
+
+async def _answer_all_but(count: int, questions: Path, journal: Path) -> None:
+    """Fill a journal with answers as they are, for all questions but the last so many."""
+    from agent_app import Agent
+    from agent_app.batch.identity import fingerprint
+    from agent_app.batch.journal import open_journal
+    from agent_app.batch.record import Record
+    from agent_app.batch.rows import Reading, rows_of_file
+
+    agent = Agent(_forgetful_model(), tools=["calculator"]).open()
+    run = await agent.ainvoke("What is 2 + 2?")
+    keys = [key for key in rows_of_file(questions, Reading()).census.keys if key is not None]
+    with open_journal(journal, fingerprint(agent, {})) as kept:
+        for start in range(0, len(keys) - count, 1000):
+            some = keys[start : min(start + 1000, len(keys) - count)]
+            await asyncio.gather(*(kept.add(Record(key, "answered", run, 1, 0.2)) for key in some))
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Print how long a process takes to its first new answer when all but the last 100 are there."""
+    with tempfile.TemporaryDirectory() as folder:
+        questions, journal = Path(folder) / "q.jsonl", Path(folder) / "a.journal"
+        write_questions(questions, options.rows[-1])
+        asyncio.run(_answer_all_but(100, questions, journal))
+        facts = _in_a_process(str(questions), str(journal), "yes")
+        print(f"{options.rows[-1]:,} rows, journal of {journal.stat().st_size / 1e6:.0f} MB: ", end="")
+        print(f"first new answer after {facts['first']:.2f} s, peak {facts['peak']:.0f} MB")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=["throughput", "memory", "resume"])
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--rows-each", type=int, default=12, help="rows per row in flight")
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 200_000])
+    options = parser.parse_args(arguments)
+    {"throughput": throughput, "memory": memory, "resume": resume}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()

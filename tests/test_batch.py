@@ -1,0 +1,412 @@
+"""`agent-app batch`: a run may be broken off in any way, and the same command goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from agents import PROMPT
+from jsonschema import Draft202012Validator
+
+from agent_app import Budget, Result, Usage
+from agent_app.batch.output import schema
+from agent_app.batch.progress import Progress
+from agent_app.batch.record import Record
+from agent_app.cli import app
+from agent_app.cli.batch_showing import in_a_line
+from agent_app.steps import PromptRef
+from agent_app.testing import FaultyServer, Request, Say, Status
+
+MATE = PromptRef("mate", "7", "0" * 64)
+ROW = Draft202012Validator(json.loads(schema()))
+UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process in other ways")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mate.md").write_text(PROMPT, encoding="utf-8")
+    return tmp_path
+
+
+def questions(folder: Path, count: int) -> list[str]:
+    asked = [f"What is {number}?" for number in range(count)]
+    lines = [json.dumps({"id": f"q{n}", "question": q, "topic": "sums"}) for n, q in enumerate(asked)]
+    (folder / "q.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return asked
+
+
+def asked(text: str) -> str:
+    return text.rpartition("Question: ")[2].partition("\n")[0]
+
+
+def echo(request: Request) -> str:
+    return f" So\nFinal Answer: Arg, {asked(request.texts[0])}"
+
+
+def start(
+    server: FaultyServer | None,
+    folder: Path,
+    *arguments: str | Path,
+    model: str = "openai:parrot",
+    **more: Any,
+) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "agent_app", "batch", *arguments]
+    if arguments[0] not in ("status", "schema"):
+        command += ["-m", model, "-p", "mate.md", "-t", "calculator"]
+    environment = {**os.environ, **more.pop("variables", {})}
+    if server is not None:
+        environment["OPENAI_BASE_URL"] = server.url
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+    }
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **{**pipes, **more})
+
+
+def run(
+    server: FaultyServer | None, folder: Path, *arguments: str | Path, **more: Any
+) -> tuple[int, str, str]:
+    with start(server, folder, *arguments, **more) as process:
+        try:
+            out, err = process.communicate(timeout=300)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def answers(folder: Path, name: str = "a.jsonl") -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        ROW.validate(row)
+    return rows
+
+
+def times_asked(server: FaultyServer) -> Counter[str]:
+    return Counter(asked(request.texts[0]) for request in server.requests)
+
+
+def wait_for(path: Path, lines: int) -> None:
+    for _ in range(2400):
+        with contextlib.suppress(FileNotFoundError):
+            if path.read_bytes().count(b"\n") >= lines:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} never had {lines} lines")
+
+
+def test_a_file_of_questions_becomes_a_file_of_answers(folder: Path) -> None:
+    expected = questions(folder, 12)
+    with FaultyServer(repeat=echo) as server:
+        code, out, err = run(server, folder, "q.jsonl", "-o", "a.jsonl")
+        assert (code, out) == (0, "")
+        assert err.startswith("a.jsonl: 12 answered; this run took ")
+        rows = answers(folder)
+        assert [(row["id"], row["answer"]) for row in rows] == [
+            (f"q{n}", f"Arg, {question}") for n, question in enumerate(expected)
+        ]
+        assert {(row["status"], row["fields"]["topic"], row["model"]) for row in rows} == {
+            ("answered", "sums", "openai:parrot")
+        }
+        before = (folder / "a.jsonl").read_bytes()
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+        assert (folder / "a.jsonl").read_bytes() == before
+        assert len(server.requests) == 12
+    assert run(None, folder, "status", "a.jsonl")[0] == 0
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "a.jsonl",
+        "a.jsonl.journal",
+        "mate.md",
+        "q.jsonl",
+    ]
+
+
+def test_answers_can_be_csv(folder: Path) -> None:
+    (folder / "q.csv").write_text('nr,text,topic\n1,"a, b",x\n2,c,y\n', encoding="utf-8")
+    with FaultyServer(repeat=echo) as server:
+        how = ("--field", "text", "--id-field", "nr")
+        assert run(server, folder, "q.csv", "-o", "a.csv", *how)[0] == 0
+    with (folder / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["id"], row["answer"], row["fields.topic"], row["usage.calls"]) for row in rows] == [
+        ("1", "Arg, a, b", "x", "1"),
+        ("2", "Arg, c", "y", "1"),
+    ]
+    assert json.loads(rows[0]["prompt"])["name"] == "mate"
+
+
+def test_questions_come_from_stdin_and_answers_go_to_stdout(folder: Path) -> None:
+    (folder / "q.txt").write_text("Why?\nHow?\n", encoding="utf-8")
+    with FaultyServer(repeat=echo) as server, (folder / "q.txt").open() as file:
+        code, out, err = run(server, folder, "-", stdin=file)
+    assert (code, [json.loads(line)["answer"] for line in out.splitlines()]) == (
+        0,
+        ["Arg, Why?", "Arg, How?"],
+    )
+    assert err.startswith("nothing is kept to go on from, as this goes from stdin to stdout")
+
+
+def test_a_run_killed_again_and_again_comes_to_its_end_and_pays_for_nothing_twice(folder: Path) -> None:
+    expected = questions(folder, 80)
+    chance = random.Random(7)
+    concurrency, kills = 4, 0
+    with FaultyServer(repeat=echo, latency=0.05) as server:
+        for _ in range(4):
+            process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", str(concurrency))
+            before = len(server.requests)
+            for _ in range(600):
+                if len(server.requests) > before + 3 or process.poll() is not None:
+                    break
+                time.sleep(0.05)
+            time.sleep(chance.uniform(0, 0.4))
+            kills += process.poll() is None
+            process.kill()
+            process.communicate()
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+        times = times_asked(server)
+    assert [row["answer"] for row in answers(folder)] == [f"Arg, {question}" for question in expected]
+    assert kills >= 2
+    # Only what was on its way when the process died can have been asked again.
+    assert sum(times.values()) - len(times) <= kills * concurrency
+
+
+@UNIX
+def test_ctrl_c_finishes_what_is_on_its_way_and_a_second_one_stops(folder: Path) -> None:
+    questions(folder, 40)
+    with FaultyServer(repeat=echo, latency=0.5) as server:
+        process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+        wait_for(folder / "a.jsonl.journal", 4)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 130
+        assert "finishing what is on its way: 4 rows; Ctrl-C again stops at once" in err
+        assert "agent-app: interrupted\na.jsonl (partial): " in err
+        assert all(not request.hung_up() for request in server.requests)
+        counts = Counter(row["status"] for row in answers(folder))
+        assert counts["answered"] == len(server.requests)
+        assert counts["missing"] == 40 - counts["answered"]
+        assert {row["error"] for row in answers(folder) if row["answer"] is None} == {
+            "it was not asked yet; run the same command again"
+        }
+        server.latency = 30
+        process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+        before = len(server.requests)
+        while len(server.requests) == before and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        server.latency = 0
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+    assert {row["status"] for row in answers(folder)} == {"answered"}
+
+
+@UNIX
+def test_after_a_closed_pipe_the_same_command_asks_only_what_is_missing(folder: Path) -> None:
+    questions(folder, 300)
+    with FaultyServer(repeat=echo, latency=0.02) as server:
+        with start(server, folder, "q.jsonl", "--concurrency", "4") as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=120) == 1
+        assert json.loads(first)["id"] == "q0"
+        before = len(server.requests)
+        assert before < 300
+        code, out, _ = run(server, folder, "q.jsonl")
+        assert (code, len(out.splitlines()), len(server.requests)) == (0, 300, 300)
+
+
+@UNIX
+def test_after_a_full_disk_the_same_command_asks_only_what_is_missing(folder: Path) -> None:
+    import resource
+
+    expected = questions(folder, 60)
+
+    def behave(request: Request) -> str:
+        return echo(request) + "!" * 20_000
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))
+
+    with FaultyServer(repeat=behave) as server:
+        code, _, err = run(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4", preexec_fn=limit)
+        assert code == 1
+        assert err.endswith("a.jsonl.journal: File too large; what was paid for is kept beside it\n")
+        assert 0 < len(server.requests) < 60
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+        assert set(times_asked(server).values()) == {1}
+    assert [row["question"] for row in answers(folder)] == expected
+    assert {row["status"] for row in answers(folder)} == {"answered"}
+
+
+def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path) -> None:
+    questions(folder, 6)
+    broken = True
+
+    def behave(request: Request) -> Any:
+        return Status(500) if broken and asked(request.texts[0]) == "What is 3?" else echo(request)
+
+    with FaultyServer(repeat=behave) as server:
+        code, _, err = run(server, folder, "q.jsonl", "-o", "a.jsonl", "--attempts", "1")
+        assert code == 1
+        assert "a.jsonl: 5 answered, 1 failed (1 EndpointDown); this run took" in err
+        assert err.endswith("--retry-errors asks again what failed\n")
+        (failed,) = (row for row in answers(folder) if row["status"] == "failed")
+        assert (failed["id"], failed["answer"], failed["error_kind"]) == ("q3", None, "EndpointDown")
+        code, out, _ = run(None, folder, "status", "a.jsonl")
+        assert (code, out.splitlines()[:2]) == (1, ["5 of 6 questions answered", "1 failed: 1 EndpointDown"])
+        broken = False
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 1
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl", "--retry-errors")[0] == 0
+        assert len(server.requests) == 7
+    assert {row["status"] for row in answers(folder)} == {"answered"}
+
+
+def test_a_budget_ends_a_run_with_code_3_and_a_count_of_what_is_left(folder: Path) -> None:
+    questions(folder, 50)
+
+    def behave(request: Request) -> Say:
+        return Say(echo(request), Usage(prompt_tokens=600, completion_tokens=400))
+
+    with FaultyServer(repeat=behave) as server:
+        code, _, err = run(server, folder, "q.jsonl", "-o", "a.jsonl", "--max-tokens", "12000")
+        asked_for = len(server.requests)
+        assert code == 3
+        assert 1 <= asked_for <= 12
+        left = f"{asked_for} answered, {50 - asked_for} left, which the same command goes on with"
+        assert f"agent-app: the budget does not allow another call\na.jsonl (partial): {left}; this" in err
+        unpriced = "a budget limits the cost, but the model's price is not known"
+        code, _, err = run(server, folder, "q.jsonl", "-o", "a.jsonl", "--max-cost", "1")
+        assert (code, unpriced in err) == (2, True)
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl", "--max-seconds", "0.001")[0] == 3
+
+
+def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Path) -> None:
+    questions(folder, 3)
+    with FaultyServer(repeat=echo) as server:
+        (folder / "b.jsonl").write_text('{"question": "a"}\n{"question": 5}\n', encoding="utf-8")
+        code, _, err = run(server, folder, "b.jsonl", "-o", "a.jsonl")
+        assert (code, err.splitlines()) == (
+            2,
+            [
+                "agent-app: b.jsonl:2: the question is no text: 'question' is 5",
+                "nothing was asked; --skip-bad leaves out bad rows",
+            ],
+        )
+        assert run(server, folder, "q.jsonl", "-o", "q.jsonl")[2] == (
+            "agent-app: q.jsonl has the questions; the answers need another file\n"
+        )
+        (folder / "old.jsonl").write_text("mine", encoding="utf-8")
+        assert run(server, folder, "q.jsonl", "-o", "old.jsonl")[2] == (
+            "agent-app: old.jsonl is there, but not its journal old.jsonl.journal; --fresh replaces it\n"
+        )
+        for wrong in ("0", "x", "100%", "0%", "2.5"):
+            with pytest.raises(click.BadParameter, match="neither a number of rows above 0 nor a share"):
+                app.main(["batch", "q.jsonl", "--max-errors", wrong], standalone_mode=False)
+        assert server.requests == []
+        code, _, err = run(server, folder, "b.jsonl", "-o", "a.jsonl", "--skip-bad")
+        assert (code, len(server.requests)) == (0, 1)
+        assert "1 answered, 1 bad rows left out;" in err
+
+
+def test_a_changed_prompt_is_refused_until_it_is_accepted(folder: Path) -> None:
+    questions(folder, 3)
+    with FaultyServer(repeat=echo) as server:
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+        (folder / "mate.md").write_text(PROMPT.replace("Ye have", "You have"), encoding="utf-8")
+        code, _, err = run(server, folder, "q.jsonl", "-o", "a.jsonl")
+        assert (code, "has answers of another agent: prompt was mate 7 (" in err) == (2, True)
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl", "--accept-change")[0] == 0
+        assert len(server.requests) == 3
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl", "--fresh")[0] == 0
+        assert len(server.requests) == 6
+
+
+def test_answers_can_be_read_as_they_are_completed(folder: Path) -> None:
+    questions(folder, 5)
+
+    def behave(request: Request) -> Any:
+        first = asked(request.texts[0]) == "What is 0?" and len(server.requests) < 4
+        return Status(429, headers={"Retry-After": "1"}) if first else echo(request)
+
+    with FaultyServer(repeat=behave) as server:
+        assert run(server, folder, "q.jsonl", "-o", "a.jsonl", "--as-completed", "--concurrency", "2")[0] == 0
+    rows = answers(folder)
+    assert sorted(row["id"] for row in rows) == ["q0", "q1", "q2", "q3", "q4"]
+    assert rows[0]["id"] == "q1"
+
+
+def test_the_schema_is_printed_and_is_one() -> None:
+    code, out, _ = run(None, Path.cwd(), "schema")
+    assert code == 0
+    Draft202012Validator.check_schema(json.loads(out))
+    empty = {"id": "1", "question": "a", "status": "failed", "answer": "", "error": "x", "error_kind": "X"}
+    assert not Draft202012Validator(json.loads(out)).is_valid(empty)
+
+
+def test_a_run_on_the_embedded_model_is_killed_and_finished(folder: Path, smollm2: Path) -> None:
+    questions(folder, 4)
+    prompt = PROMPT.replace('version: "7"', 'version: "7"\nmodel: {max_tokens: 8}')
+    (folder / "mate.md").write_text(prompt, encoding="utf-8")
+    how = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "2", "--max-steps", "1")
+    with start(None, folder, *how, model=f"embedded:{smollm2}") as process:
+        try:
+            wait_for(folder / "a.jsonl.journal", 3)
+        finally:
+            process.kill()
+    code, _, _ = run(None, folder, *how, model=f"embedded:{smollm2}")
+    rows = answers(folder)
+    assert code == (0 if all(row["status"] == "answered" for row in rows) else 1)
+    assert [row["id"] for row in rows] == [f"q{n}" for n in range(4)]
+    assert all(row["answer"] or row["error_kind"] == "LimitReached" for row in rows)
+
+
+def test_a_line_tells_how_far_a_batch_has_come() -> None:
+    progress = Progress(total=200, before=50, in_flight=8, limit=16)
+    run = Result("Why?", "so", (), "answered", None, Usage(1, 900, 100, cost=0.25), MATE, "parrot")
+    for status in ("answered", "answered", "failed"):
+        record = Record(b"k", status, run, 1, 1.0)
+        progress.count(record, run.usage)
+    progress.began = time.monotonic() - 60
+    assert in_a_line(progress, Budget(tokens=10_000, cost=2.0)) == (
+        "53 of 200 done, 1 failed, 3 a minute, 0:49:00 left, 8 on their way (up to 16), "
+        "3,000 of 10,000 tokens, $0.7500 of $2.0000"
+    )
+    assert in_a_line(Progress(total=3), None) == "0 of 3 done, 0 a minute, 0 on their way (up to 0), 0 tokens"
+
+
+@UNIX
+def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
+    import pty
+
+    questions(folder, 8)
+    ours, theirs = pty.openpty()
+    with FaultyServer(repeat=echo, latency=0.5) as server:
+        more = {"TERM": "xterm", "COLUMNS": "200"}
+        with start(server, folder, "q.jsonl", "-o", "a.jsonl", stderr=theirs, variables=more) as process:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # the end, on Linux
+                while piece := os.read(ours, 4096):
+                    shown += piece
+            os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert process.returncode == 0
+    assert re.search(r"\d/8 .* a minute, .* on their way \(up to \d+\), \d+ tokens", text)
+    assert "\ra.jsonl: 8 answered; this run took" in text
