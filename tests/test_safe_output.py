@@ -81,7 +81,6 @@ class Case(NamedTuple):
 CASES: dict[str, Case] = {
     # batch, log, chat
     "a batch's files": Case(("batch", EVIL_NAME, "-o", f"{EVIL_NAME}.jsonl")),
-    "a bad row": Case(("batch", "rows.jsonl", "-o", "out.jsonl", "-m", "scripted:x"), {"rows.jsonl": EVIL}),
     "a session's id": Case(("log", "show", EVIL_NAME)),
     "a search": Case(("log", "search", EVIL)),
     "a chat through a pipe": Case(

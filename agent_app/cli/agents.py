@@ -115,29 +115,26 @@ class Choices:
             values: likewise.
             ask: asks somebody whether a tool may be called; None: nobody is there.
         """
+        from agent_app.agent import Agent
         from agent_app.approvals import Approvals
+        from agent_app.retrying import Retry
 
-        approvals = Approvals(self.rules, ask)
-        with waiting("loading"):
-            from agent_app.agent import Agent
-            from agent_app.retrying import Retry
-
-            agent = Agent(
-                settings.model,
-                prompt,
-                self._tools(settings),
-                max_steps=settings.max_steps,
-                max_seconds=settings.max_seconds,
-                max_tokens=settings.max_tokens,
-                max_cost=settings.max_cost,
-                call_seconds=settings.call_seconds,
-                tool_seconds=settings.tool_seconds,
-                retry=Retry(attempts=settings.attempts),
-                fallbacks=self.fallbacks,
-                approvals=approvals,
-                settings=settings,
-            )
-            prompt.draft("", agent.toolbox.describe(), agent.toolbox.names, **values)
+        agent = Agent(
+            settings.model,
+            prompt,
+            self._tools(settings),
+            max_steps=settings.max_steps,
+            max_seconds=settings.max_seconds,
+            max_tokens=settings.max_tokens,
+            max_cost=settings.max_cost,
+            call_seconds=settings.call_seconds,
+            tool_seconds=settings.tool_seconds,
+            retry=Retry(attempts=settings.attempts),
+            fallbacks=self.fallbacks,
+            approvals=Approvals(self.rules, ask),
+            settings=settings,
+        )
+        prompt.draft("", agent.toolbox.describe(), agent.toolbox.names, **values)
         make_sure(settings, yes=self.yes)
         with waiting("loading"):
             return agent.open()

@@ -118,9 +118,11 @@ class Screen:
         return ask
 
     def _end_lines(self) -> None:
-        if self._out is not None:
-            self._out.end_line()
-        self._err.end_line()
+        try:
+            if self._out is not None:
+                self._out.end_line()
+        finally:  # the reader of the answer may have gone
+            self._err.end_line()
 
     def _take(self, event: Event) -> None:
         """Write what an event tells."""
