@@ -83,11 +83,7 @@ CASES: dict[str, Case] = {
     "a batch's files": Case(("batch", EVIL_NAME, "-o", f"{EVIL_NAME}.jsonl")),
     "a session's id": Case(("log", "show", EVIL_NAME)),
     "a search": Case(("log", "search", EVIL)),
-    "a chat through a pipe": Case(
-        ("chat", "--no-log", "-p", "mate.md", "-m", "scripted:replies.txt"),
-        {"replies.txt": replies(f"Hm {EVIL}\nFinal Answer: {EVIL}")},
-        stdin=f"/{EVIL_NAME}\nHi\n",
-    ),
+    "a chat to go on with": Case(("chat", "--resume", EVIL_NAME, "-p", "mate.md", "-m", "scripted:x")),
     # ask
     "a model's thought, action, input and answer": Case(
         (*ASK, "--tools-dir", "mine", "Hi"),
