@@ -19,11 +19,14 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
-from pydantic import BaseModel, Field
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, Field, SecretStr
 
-from agent_app import Action, Agent, Answer, EndpointError, Observation, QuestionError, Result
+from agent_app import Action, Agent, Answer, EndpointError, Observation, QuestionError, Result, Retry
 from agent_app.events import Finished, Stepped
+from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.scripted import ScriptedModel
+from agent_app.testing import FaultyServer
 
 # --- many at once ----------------------------------------------------------------------------------
 
@@ -413,6 +416,31 @@ async def test_no_answer_is_a_tool_exception(tmp_path: Path) -> None:
         made().invoke({"input": QUESTION})
     with pytest.raises(ToolException, match=r"^no answer was found: stopped by the limit of steps$"):
         await made().ainvoke({"input": QUESTION})
+
+
+# --- in one event loop after another ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_endpoint_answers_in_one_event_loop_after_another(
+    named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangChain's own client keeps connections of loops that have ended; a given one is asked again."""
+    with FaultyServer(repeat=" Aye\nFinal Answer: Aye.") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        given = ChatOpenAI(base_url=server.url, api_key=SecretStr("none"), model="parrot")
+        agent = Agent("openai:parrot" if named else given, "plain", [], retry=Retry(2 - named, first=0))
+        for _ in range(3):
+            assert asyncio.run(agent.ainvoke(QUESTION)).text == "Aye."
+    assert len(server.requests) == 3 or not named
+
+
+async def test_a_client_is_closed_where_it_is_used() -> None:
+    client = AnyLoopClient(trust_env=False)
+    with FaultyServer("Aye") as server:
+        await client.post(f"{server.url}/chat/completions", json={"messages": []})
+        await client.aclose()
+    assert client.is_closed
 
 
 # --- what it says of itself ------------------------------------------------------------------------

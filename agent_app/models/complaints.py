@@ -60,6 +60,8 @@ def explain(error: Exception) -> AgentAppError | None:
         return EndpointDown(f"{where} {broken}")
     if isinstance(error, ValueError) and str(error).startswith("No generation chunks"):
         return EndpointDown(f"{where} ended its answer before it began")
+    if isinstance(error, RuntimeError) and str(error) == "Event loop is closed":
+        return EndpointDown(f"{where} was reached over a connection of an event loop that has ended")
     if "APIError" in names:
         return EndpointDown(f"{where} broke off its answer{_said(error)}")
     return None

@@ -14,6 +14,7 @@ from openai import BadRequestError
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
+from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.traits import Traits
 from agent_app.settings import endpoint, key_for
 
@@ -115,5 +116,6 @@ def open_endpoint(name: str) -> EndpointModel:
         base_url=url or OPENAI,
         api_key=SecretStr(key or "none"),
         stream_usage=True,
+        http_async_client=AnyLoopClient(),
         max_retries=0,  # the agent tries again by itself, and tells of it
     )

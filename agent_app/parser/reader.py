@@ -251,7 +251,7 @@ class ReplyReader:
         if self._thinking:
             self._reasoning_line(line)
         elif self._state is _State.INPUT:
-            self._input.append(line)
+            self._add_input(line)
         elif self._state is not _State.TOOL:
             self._say(line + "\n")
 
@@ -300,7 +300,7 @@ class ReplyReader:
             self._label_after_answer(label.word)
             return False
         if self._state is _State.INPUT:
-            if label.word == labels.ACTION_INPUT and not any(map(str.strip, self._input)):
+            if label.word == labels.ACTION_INPUT and not self._input:
                 return False
             self._finish(cut_by=label.word)
             return not self.done
@@ -341,7 +341,7 @@ class ReplyReader:
 
     def _blank_line(self) -> None:
         if self._state is _State.INPUT:
-            self._input.append("")
+            self._add_input("")
         elif self._state is not _State.TOOL:
             self._text().add("\n")
 
@@ -349,12 +349,17 @@ class ReplyReader:
         if self._state is _State.TOOL:
             return self._tool_line(line)
         if self._state is _State.INPUT:
-            self._input.append(line)
+            self._add_input(line)
         elif self._state is _State.ANSWER:
             self._say(line + "\n")
         else:
             return self._thought_line(line)
         return None
+
+    def _add_input(self, line: str) -> None:
+        """Take a line of an action's input; blank ones before its first are none of it."""
+        if self._input or line.strip():
+            self._input.append(line)
 
     def _thought_line(self, line: str, *, midline: bool = False) -> str | None:
         if not midline and self._begins_blob(line):
