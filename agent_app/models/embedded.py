@@ -19,11 +19,10 @@ from typing import Any, ClassVar
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_openai import ChatOpenAI
-from openai import DefaultHttpxClient
+from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
-from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.connection import Connection
 from agent_app.models.prompt_cache import PromptCache
 from agent_app.models.slot import Slot
@@ -176,7 +175,7 @@ def open_embedded(
         base_url=f"{connection.address}/v1",
         api_key=SecretStr(key),
         http_client=client,
-        http_async_client=AnyLoopClient(trust_env=False, headers=_HEADERS),
+        http_async_client=DefaultAsyncHttpxClient(trust_env=False, headers=_HEADERS),
         temperature=0,
         max_completion_tokens=MAX_TOKENS,
         http_socket_options=(),  # else it warns about a proxy that is not ours to use

@@ -1,0 +1,21 @@
+"""`agent-app soft`: making soft prompts, looking into them and checking them."""
+
+from __future__ import annotations
+
+import click
+
+_COMMANDS: tuple[click.Command, ...] = ()
+
+
+@click.group()
+def soft() -> None:
+    """Tune soft prompts: virtual tokens for a frozen model, which do what a hard prompt does.
+
+    Exit codes: 0 done; 1 a check failed; 2 the call, the data or a soft prompt is wrong; 130 interrupted.
+
+    Environment: AGENT_APP_MODEL_DIR, AGENT_APP_PROMPTS_DIR.
+    """
+
+
+for _command in _COMMANDS:
+    soft.add_command(_command)
