@@ -1,6 +1,6 @@
 """Measures what batches cost: rows a second, memory, and the time to go on with a large file.
 
-    python benchmarks/batch.py throughput --rows-each 12
+    python benchmarks/batch.py throughput
     python benchmarks/batch.py memory
     python benchmarks/batch.py resume
 
@@ -298,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=["throughput", "memory", "resume"])
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
-    parser.add_argument("--rows-each", type=int, default=12, help="rows per row in flight")
+    parser.add_argument("--rows-each", type=int, default=40, help="rows per row in flight")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 200_000])
     options = parser.parse_args(arguments)
     {"throughput": throughput, "memory": memory, "resume": resume}[options.what](options)

@@ -13,6 +13,11 @@ from agent_app.patience import OutOfTime
 # By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
 # user may have another one than we do. What is more special stands first.
 _BROKEN = {
+    # aiohttp's own names come first: they say more than what httpx calls them.
+    "ClientResponseError": "answered with something that is no HTTP",
+    "ClientConnectorError": "cannot be reached; is it running, and is its address right?",
+    "ClientOSError": "broke off its answer",
+    "ServerDisconnectedError": "broke off its answer",
     "TimeoutException": "did not answer in time",
     "APITimeoutError": "did not answer in time",
     "JSONDecodeError": "answered with something that is no JSON",
