@@ -150,6 +150,20 @@ class Agent(Runnable[Question, Result]):
         self._opened = False
         self._opening = threading.RLock()
 
+    @classmethod
+    def from_settings(cls, settings: Settings, **given: Any) -> Agent:
+        """Return an agent as the settings want it; the command line makes its own this way.
+
+        Args:
+            settings: what nothing is given for is taken from them; `read_settings` reads them from the
+                environment.
+            given: arguments of `Agent`, which go before the settings.
+        """
+        limits = ("max_steps", "max_seconds", "max_tokens", "max_cost", "call_seconds", "tool_seconds")
+        wanted: dict[str, Any] = {name: getattr(settings, name) for name in ("model", "prompt", *limits)}
+        wanted |= {"retry": Retry(attempts=settings.attempts), "settings": settings}
+        return cls(**wanted | given)
+
     def __reduce__(self) -> str:
         raise TypeError("an agent holds a loaded model and cannot be pickled or copied; make another one")
 

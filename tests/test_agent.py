@@ -26,6 +26,7 @@ from agent_app import (
     PromptError,
     QuestionError,
     Result,
+    Retry,
     ToolCrash,
     UnknownName,
     Unreadable,
@@ -445,6 +446,15 @@ def test_names_are_looked_up_where_the_settings_say(tmp_path: Path, prompt: Path
         Observation("rowed home"),
         Answer("Arg", "Aye"),
     )
+
+
+def test_settings_make_an_agent_and_arguments_go_before_them(prompt: Path) -> None:
+    settings = Settings(prompt=str(prompt), max_steps=3, max_tokens=100, call_seconds=7, attempts=5)
+    agent = Agent.from_settings(settings, model=ScriptedModel(replies=[]), max_steps=4)
+    assert agent.settings == settings
+    assert agent.prompt.name == "mate"
+    limits = (agent.terms.limits.steps, agent.terms.max_tokens, agent.terms.call_seconds)
+    assert (limits, agent.terms.retry) == ((4, 100, 7), Retry(attempts=5))
 
 
 def test_an_agent_is_made_without_loading_anything() -> None:

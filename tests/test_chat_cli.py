@@ -16,6 +16,7 @@ from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, environment, script, wri
 
 from agent_app.__main__ import main
 
+MCP_SERVER = Path(__file__).parent / "mcp_servers" / "stdio_server.py"
 STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
 MORE_STEPS = f"Thought: {HALF}\nObservation: 540.5\nThought: That is it\n"
 CHAT = ("chat", "-p", "mate.md", "-m", "scripted:replies.txt")
@@ -69,6 +70,26 @@ def test_commands_work_and_a_wrong_one_is_one_line(chat: Chat) -> None:
         f"{STEPS}Taken back: What is 23 * 47?\n"
         "agent-app: unknown command '/undone'; did you mean '/undo'? (a question may begin with a space)\n"
     )
+
+
+def test_it_takes_what_ask_takes(chat: Chat, folder: Path) -> None:
+    """Values for the prompt's inputs, tools of MCP servers, and limits."""
+    crew = {"command": sys.executable, "args": [str(MCP_SERVER)]}
+    add = 'Add\nAction: crew_add\nAction Input: {"a": 2, "b": 3}'
+    inputs = FILES["mate.md"].replace("---\n", "---\ninputs: {ship: {type: string}}\n", 1)
+    write(
+        folder,
+        {
+            "servers.json": json.dumps({"mcpServers": {"crew": crew}}),
+            "mate.md": inputs.replace("Question:", "Ship: {ship}\nQuestion:", 1),
+            "replies.txt": script(add, "Five\nFinal Answer: Arg, 5!"),
+        },
+    )
+    options = ("--mcp", "servers.json", "--rule", "always:crew_add", "-P", "ship=Ranger", "--max-steps", "2")
+    code, out, err = chat(*CHAT, *options, lines="What is 2 + 3?\n/why 1\n")
+    assert (code, out.partition("\n")[0]) == (0, "Arg, 5!")
+    assert "Observation: 5\n" in err
+    assert "  | Ship: Ranger\n  | Question: What is 2 + 3?\n" in err
 
 
 def test_a_document_goes_to_stdout(chat: Chat) -> None:

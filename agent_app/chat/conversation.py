@@ -142,7 +142,9 @@ class Conversation:
             self.session.undo()
         self._recorder = Recorder()
         history = self.session.history() if self.has_memory else ()
-        events = agent.stream(question, {"callbacks": [self._recorder]}, history=history)
+        values = {name: given for name, given in self.setup.values.items() if name in self.prompt.inputs}
+        asked = {"input": question, **values}
+        events = agent.stream(asked, {"callbacks": [self._recorder]}, history=history)
         try:
             yield from record(events, self.session)
         finally:

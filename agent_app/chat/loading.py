@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent_app.approvals import Approvals
 from agent_app.errors import UnknownName
 from agent_app.prompt import Prompt, library_folders, load_prompt
+from agent_app.prompt.inputs import Value
 from agent_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ class Setup:
     persona: str | None = None
     tools: tuple[str, ...] | None = None
     """None: every tool there is."""
+    values: Mapping[str, Value] = field(default_factory=dict)
+    """For inputs of the prompt; those that it does not have are left out."""
 
 
 class Loader:
@@ -34,11 +38,21 @@ class Loader:
     Args:
         settings: limits, and where things are.
         approvals: decides about the calls of tools.
+        load: gives every tool there is; None: the built-in ones and the user's own.
+        fallbacks: models that take over when the chosen one has failed for good.
     """
 
-    def __init__(self, settings: Settings, approvals: Approvals) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        approvals: Approvals,
+        load: Callable[[], Sequence[BaseTool]] | None = None,
+        fallbacks: Sequence[str] = (),
+    ) -> None:
         self.settings = settings
         self._approvals = approvals
+        self._load = load or self._own_tools
+        self._fallbacks = tuple(fallbacks)
         self._tools: dict[str, BaseTool] = {}
         self._model: tuple[str, BaseChatModel] | None = None
 
@@ -63,23 +77,19 @@ class Loader:
             UserError: something cannot be had; says which and what would be right.
         """
         from agent_app.agent import Agent
-        from agent_app.retrying import Retry
 
-        settings, prompt = self.settings, self.prompt(setup)
+        prompt = self.prompt(setup)
         offered = self._offered(setup.tools)
         before, model = self._model, self._loaded(setup.model)
-        agent = Agent(
-            model,
-            prompt,
-            offered,
-            max_steps=settings.max_steps,
-            max_seconds=settings.max_seconds,
-            call_seconds=settings.call_seconds,
-            tool_seconds=settings.tool_seconds,
-            retry=Retry(attempts=settings.attempts),
+        agent = Agent.from_settings(
+            self.settings,
+            model=model,
+            prompt=prompt,
+            tools=offered,
+            fallbacks=self._fallbacks,
             approvals=self._approvals,
-            settings=settings,
-        ).open()
+        )
+        agent.open()
         self._model = setup.model, model
         if before is not None and before[1] is not model:
             _close(before[1])
@@ -87,13 +97,16 @@ class Loader:
 
     def _offered(self, names: tuple[str, ...] | None) -> list[BaseTool]:
         if not self._tools:
-            from agent_app.toolbox import load_tools, tool_folders
-
-            self._tools = {tool.name: tool for tool in load_tools(None, tool_folders(self.settings))}
+            self._tools = {tool.name: tool for tool in self._load()}
         for name in names or ():
             if name not in self._tools:
                 raise UnknownName("tool", name, self._tools)
         return [tool for name, tool in self._tools.items() if names is None or name in names]
+
+    def _own_tools(self) -> Sequence[BaseTool]:
+        from agent_app.toolbox import load_tools, tool_folders
+
+        return load_tools(None, tool_folders(self.settings))
 
     def _loaded(self, name: str) -> BaseChatModel:
         from agent_app.models import load_model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from agent_app.prompt.inputs import Value
 from agent_app.settings import Settings
 
 if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
     from agent_app.agent import Agent
     from agent_app.approvals import Approver
 
@@ -117,41 +120,46 @@ class Choices:
         """
         from agent_app.agent import Agent
         from agent_app.approvals import Approvals
-        from agent_app.retrying import Retry
 
-        agent = Agent(
-            settings.model,
-            prompt,
-            self._tools(settings),
-            max_steps=settings.max_steps,
-            max_seconds=settings.max_seconds,
-            max_tokens=settings.max_tokens,
-            max_cost=settings.max_cost,
-            call_seconds=settings.call_seconds,
-            tool_seconds=settings.tool_seconds,
-            retry=Retry(attempts=settings.attempts),
+        agent = Agent.from_settings(
+            settings,
+            prompt=prompt,
+            tools=self.offered(settings, click.get_current_context()),
             fallbacks=self.fallbacks,
             approvals=Approvals(self.rules, ask),
-            settings=settings,
         )
         prompt.draft("", agent.toolbox.describe(), agent.toolbox.names, **values)
         make_sure(settings, yes=self.yes)
         with waiting("loading"):
             return agent.open()
 
-    def _tools(self, settings: Settings) -> list[Any]:
-        """Load the tools; those of MCP servers are there until the command ends."""
+    def offered(self, settings: Settings, context: click.Context) -> list[BaseTool]:
+        """Load the tools that may be called.
+
+        Args:
+            settings: as `settings` gives them.
+            context: the command's; the tools of MCP servers are there until it ends.
+
+        Raises:
+            UserError: one cannot be had.
+        """
         from agent_app.toolbox import load_tools, tool_folders
 
         if self.no_tools:
             return []
+        served = {tool.name: tool for tool in self._served(settings, context)}
+        own = [name for name in self.tools if name not in served]
+        wanted = [served[name] for name in self.tools if name in served] if self.tools else served.values()
+        loaded = load_tools(own or None, tool_folders(settings)) if own or not self.tools else []
+        return [*loaded, *wanted]
+
+    def every_tool(self, settings: Settings, context: click.Context) -> list[BaseTool]:
+        """Load every tool there is, whatever may be called; see `offered`."""
+        return dataclasses.replace(self, tools=(), no_tools=False).offered(settings, context)
+
+    def _served(self, settings: Settings, context: click.Context) -> Sequence[BaseTool]:
         if settings.mcp is None:
-            return [*load_tools(self.tools or None, tool_folders(settings))]
+            return ()
         from agent_app.mcp_tools import load_mcp_tools
 
-        servers = click.get_current_context().with_resource(load_mcp_tools(settings.mcp))
-        served = {tool.name: tool for tool in servers}
-        own = [name for name in self.tools if name not in served]
-        if not self.tools:
-            return [*load_tools(None, tool_folders(settings)), *served.values()]
-        return [*load_tools(own, tool_folders(settings)), *(served[n] for n in self.tools if n in served)]
+        return context.with_resource(load_mcp_tools(settings.mcp))

@@ -318,17 +318,13 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
     limited = call.max_tokens is not None or call.max_cost is not None
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
     parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
-    agent = Agent(
-        load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST)),
-        prompt,
+    agent = Agent.from_settings(
+        settings,
+        model=load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST)),
+        prompt=prompt,
         tools=[] if call.no_tools else call.tools or None,
-        max_steps=settings.max_steps,
-        max_seconds=settings.max_seconds,
-        call_seconds=settings.call_seconds,
-        tool_seconds=settings.tool_seconds,
         retry=Retry(attempts=1),  # the engine does that, and goes on where the row was
         budget=budget,
-        settings=settings,
     )
     return agent.open(), budget
 

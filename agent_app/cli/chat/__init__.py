@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent_app.cli import options
+from agent_app.cli.agents import Choices, agent_options
 from agent_app.cli.fetching import make_sure
 
 if TYPE_CHECKING:
@@ -20,31 +20,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.together(options.model, options.prompt, options.tools_dir, options.prompts_dir)
-@options.together(options.persona, options.tools)
-@click.option("--no-tools", is_flag=True, help="Offer no tool.")
+@agent_options
 @click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the last session.")
 @click.option("--resume", metavar="ID", help="Go on with this session; /sessions lists them.")
 @click.option("--no-log", is_flag=True, help="Keep nothing: no session, and nothing of what is typed.")
-@click.option(
-    "--rule", "rules", multiple=True, metavar="RULE",
-    help="What tools may do, such as ask:web_search or never:shell(rm *) (may be repeated).",
-)  # fmt: skip
-@options.yes
-def chat(
-    model: str | None,
-    prompt: str | None,
-    tools_dir: Path | None,
-    prompts_dir: Path | None,
-    persona: str | None,
-    tools: tuple[str, ...],
-    no_tools: bool,
-    latest: bool,
-    resume: str | None,
-    no_log: bool,
-    rules: tuple[str, ...],
-    yes: bool,
-) -> None:
+def chat(latest: bool, resume: str | None, no_log: bool, **given: Any) -> None:
     """Talk with the agent; follow-up questions know what was said before.
 
     \b
@@ -71,14 +51,17 @@ def chat(
         raise click.UsageError("--no-log keeps nothing; it cannot go on with a session")
     from agent_app.chat import Conversation, Loader, Permissions, Setup
 
-    permissions = Permissions(rules)
-    settings = options.settings(model=model, prompt=prompt, tools_dir=tools_dir, prompts_dir=prompts_dir)
-    loader = Loader(settings, permissions.approvals)
-    setup = Setup(settings.model, settings.prompt, persona, () if no_tools else tools or None)
-    loader.prompt(setup)  # what is wrong with the call itself is said before any model is fetched
+    choices = Choices(**given)
+    settings = choices.settings()
+    permissions = Permissions(choices.rules)
+    every_tool = partial(choices.every_tool, settings, click.get_current_context())
+    loader = Loader(settings, permissions.approvals, every_tool, choices.fallbacks)
+    _, values = choices.loaded_prompt(settings)  # what is wrong with the call is said before any fetching
+    offered = () if choices.no_tools else choices.tools or None
+    setup = Setup(settings.model, settings.prompt, choices.persona, offered, values)
     with _store(keep=not no_log) as store:
         session = _session(store, latest=latest, resume=resume)
-        make_sure(settings, yes=yes)
+        make_sure(settings, yes=choices.yes)
         _talk(Conversation(setup, loader, permissions, store, session), keep=not no_log)
 
 
