@@ -10,7 +10,6 @@ Names are loaded when they are first used, so that ``import agent_app`` is quick
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -112,6 +111,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # it takes longer than all else here
+
         try:
             return version("agent-app")
         except PackageNotFoundError:  # run from a bare checkout
