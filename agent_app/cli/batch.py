@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.batch.journal import SUFFIX
+from agent_app.batch.judging import Judge, judge_for
 from agent_app.batch.output import AnswerFile, schema
+from agent_app.batch.repeating import always_says_the_same, set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.batch.standing import standing
 from agent_app.cli import options
@@ -103,6 +105,10 @@ class _Call:
     id_field: str
     skip_bad: bool
     as_completed: bool
+    judge: str
+    repeat: int
+    vote: bool
+    temperature: float | None
     fresh: bool
     accept_change: bool
     retry_errors: bool
@@ -149,6 +155,8 @@ class _Call:
             "max_seconds": self.max_seconds,
             "fresh": self.fresh,
             "accept_change": self.accept_change,
+            "repeat": self.repeat,
+            "vote": self.vote,
         }
         how: Any = {name: value for name, value in given.items() if value is not None}
         asked: How = how
@@ -180,6 +188,23 @@ class _Call:
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out bad rows instead of refusing the file.")
 @click.option("--as-completed", is_flag=True, help="Write each answer when it is there, not in order.")
+@click.option(
+    "--judge",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="What says which answers are right: exact, contains, number, number:1%, regex or file.py:function.",
+)
+@click.option(
+    "--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Ask each question so many times."
+)
+@click.option("--vote", is_flag=True, help="Keep the answer that most repeats agree on.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    metavar="T",
+    help="How freely the model chooses its words, such as 0.7 [default: the model's own].",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew; earlier answers are thrown away.")
 @click.option("--accept-change", is_flag=True, help="Go on although prompt, model or tools have changed.")
 @click.option("--retry-errors", is_flag=True, help="Ask again what failed in an earlier run.")
@@ -237,7 +262,8 @@ def run(**given: Any) -> None:
     )
     prompt = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=call.persona)
     values = options.values(call.params, prompt)
-    rows = _rows(call, prompt, values)
+    judge = judge_for(call.judge)
+    rows = _rows(call, prompt, values, judge)
     make_sure(settings, yes=call.yes)
     with waiting("loading"):
         agent, budget = _agent(call, settings, prompt)
@@ -245,11 +271,11 @@ def run(**given: Any) -> None:
         from agent_app.batch.running import open_batch
 
     retry = dataclasses.replace(PATIENT, attempts=call.attempts or max(PATIENT.attempts, settings.attempts))
-    how: How = {**call.how, "values": values, "retry": retry}
+    how: How = {**call.how, "values": values, "retry": retry, "judge": judge}
     with open_batch(agent, rows, call.journal_path, **how) as opened:
         asyncio.run(_answered(opened, call, rows, budget))
         ending, tally = opened.progress.ending, opened.tally()
-        last_words(opened.progress, tally, rows.census.bad, call.path, stderr())
+        last_words(opened.progress, tally, rows.census.bad, call.path, stderr(), opened.marking.scores)
         if opened.failure is not None:
             raise opened.failure
     whole = tally["answered"] == tally.total()
@@ -301,9 +327,9 @@ def _check_files(call: _Call) -> None:
         )
 
 
-def _rows(call: _Call, prompt: Prompt, values: dict[str, Value]) -> Rows:
+def _rows(call: _Call, prompt: Prompt, values: dict[str, Value], judge: Judge) -> Rows:
     inputs = {name: spec for name, spec in prompt.inputs.items() if name not in values}
-    reading = Reading(call.field, call.id_field, inputs)
+    reading = Reading(call.field, call.id_field, inputs, judge.check)
     if call.questions == _STDIO:
         return rows_of_stream(sys.stdin.buffer, reading, kind=call.kind, skip_bad=call.skip_bad)
     return rows_of_file(Path(call.questions), reading, kind=call.kind, skip_bad=call.skip_bad)
@@ -318,8 +344,16 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
     limited = call.max_tokens is not None or call.max_cost is not None
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
     parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
+    model = load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST))
+    if call.temperature is not None:
+        set_temperature(model, call.temperature)
+    if call.repeat > 1 and always_says_the_same(model):
+        stderr().line(
+            f"each question is asked {call.repeat} times, but at temperature 0 a model says hardly "
+            "anything else each time; --temperature 0.7 lets it vary"
+        )
     agent = Agent(
-        load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST)),
+        model,
         prompt,
         tools=[] if call.no_tools else call.tools or None,
         max_steps=settings.max_steps,
