@@ -17,6 +17,7 @@ import click
 from agent_app.batch.journal import SUFFIX
 from agent_app.batch.judging import Judge, judge_for
 from agent_app.batch.output import AnswerFile, schema
+from agent_app.batch.rejudging import judge_again
 from agent_app.batch.repeating import always_says_the_same, set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.batch.standing import standing
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _EXIT_CODES = {"budget": 3, "time": 3, "interrupted": 130}
 _STDIO = "-"
+_JUDGES = "What says which answers are right: exact, contains, number, number:1%, regex or file.py:function."
 _EMBEDDED_AUTO, _EMBEDDED_MOST = 4, 8
 """How many rows the embedded model answers at once; each one needs memory for a context of its own."""
 
@@ -193,7 +195,7 @@ class _Call:
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="What says which answers are right: exact, contains, number, number:1%, regex or file.py:function.",
+    help=_JUDGES,
 )
 @click.option(
     "--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Ask each question so many times."
@@ -298,6 +300,32 @@ def status(file: Path) -> None:
     for line in standing_lines(now):
         stdout().line(line)
     sys.exit(0 if now.answered >= now.questions else 1)
+
+
+@batch.command("judge")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--judge", default="auto", show_default=True, metavar="NAME", help=_JUDGES)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write [default: FILE]."
+)
+def judge_file(file: Path, judge: str, output: Path | None) -> None:
+    """Judge the answers in FILE again, as JSONL; no model is asked.
+
+    \b
+    Examples:
+      agent-app batch judge answers.jsonl --judge number:1%
+      agent-app batch judge answers.jsonl --judge voice.py:is_pirate -o voice.jsonl
+
+    A Python function is given a row of answers and returns whether it is right, or a score from 0 to 1.
+    Where FILE is replaced and its batch is run again, give that the same --judge.
+
+    Exit codes: 0 done; 2 there is no such judge, or FILE is no file of answers.
+    """
+    scores = judge_again(file, judge_for(judge), output or file)
+    for line in scores.lines():
+        stderr().line(line)
+    if not scores.judged and not scores.errors:
+        stderr().line("no row was judged: none has a field `expected` that this judge can use")
 
 
 @batch.command("schema")
