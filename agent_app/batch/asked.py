@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -26,9 +25,10 @@ class Side:
 
     name: str
     questions: int = 0
-    prompts: Counter[str] = field(default_factory=Counter)
-    models: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
+    prompts: dict[str, int] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+    """How many rows each of them has answered."""
+    statuses: dict[str, int] = field(default_factory=dict)
     """How many rows are answered, failed or missing."""
 
 
@@ -71,12 +71,10 @@ def read_asked(path: Path) -> tuple[Side, dict[str, Asked]]:
         if known.question != question:
             raise BatchError(f"{path}:{number}: the id {row['id']!r} is that of another question before")
         _count(known, row)
-        side.statuses[row["status"]] += 1
+        _add(side.statuses, row["status"])
         if row["prompt"] is not None:
-            side.prompts[
-                f"{row['prompt']['name']} {row['prompt']['version']} ({row['prompt']['hash'][:12]})"
-            ] += 1
-            side.models[row["model"]] += 1
+            _add(side.prompts, "{name} {version} ({hash:.12})".format_map(row["prompt"]))
+            _add(side.models, row["model"])
     side.questions = len(asked)
     return side, asked
 
@@ -91,6 +89,10 @@ def _count(known: Asked, row: dict[str, Any]) -> None:
     for name, measure in MEASURES.items():
         before, now = known.sums[name], measure(row)
         known.sums[name] = None if before is None or now is None else before + now
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
 
 
 def _digest(text: str) -> bytes:

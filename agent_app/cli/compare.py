@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ _LONGEST = 200
 """How many characters of an answer are shown."""
 _ENOUGH = 0.05
 _FORMS = {"right": "{:.1%}", "tokens": "{:,.0f}", "seconds": "{:,.2f}", "cost": "${:,.6f}"}
+_POINTS = "{:.1f}"
+"""Shares differ by points, each of them 1 % of all."""
 
 
 @click.command(short_help="Compare two files of answers, such as those of two prompts.")
@@ -75,15 +76,13 @@ def _lines(found: Comparison) -> Iterator[str]:
 
 def _described(side: Side) -> str:
     parts = [clean_line(side.name), f"{side.questions:,} questions"]
-    parts += [
-        f"{side.statuses[status]:,} {status}" for status in ("failed", "missing") if side.statuses[status]
-    ]
+    parts += [f"{side.statuses[name]:,} {name}" for name in ("failed", "missing") if name in side.statuses]
     parts += [f"prompt {_names(side.prompts)}", f"model {_names(side.models)}"]
     return ", ".join(parts)
 
 
-def _names(counted: Counter[str]) -> str:
-    return " and ".join(clean_line(name) for name, _ in counted.most_common()) or "unknown"
+def _names(counted: Mapping[str, int]) -> str:
+    return " and ".join(map(clean_line, sorted(counted))) or "unknown"
 
 
 def _not_in_both(found: Comparison) -> str:
@@ -98,13 +97,16 @@ def _table(found: Comparison) -> Iterator[tuple[str, ...]]:
     for name, one in differences.items():
         if one is None or (name == "cost" and not one.a and not one.b):
             continue
-        form = _FORMS[name].format
-        interval = "-" if one.interval is None else " to ".join(_signed(form, end) for end in one.interval)
-        yield name, form(one.a), form(one.b), _signed(form, one.b - one.a), interval, f"{one.questions:,}"
+        form = _FORMS[name]
+        step, unit, size = (_POINTS, " points", 100) if name == "right" else (form, "", 1)
+        ends = [_signed(step, size * end) for end in one.interval or ()]
+        interval = " to ".join(ends) + unit if ends else "-"
+        difference = _signed(step, size * (one.b - one.a)) + unit
+        yield name, form.format(one.a), form.format(one.b), difference, interval, f"{one.questions:,}"
 
 
-def _signed(form: Any, value: float) -> str:
-    return ("-" if value < 0 else "+") + form(abs(value))
+def _signed(form: str, value: float) -> str:
+    return ("-" if value < 0 else "+") + form.format(abs(value))
 
 
 def _judgement(found: Comparison, right: Difference) -> str:
