@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agent_app.batch.output import FIELDS, AnswerRow
+from agent_app.batch.output import AnswerRow
 from agent_app.errors import BatchError
 
-_STATUSES = ("answered", "failed", "missing")
-_NEEDED = {"id": str, "question": str, "usage": dict, "seconds": int | float}
 _DEFAULTS = AnswerRow("", "", "missing").to_dict()
 
 
@@ -47,24 +45,58 @@ def read_answers(path: Path) -> Iterator[Found]:
 
 
 def row_of(line: bytes) -> dict[str, Any]:
-    """Return the row of answers that a line is.
+    """Return the row of answers that a line is; its steps are taken as they are.
 
     Raises:
         ValueError: it is none; says why.
     """
     try:
-        row = json.loads(line)
+        found = json.loads(line)
     except (ValueError, RecursionError):
         raise ValueError("it is not JSON; a row of answers is a line of JSONL") from None
-    if not isinstance(row, dict):
+    if not isinstance(found, dict):
         raise ValueError("it is no row of answers: it is no JSON object")  # noqa: TRY004 - the line's fault
-    for name, kind in _NEEDED.items():
-        if not isinstance(row.get(name), kind):
-            wrong = f"its {name!r} is {row.get(name)!r:.40}"
-            raise ValueError(f"it is no row of answers: {wrong}")  # noqa: TRY004 - as above
-    answer, status = row.get("answer"), row.get("status")
-    if status not in _STATUSES or isinstance(answer, str) != (status == "answered"):
-        raise ValueError(
-            f"it is no row of answers: with the status {status!r:.40} its answer is {answer!r:.40}"
-        )
-    return {name: row.get(name, _DEFAULTS[name]) for name in FIELDS}
+    row = {name: found.get(name, default) for name, default in _DEFAULTS.items()}
+    for name, fits in _FITS.items():
+        if name not in found and name in _ALWAYS:
+            raise ValueError(f"it is no row of answers: it has no {name!r}")
+        if not fits(row[name]):
+            raise ValueError(f"it is no row of answers: its {name!r} is {row[name]!r:.40}")
+    if isinstance(row["answer"], str) != (row["status"] == "answered"):
+        raise ValueError(f"it is no row of answers: it is {row['status']}, its answer {row['answer']!r:.40}")
+    return row
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _is_usage(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    cost = value.get("cost", "")
+    counted = all(_is_number(value.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    return counted and (cost is None or _is_number(cost))
+
+
+def _is_prompt(value: Any) -> bool:
+    names = ("name", "version", "hash")
+    return value is None or (isinstance(value, dict) and all(_is_text(value.get(name)) for name in names))
+
+
+_ALWAYS = frozenset({"id", "question", "status", "answer", "usage", "seconds"})
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "id": _is_text,
+    "question": _is_text,
+    "status": lambda value: value in ("answered", "failed", "missing"),
+    "usage": _is_usage,
+    "seconds": _is_number,
+    "prompt": _is_prompt,
+    "model": lambda value: value is None or _is_text(value),
+    "right": lambda value: value is None or isinstance(value, bool),
+    "fields": lambda value: isinstance(value, dict),
+}
