@@ -17,6 +17,7 @@ MEASURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "cost": lambda row: row["usage"]["cost"],
 }
 """What a row takes; None where that is not known."""
+_PLACES = {name: place for place, name in enumerate(MEASURES)}
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Asked:
     """The sum of the hashes of its answers: the same for the same answers in any order."""
     statuses: tuple[int, int] = (0, 0)
     """How many rows are answered, and how many failed."""
-    sums: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(MEASURES, 0.0))
+    sums: list[float | None] = field(default_factory=lambda: [0.0] * len(MEASURES))
+    """What its rows took together, in the order of `MEASURES`; None where that is not known."""
 
     @property
     def share(self) -> float | None:
@@ -54,7 +56,7 @@ class Asked:
 
     def mean(self, measure: str) -> float | None:
         """What one row took of something; None where that is not known or some row was not asked."""
-        total = self.sums[measure]
+        total = self.sums[_PLACES[measure]]
         return None if total is None or sum(self.statuses) < self.rows else total / self.rows
 
 
@@ -86,9 +88,11 @@ def _count(known: Asked, row: dict[str, Any]) -> None:
     known.texts += int.from_bytes(_digest(row["answer"] or ""))
     answered, failed = known.statuses
     known.statuses = answered + (row["status"] == "answered"), failed + (row["status"] == "failed")
-    for name, measure in MEASURES.items():
-        before, now = known.sums[name], measure(row)
-        known.sums[name] = None if before is None or now is None else before + now
+    taken = [measure(row) for measure in MEASURES.values()]
+    known.sums = [
+        None if before is None or now is None else before + now
+        for before, now in zip(known.sums, taken, strict=True)
+    ]
 
 
 def _add(counts: dict[str, int], name: str) -> None:

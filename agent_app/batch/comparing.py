@@ -79,7 +79,7 @@ class Comparison:
 def compare(a: Path, b: Path, *, most: int = 20) -> Comparison:
     """Compare two files of answers.
 
-    Both are read once; about half a kilobyte is held of each question, and no text.
+    Both are read once; under a kilobyte is held of each question in each of them, and no text of answers.
 
     Args:
         a: the first file.
