@@ -70,7 +70,7 @@ def offered(*words: str, environ: dict[str, str] | None = None) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (("comp",), ["completion"]),
+        (("comp",), ["compare", "completion"]),
         (("ask", "-m", "emb"), MODELS),
         (("ask", "--model", "embedded:s"), ["embedded:smollm2-135m"]),
         (("ask", "-p", ""), ["judge", "pirate", "plain"]),
@@ -232,7 +232,7 @@ def test_a_press_of_the_tab_key_completes(shell: Shell, typed: str, comes: str) 
 @pytest.mark.parametrize(
     ("line", "names"),
     [
-        ("agent-app comp", ["completion"]),
+        ("agent-app comp", ["compare", "completion"]),
         ("agent-app ask -m embedded:s", ["embedded:smollm2-135m"]),
         ("agent-app prompts show ju", ["judge"]),
         ("agent-app ask --model=embedded:s", ["--model=embedded:smollm2-135m"]),

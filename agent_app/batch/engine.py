@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent_app.batch.asking import Ask, Asking
 from agent_app.batch.journal import Journal
+from agent_app.batch.marking import Marking
 from agent_app.batch.meter import Meter
 from agent_app.batch.output import AnswerRow, answer_row
 from agent_app.batch.pace import Pace
 from agent_app.batch.progress import Ending, Progress
 from agent_app.batch.record import Record
+from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Row, Rows
 from agent_app.errors import (
     AgentAppError,
@@ -82,20 +84,23 @@ class Batch:
         pace: how many at the same time.
         rules: when to ask again, and when to stop.
         values: values of the prompt's inputs that are the same in every row.
+        marking: judges the answers, and lets repeats vote.
     """
 
     def __init__(
         self,
         agent: Agent,
-        rows: Rows,
+        rows: Rows | Repeated,
         journal: Journal,
         pace: Pace,
         rules: Rules,
         values: Mapping[str, Any],
+        marking: Marking,
     ) -> None:
         self.progress = Progress()
         self.failure: AgentAppError | None = None
         """What keeps the run from going on."""
+        self.marking = marking
         self._agent, self._rows, self._journal = agent, rows, journal
         self._pace, self._rules, self._values = pace, rules, values
         self._config: RunnableConfig = {"callbacks": [Meter(pace)]}
@@ -122,14 +127,17 @@ class Batch:
         Raises:
             DiskFull: an answer could not be written.
         """
-        self._journal.begin(self._pace.most, input=self._rows.name, questions=self.progress.total)
+        facts = {"questions": self.progress.total, "repeat": self.marking.repeat}
+        self._journal.begin(self._pace.most, input=self._rows.name, **facts)
         self._keeps_completed = as_completed
         self._worker = asyncio.create_task(self._work())
         self._worker.add_done_callback(lambda _: self._tell())
         try:
             rows = self._as_completed() if as_completed else self._in_order()
             async for row in rows:
-                yield self._answer(row)
+                answer = await self.marking.marked(row.number, self._answer(row))
+                if answer is not None:
+                    yield answer
             await asyncio.wait([self._worker])
             if not self._worker.cancelled():  # as it is when it was given up
                 self._worker.result()
@@ -137,7 +145,8 @@ class Batch:
                 raise self.failure
         finally:
             await self.abort()
-            self._journal.end(why=self.progress.ending, limit=self._pace.limit)
+            scores = self.marking.scores.to_dict()
+            self._journal.end(why=self.progress.ending, limit=self._pace.limit, scores=scores)
 
     def stop(self, ending: Ending = "interrupted") -> None:
         """Begin no further row; what is on its way is finished."""
@@ -161,7 +170,7 @@ class Batch:
             status = index.unanswered.get(key, "answered") if key in index.places else "missing"
             return "missing" if status == "begun" else status
 
-        return Counter(state(key) for key in self._rows.census.keys if key is not None)
+        return self.marking.tally(state(key) for key in self._rows.census.keys if key is not None)
 
     # --- asking ---
 

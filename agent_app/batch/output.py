@@ -47,7 +47,18 @@ class AnswerRow:
     attempts: int = 0
     prompt: dict[str, str] | None = None
     model: str | None = None
+    repeat: int = 1
+    """The how-manyth time the question was asked; where repeats have voted, the one whose answer won."""
+    vote: dict[str, Any] | None = None
+    """How the repeats have voted: the `share` of the answer that won, `of` how many, and all `answers`."""
     expected: Any = None
+    right: bool | None = None
+    """Whether the answer is right; None where nobody has judged that."""
+    score: float | None = None
+    """From 0 to 1; what is right has 0.5 or more."""
+    judge: str | None = None
+    judge_error: str | None = None
+    """Why there is no score, where the judge failed."""
     fields: dict[str, Any] = field(default_factory=dict)
     """All other fields of the input's row."""
 
@@ -62,7 +73,7 @@ _USAGE = tuple(f.name for f in dataclasses.fields(Usage))
 
 def answer_row(row: Row, record: Record | None) -> AnswerRow:
     """Put a row of the input together with what came of its question, if anything did."""
-    own: dict[str, Any] = {"expected": row.expected, "fields": dict(row.fields)}
+    own: dict[str, Any] = {"repeat": row.repeat, "expected": row.expected, "fields": dict(row.fields)}
     if record is None:
         return AnswerRow(row.id, row.question, "missing", error=NOT_ASKED, error_kind=_MISSING, **own)
     run = record.run

@@ -47,6 +47,8 @@ class Row:
     expected: Any
     key: bytes
     """The same for two rows of which a model is shown the same."""
+    repeat: int = 1
+    """The how-manyth time it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Reading:
     """The field that holds a row's own id, if it has one."""
     inputs: Mapping[str, Input] = field(default_factory=dict)
     """The inputs of the prompt that a row gives values to; those without a default it must."""
+    check_expected: Callable[[Any], None] = lambda _: None
+    """Raises `ValueError` if a row's answer cannot be judged by what the row expects."""
 
     def row(self, number: int, place: str, given: Given, *, typed: bool) -> Row:
         """Make a row of what a line says.
@@ -78,6 +82,7 @@ class Reading:
         expected = fields.pop(EXPECTED, None)
         if not typed and not expected:  # an empty cell
             expected = None
+        self.check_expected(expected)
         inputs = self._inputs(fields, typed=typed) if self.inputs else {}
         try:
             key = key_of(question, inputs)

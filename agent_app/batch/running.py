@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
 from agent_app.batch.engine import PATIENT, Batch, Rules
 from agent_app.batch.identity import fingerprint
 from agent_app.batch.journal import SUFFIX, open_journal
+from agent_app.batch.judging import Function, Judge, judge_for
+from agent_app.batch.marking import Marking
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.pace import FIRST, MOST, Pace
+from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Given, Reading, Rows, rows_of_file, rows_of_values
 from agent_app.errors import SettingError
 from agent_app.retrying import Retry
@@ -54,6 +57,13 @@ class How(TypedDict, total=False):
     """Whether to ask everything anew; the journal's answers are thrown away."""
     accept_change: bool
     """Whether to go on with a journal whose answers are another agent's."""
+    judge: str | Function | Judge
+    """Says which answers are right: a rule's name (see `judging`), ``"module:function"``, or a function that
+    is given a row of answers; by default what each row's ``expected`` is judges it."""
+    repeat: int
+    """How often each question is asked; each time has a row of its own."""
+    vote: bool
+    """Whether the answer that most repeats agree on becomes the only row."""
 
 
 @contextlib.contextmanager
@@ -68,8 +78,10 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
 
     Raises:
         BatchError: the journal is another agent's or another process's, or cannot be opened.
-        SettingError: a limit is not above 0.
+        SettingError: a limit is not above 0, or there is no such judge.
     """
+    marking = Marking(judge_for(how.get("judge")), how.get("repeat", 1), vote=how.get("vote", False))
+    asked = rows if marking.repeat == 1 else Repeated(rows, marking.repeat)
     values = how.get("values", {})
     limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
     rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
@@ -85,7 +97,7 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
             )
         )
         pace = _pace(agent, kept.index.ended.get("limit", FIRST), how)
-        yield Batch(agent, rows, kept, pace, rules, values)
+        yield Batch(agent, asked, kept, pace, rules, values, marking)
 
 
 async def arun_batch(
@@ -121,7 +133,16 @@ async def arun_batch(
             for all rows. It is raised after the last row.
         DiskFull: an answer could not be written.
     """
-    read = rows_for(agent, rows, field=field, id_field=id_field, skip_bad=skip_bad, values=how.get("values"))
+    how["judge"] = judge = judge_for(how.get("judge"))
+    read = rows_for(
+        agent,
+        rows,
+        field=field,
+        id_field=id_field,
+        skip_bad=skip_bad,
+        values=how.get("values"),
+        judge=judge,
+    )
     with open_batch(agent, read, None if journal is None else Path(journal), **how) as batch:
         async with contextlib.aclosing(batch.answers(as_completed=as_completed)) as answers:
             async for answer in answers:
@@ -164,13 +185,14 @@ def rows_for(
     id_field: str,
     skip_bad: bool,
     values: Mapping[str, Value] | None,
+    judge: Judge | None = None,
 ) -> Rows:
     """Return the rows of a file or of a program.
 
     They give values to those inputs of the agent's prompt that have none yet.
     """
     inputs = {name: spec for name, spec in agent.prompt.inputs.items() if name not in (values or {})}
-    reading = Reading(field, id_field, inputs)
+    reading = Reading(field, id_field, inputs, (judge or judge_for(None)).check)
     if isinstance(rows, str | Path):
         return rows_of_file(Path(rows), reading, skip_bad=skip_bad)
     return rows_of_values(rows, reading, skip_bad=skip_bad)

@@ -10,6 +10,7 @@ from typing import Any
 
 from agent_app.batch.index import read_index, read_record
 from agent_app.batch.lock import lock
+from agent_app.batch.scores import Scores
 from agent_app.errors import BatchError
 
 
@@ -29,6 +30,12 @@ class Standing:
     began: Mapping[str, Any]
     ended: Mapping[str, Any]
     is_running: bool
+
+    @property
+    def scores(self) -> Scores | None:
+        """What was right when the last run ended; None if it has not ended."""
+        scores = self.ended.get("scores")
+        return None if scores is None else Scores.from_dict(scores)
 
     @property
     def missing(self) -> int:

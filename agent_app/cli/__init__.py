@@ -12,6 +12,7 @@ from agent_app.cli.manual import lay_out
 _COMMANDS = {
     "ask": "Answer one question.",
     "batch": "Answer a file of questions, and always finish.",
+    "compare": "Compare two files of answers, such as those of two prompts.",
     "chat": "Talk with the agent.",
     "log": "Look into past sessions: list, show, search, export, delete.",
     "completion": "Print what completes commands in your shell.",

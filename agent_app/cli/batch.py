@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.batch.journal import SUFFIX
+from agent_app.batch.judging import Judge, judge_for
 from agent_app.batch.output import AnswerFile, schema
+from agent_app.batch.rejudging import judge_again
+from agent_app.batch.repeating import always_says_the_same, set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.batch.standing import standing
 from agent_app.cli import options
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _EXIT_CODES = {"budget": 3, "time": 3, "interrupted": 130}
 _STDIO = "-"
+_JUDGES = "What says which answers are right: exact, contains, number, number:1%, regex or file.py:function."
 _EMBEDDED_AUTO, _EMBEDDED_MOST = 4, 8
 """How many rows the embedded model answers at once; each one needs memory for a context of its own."""
 
@@ -103,6 +107,10 @@ class _Call:
     id_field: str
     skip_bad: bool
     as_completed: bool
+    judge: str
+    repeat: int
+    vote: bool
+    temperature: float | None
     fresh: bool
     accept_change: bool
     retry_errors: bool
@@ -149,6 +157,8 @@ class _Call:
             "max_seconds": self.max_seconds,
             "fresh": self.fresh,
             "accept_change": self.accept_change,
+            "repeat": self.repeat,
+            "vote": self.vote,
         }
         how: Any = {name: value for name, value in given.items() if value is not None}
         asked: How = how
@@ -180,6 +190,23 @@ class _Call:
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out bad rows instead of refusing the file.")
 @click.option("--as-completed", is_flag=True, help="Write each answer when it is there, not in order.")
+@click.option(
+    "--judge",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help=_JUDGES,
+)
+@click.option(
+    "--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Ask each question so many times."
+)
+@click.option("--vote", is_flag=True, help="Keep the answer that most repeats agree on.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    metavar="T",
+    help="How freely the model chooses its words, such as 0.7 [default: the model's own].",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew; earlier answers are thrown away.")
 @click.option("--accept-change", is_flag=True, help="Go on although prompt, model or tools have changed.")
 @click.option("--retry-errors", is_flag=True, help="Ask again what failed in an earlier run.")
@@ -237,7 +264,8 @@ def run(**given: Any) -> None:
     )
     prompt = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=call.persona)
     values = options.values(call.params, prompt)
-    rows = _rows(call, prompt, values)
+    judge = judge_for(call.judge)
+    rows = _rows(call, prompt, values, judge)
     make_sure(settings, yes=call.yes)
     with waiting("loading"):
         agent, budget = _agent(call, settings, prompt)
@@ -245,11 +273,11 @@ def run(**given: Any) -> None:
         from agent_app.batch.running import open_batch
 
     retry = dataclasses.replace(PATIENT, attempts=call.attempts or max(PATIENT.attempts, settings.attempts))
-    how: How = {**call.how, "values": values, "retry": retry}
+    how: How = {**call.how, "values": values, "retry": retry, "judge": judge}
     with open_batch(agent, rows, call.journal_path, **how) as opened:
         asyncio.run(_answered(opened, call, rows, budget))
         ending, tally = opened.progress.ending, opened.tally()
-        last_words(opened.progress, tally, rows.census.bad, call.path, stderr())
+        last_words(opened.progress, tally, rows.census.bad, call.path, stderr(), opened.marking.scores)
         if opened.failure is not None:
             raise opened.failure
     whole = tally["answered"] == tally.total()
@@ -272,6 +300,32 @@ def status(file: Path) -> None:
     for line in standing_lines(now):
         stdout().line(line)
     sys.exit(0 if now.answered >= now.questions else 1)
+
+
+@batch.command("judge")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--judge", default="auto", show_default=True, metavar="NAME", help=_JUDGES)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write [default: FILE]."
+)
+def judge_file(file: Path, judge: str, output: Path | None) -> None:
+    """Judge the answers in FILE again, as JSONL; no model is asked.
+
+    \b
+    Examples:
+      agent-app batch judge answers.jsonl --judge number:1%
+      agent-app batch judge answers.jsonl --judge voice.py:is_pirate -o voice.jsonl
+
+    A Python function is given a row of answers and returns whether it is right, or a score from 0 to 1.
+    Where FILE is replaced and its batch is run again, give that the same --judge.
+
+    Exit codes: 0 done; 2 there is no such judge, or FILE is no file of answers.
+    """
+    scores = judge_again(file, judge_for(judge), output or file)
+    for line in scores.lines():
+        stderr().line(line)
+    if not scores.judged and not scores.errors:
+        stderr().line("no row was judged: none has a field `expected` that this judge can use")
 
 
 @batch.command("schema")
@@ -301,9 +355,9 @@ def _check_files(call: _Call) -> None:
         )
 
 
-def _rows(call: _Call, prompt: Prompt, values: dict[str, Value]) -> Rows:
+def _rows(call: _Call, prompt: Prompt, values: dict[str, Value], judge: Judge) -> Rows:
     inputs = {name: spec for name, spec in prompt.inputs.items() if name not in values}
-    reading = Reading(call.field, call.id_field, inputs)
+    reading = Reading(call.field, call.id_field, inputs, judge.check)
     if call.questions == _STDIO:
         return rows_of_stream(sys.stdin.buffer, reading, kind=call.kind, skip_bad=call.skip_bad)
     return rows_of_file(Path(call.questions), reading, kind=call.kind, skip_bad=call.skip_bad)
@@ -318,9 +372,17 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
     limited = call.max_tokens is not None or call.max_cost is not None
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
     parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
+    model = load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST))
+    if call.temperature is not None:
+        set_temperature(model, call.temperature)
+    if call.repeat > 1 and always_says_the_same(model):
+        stderr().line(
+            f"each question is asked {call.repeat} times, but at temperature 0 a model says hardly "
+            "anything else each time; --temperature 0.7 lets it vary"
+        )
     agent = Agent.from_settings(
         settings,
-        model=load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST)),
+        model=model,
         prompt=prompt,
         tools=[] if call.no_tools else call.tools or None,
         retry=Retry(attempts=1),  # the engine does that, and goes on where the row was

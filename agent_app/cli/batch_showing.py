@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_app.batch.progress import Progress
+from agent_app.batch.scores import Scores
 from agent_app.batch.standing import Standing
 from agent_app.budget import Budget
 from agent_app.terminal import Writer, colours, stderr
@@ -97,7 +98,9 @@ def _spent(progress: Progress, budget: Budget | None) -> Iterator[str]:
         yield f"${usage.cost:.4f}"
 
 
-def last_words(progress: Progress, tally: Counter[str], bad: int, path: Path | None, err: Writer) -> None:
+def last_words(
+    progress: Progress, tally: Counter[str], bad: int, path: Path | None, err: Writer, scores: Scores
+) -> None:
     """Say what came of a run, and what is to be done about it.
 
     Args:
@@ -106,6 +109,7 @@ def last_words(progress: Progress, tally: Counter[str], bad: int, path: Path | N
         bad: how many rows were left out.
         path: where the answers are; None: they went to stdout.
         err: where to say it.
+        scores: of the rows that were judged.
     """
     if progress.ending in _WHY:
         err.line(f"agent-app: {_WHY[progress.ending]}")
@@ -121,19 +125,25 @@ def last_words(progress: Progress, tally: Counter[str], bad: int, path: Path | N
     spent = ", ".join(filter(None, [*_spent(progress, None), seconds and f"{seconds} of model and tools"]))
     where = "stdout" if path is None else str(path)
     err.line(f"{where}{' (partial)' if tally['missing'] else ''}: {', '.join(parts)}; this run took {spent}")
+    for line in scores.lines():
+        err.line(line)
     if tally["failed"]:
         err.line("--retry-errors asks again what failed")
 
 
 def standing_lines(now: Standing) -> Iterator[str]:
     """Say how a batch stands, line by line."""
-    yield f"{now.answered:,} of {now.questions:,} questions answered"
+    repeat = now.began.get("repeat", 1)
+    each = f", each asked {repeat} times" if repeat > 1 else ""
+    yield f"{now.answered:,} of {now.questions:,} questions answered{each}"
     if now.failed:
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in now.errors.items())
         yield f"{now.failed:,} failed: {kinds}"
     if now.missing:
         begun = f", {now.begun:,} of them begun" if now.begun else ""
         yield f"{now.missing:,} left{begun}"
+    if now.scores is not None:
+        yield from now.scores.lines()
     yield f"prompt {now.fingerprint['prompt']}, model {now.fingerprint['model']}"
     yield f"{now.began.get('input', 'nothing')} begun {now.began.get('began', 'never')}; {_how_it_ended(now)}"
 

@@ -1,0 +1,42 @@
+"""Judges a file of answers again, in another way, without asking a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent_app.batch.answers import read_answers
+from agent_app.batch.judging import Judge, verdict
+from agent_app.batch.output import AnswerFile
+from agent_app.batch.scores import Scores
+from agent_app.errors import BatchError
+
+
+def judge_again(path: Path, judge: Judge, output: Path) -> Scores:
+    """Write the rows of a file of answers anew, with what a judge says of them.
+
+    Args:
+        path: the file.
+        judge: says what is right.
+        output: where the rows go, JSONL or CSV; it may be the same file, which is then replaced at the end.
+
+    Raises:
+        BatchError: it is no file of answers, a row expects what the judge cannot judge, or a batch is
+            still to write it.
+    """
+    part = output.with_name(output.name + ".part")
+    if part.exists():
+        raise BatchError(f"{part} is there: the batch that writes it has not ended; run it again first")
+    names: dict[str, None] = {}
+    for number, (_, row) in enumerate(read_answers(path), 1):
+        try:
+            judge.check(row["expected"])
+        except ValueError as error:
+            raise BatchError(f"{path}:{number}: {error}; nothing was judged") from error
+        names.update(dict.fromkeys(row["fields"]))
+    scores = Scores()
+    with AnswerFile(output, names, whole=True) as file:
+        for _, row in read_answers(path):
+            marked = row | verdict(judge, row).fields
+            scores.add(marked)
+            file.add(marked)
+    return scores
