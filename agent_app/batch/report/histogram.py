@@ -31,10 +31,6 @@ class Measure:
     unit: scales.Unit
     """What that axis is marked in."""
 
-    def amount(self, value: float) -> str:
-        """Return a value with its unit."""
-        return f"{scales.number(value / self.unit.size)} {self.unit.name}"
-
 
 @dataclass(frozen=True, slots=True)
 class _Bins:
@@ -119,15 +115,14 @@ def _column(axes: _Axes, n: int, came: Mapping[Outcome, int]) -> Iterator[str]:
 
 
 def _title(bins: _Bins, n: int, came: Mapping[Outcome, int], measure: Measure) -> str:
-    size = measure.unit.size
-    low, high = bins.width * n / size, bins.width * (n + 1) / size
-    number = scales.number
+    unit = measure.unit
+    low, high = bins.width * n, bins.width * (n + 1)
     if bins.is_cut and n == bins.number - 1:
-        where = f"{number(low)} {measure.unit.name} and more"
-    elif measure.unit.is_whole and high - low == 1:
-        where = f"{number(low)} {measure.unit.name}"
+        where = f"{unit.amount(low)} and more"
+    elif unit.is_whole and bins.width == 1:
+        where = unit.amount(low)
     else:
-        where = f"{number(low)} to {number(high - measure.unit.is_whole)} {measure.unit.name}"
+        where = f"{scales.number(low / unit.size)} to {unit.amount(high - unit.is_whole)}"
     count = sum(came.values())
     how = ", ".join(f"{amount:,} {WORDS[name]}" for name, amount in came.items())
     return f"{where}: {count:,} row{'s' * (count != 1)}" + (f" ({how})" if how else "")
@@ -165,5 +160,5 @@ def _median(axes: _Axes, median: float, measure: Measure) -> Iterator[str]:
     )
     yield svg.line("median", x, _TOP - 6, x, _HEIGHT - _BOTTOM)
     is_far = x > svg.WIDTH * 0.6
-    words = f"median {measure.amount(median)}"
+    words = f"median {measure.unit.amount(median)}"
     yield svg.text("label", x + (4 if not is_far else 0), _TOP - 10, words, "end" if is_far else "start")

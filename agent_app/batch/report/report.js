@@ -88,8 +88,9 @@ function rowElement(row) {
     element("td", { className: "number steps" }, row.steps.toLocaleString("en")),
     element("td", { className: "number tokens" }, row.tokens.toLocaleString("en")),
     element("td", { className: "number" }, row.status === "missing" ? "" : time(row.seconds)));
-  made.addEventListener("click", () => {
-    if (!String(getSelection())) toggle(row, made);
+  made.addEventListener("click", (event) => {
+    // Who selects text in a row does not want it to open.
+    if (event.target.closest("button") || getSelection().isCollapsed) toggle(row, made);
   });
   return made;
 }
@@ -205,7 +206,7 @@ offer("status", rows.map((row) => row.status), (status) => STATUS[status]);
 offer("right", rows.map(judged), (how) => JUDGED[how]);
 offer("tool", rows.flatMap((row) => (row.tools.length ? row.tools : [NO_TOOL])), (tool) => (tool === NO_TOOL ? "none" : tool));
 offer("trouble", rows.flatMap((row) => row.troubles));
-for (const cell of section.querySelectorAll("th.judged")) cell.hidden = rows.every((row) => row.right === null);
+section.classList.toggle("unjudged", rows.every((row) => row.right === null));
 
 let waiting;
 filters.addEventListener("input", () => {

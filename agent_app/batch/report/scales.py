@@ -16,6 +16,11 @@ class Unit:
     is_whole: bool = False
     """Whether there are only whole ones."""
 
+    def amount(self, value: float) -> str:
+        """Return a value in this unit, with its name: ``1 second``, ``2.5 seconds``."""
+        shown = number(value / self.size)
+        return f"{shown} {self.name.removesuffix('s') if shown == '1' else self.name}"
+
 
 _TIMES = (Unit("milliseconds", 0.001), Unit("seconds"), Unit("minutes", 60), Unit("hours", 3600))
 _SHORT = {"milliseconds": "ms", "seconds": "s", "minutes": "min", "hours": "h"}
@@ -59,7 +64,7 @@ def step(span: float, parts: int) -> float:
         return 1.0
     least = span / parts
     power = 10.0 ** math.floor(math.log10(least))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * 0.999999)
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-12))
 
 
 def ticks(top: float, parts: int) -> list[float]:

@@ -89,7 +89,8 @@ def _figures(totals: Totals) -> Iterator[tuple[str, str, str]]:
     yield "tokens", scales.short(usage.prompt_tokens + usage.completion_tokens), tokens
     if usage.cost or totals.unpriced:
         all_known = "the price of every question is known"
-        note = f"{totals.unpriced:,} questions have no known price" if totals.unpriced else all_known
+        unpriced = f"{totals.unpriced:,} different questions without a known price"
+        note = unpriced if totals.unpriced else all_known
         yield "cost", scales.money(usage.cost) if usage.cost else "unknown", note
     tools = sum(totals.tools.values())
     note = f"and {tools:,} of tools, for {totals.asked:,} different questions"
