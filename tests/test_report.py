@@ -28,7 +28,7 @@ from agent_app import Agent, run_batch
 from agent_app.batch.output import AnswerRow, json_line
 from agent_app.batch.report import Answers, Totals, scales, table, write_report
 from agent_app.batch.report.bars import Bar, bars
-from agent_app.batch.report.histogram import Measure, histogram
+from agent_app.batch.report.histogram import histogram
 from agent_app.batch.report.reading import Answered
 from agent_app.batch.report.totals import wilson
 from agent_app.cli import app
@@ -388,7 +388,7 @@ def bars_of(drawn: str) -> list[str]:
 
 
 def test_a_histogram_counts_each_row_once_and_says_what_came_of_it() -> None:
-    steps = Measure("steps of a row", scales.Unit("tool calls", is_whole=True))
+    steps = scales.Unit("tool calls", is_whole=True)
     drawn = histogram({"answered": [0, 1, 1, 3], "failed": [0]}, steps)
     assert bars_of(drawn) == [
         "0 tool calls: 2 rows (1 answered, 1 failed)",
@@ -397,11 +397,11 @@ def test_a_histogram_counts_each_row_once_and_says_what_came_of_it() -> None:
         "3 tool calls: 1 row (1 answered)",
     ]
     assert ">median 1 tool call</text>" in drawn
-    assert ">steps of a row (tool calls)</text>" in drawn
+    assert ">tool calls a row</text>" in drawn
 
 
 def test_what_lies_far_beyond_is_counted_in_one_last_bar() -> None:
-    times = Measure("time of a row", scales.Unit("seconds"))
+    times = scales.Unit("seconds")
     titles = bars_of(histogram({"answered": [*([0.5] * 99), *([1.5] * 100), 900.0]}, times))
     assert [title for title in titles if ": 0 rows" not in title] == [
         "0.5 to 0.6 seconds: 99 rows (99 answered)",
@@ -414,7 +414,7 @@ def test_what_lies_far_beyond_is_counted_in_one_last_bar() -> None:
 def test_no_row_is_lost_from_a_histogram(values: list[float], whole: bool) -> None:
     if whole:
         values = [float(int(value)) for value in values]
-    drawn = histogram({"answered": values}, Measure("x", scales.Unit("things", is_whole=whole)))
+    drawn = histogram({"answered": values}, scales.Unit("things", is_whole=whole))
     counts = [int(title.rpartition(": ")[2].split()[0].replace(",", "")) for title in bars_of(drawn)]
     assert sum(counts) == len(values)
     assert len(counts) <= 27

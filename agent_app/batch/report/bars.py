@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from agent_app.batch.report import svg
 
 _MOST = 8
-_LONGEST_LABEL = 38
+_LETTERS = 54
+"""How many letters there is room for in a line."""
 _ROW, _TOP, _TEXT, _BAR, _THICK, _ROUND = 34, 4, 13, 19, 8, 2
 
 
@@ -53,8 +54,8 @@ def bars(entries: Sequence[Bar], otherwise: str) -> str:
 
 def _bar(entry: Bar, top: float, longest: float) -> Iterator[str]:
     long = max(2.0, entry.value / longest * svg.WIDTH)
-    cut = len(entry.label) > _LONGEST_LABEL
-    label = entry.label[: _LONGEST_LABEL - 1] + "…" if cut else entry.label
+    room = _LETTERS - len(entry.words)
+    label = entry.label if len(entry.label) <= room else entry.label[: room - 1] + "…"
     yield svg.rect("hit", 0, top, svg.WIDTH, _ROW - 2)
     yield svg.text("label", 0, top + _TEXT, label)
     yield svg.text("axis", svg.WIDTH, top + _TEXT, entry.words, "end")

@@ -23,16 +23,6 @@ WORDS: Mapping[Outcome, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """What was measured."""
-
-    name: str
-    """As the horizontal axis says it."""
-    unit: scales.Unit
-    """What that axis is marked in."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Bins:
     """Which values one bar counts: ``number`` bars of the same width, from 0 on."""
 
@@ -69,37 +59,37 @@ class _Axes:
         return _HEIGHT - _BOTTOM - count / self.top * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def histogram(samples: Mapping[Outcome, Sequence[float]], measure: Measure) -> str:
+def histogram(samples: Mapping[Outcome, Sequence[float]], unit: scales.Unit) -> str:
     """Draw a histogram with a mark at the median.
 
     Few rows that lie far beyond all others are counted in one last bar, so that those can be told apart.
 
     Args:
         samples: a value of each row, by what has come of the row.
-        measure: what these are.
+        unit: what these are counted in, which the horizontal axis says.
     """
     ordered = scales.together(samples.values())
     if not ordered:
         return svg.nothing("no row was asked")
-    bins = _bins(ordered, measure)
+    bins = _bins(ordered, unit)
     counts = {came: bins.count(samples[came]) for came in OUTCOMES if samples.get(came)}
     columns = [dict(zip(counts, column, strict=True)) for column in zip(*counts.values(), strict=True)]
     rows = scales.ticks(max(sum(column.values()) for column in columns), 4)
     axes = _Axes(bins, rows[-1])
-    parts = [*_rows(axes, rows), *_values(axes, measure)]
+    parts = [*_rows(axes, rows), *_values(axes, unit)]
     for n, column in enumerate(columns):
         came = {name: number for name, number in column.items() if number}
-        parts.append(svg.group(_title(bins, n, came, measure), _column(axes, n, came)))
-    return svg.drawing([*parts, *_median(axes, scales.quantile(ordered, 0.5), measure)], _HEIGHT)
+        parts.append(svg.group(_title(bins, n, came, unit), _column(axes, n, came)))
+    return svg.drawing([*parts, *_median(axes, scales.quantile(ordered, 0.5), unit)], _HEIGHT)
 
 
-def _bins(ordered: Sequence[float], measure: Measure) -> _Bins:
-    size, most = measure.unit.size, ordered[-1]
+def _bins(ordered: Sequence[float], unit: scales.Unit) -> _Bins:
+    size, most = unit.size, ordered[-1]
     nearly = scales.quantile(ordered, 0.99)
     is_cut = most > 2 * nearly > 0
     top = (nearly if is_cut else most) / size
     width = scales.step(top, _MOST_BINS)
-    if measure.unit.is_whole:
+    if unit.is_whole:
         width = max(1.0, width)
     return _Bins(width * size, math.floor(top / width + 1e-9) + 1 + is_cut, is_cut)
 
@@ -114,8 +104,7 @@ def _column(axes: _Axes, n: int, came: Mapping[Outcome, int]) -> Iterator[str]:
         below += number
 
 
-def _title(bins: _Bins, n: int, came: Mapping[Outcome, int], measure: Measure) -> str:
-    unit = measure.unit
+def _title(bins: _Bins, n: int, came: Mapping[Outcome, int], unit: scales.Unit) -> str:
     low, high = bins.width * n, bins.width * (n + 1)
     if bins.is_cut and n == bins.number - 1:
         where = f"{unit.amount(low)} and more"
@@ -138,27 +127,25 @@ def _rows(axes: _Axes, rows: Sequence[float]) -> Iterator[str]:
             yield svg.text("axis", _LEFT - 6, y + 4, scales.short(tick), "end")
 
 
-def _values(axes: _Axes, measure: Measure) -> Iterator[str]:
+def _values(axes: _Axes, unit: scales.Unit) -> Iterator[str]:
     """Draw the horizontal axis."""
-    bins, size = axes.bins, measure.unit.size
+    bins, size = axes.bins, unit.size
     end = bins.width * (bins.number - bins.is_cut) / size
-    middle = axes.wide / 2 if measure.unit.is_whole and bins.width == size else 0
+    middle = axes.wide / 2 if unit.is_whole and bins.width == size else 0
     for tick in scales.ticks(end, 6):
-        if tick <= end - bool(middle) + 1e-6 and (tick == int(tick) or not measure.unit.is_whole):
+        if tick <= end - bool(middle) + 1e-6 and (tick == int(tick) or not unit.is_whole):
             x = axes.x(tick * size) + middle
             yield svg.text("axis", x, _HEIGHT - _BOTTOM + 16, scales.short(tick), "middle")
     if bins.is_cut:
         x = svg.WIDTH - _RIGHT - axes.wide / 2
         yield svg.text("axis", x, _HEIGHT - _BOTTOM + 16, "+", "middle")
     across = (_LEFT + svg.WIDTH - _RIGHT) / 2
-    yield svg.text("axis", across, _HEIGHT - 4, f"{measure.name} ({measure.unit.name})", "middle")
+    yield svg.text("axis", across, _HEIGHT - 4, f"{unit.name} a row", "middle")
 
 
-def _median(axes: _Axes, median: float, measure: Measure) -> Iterator[str]:
-    x = axes.x(median) + (
-        axes.wide / 2 if measure.unit.is_whole and axes.bins.width == measure.unit.size else 0
-    )
+def _median(axes: _Axes, median: float, unit: scales.Unit) -> Iterator[str]:
+    x = axes.x(median) + (axes.wide / 2 if unit.is_whole and axes.bins.width == unit.size else 0)
     yield svg.line("median", x, _TOP - 6, x, _HEIGHT - _BOTTOM)
     is_far = x > svg.WIDTH * 0.6
-    words = f"median {measure.unit.amount(median)}"
+    words = f"median {unit.amount(median)}"
     yield svg.text("label", x + (4 if not is_far else 0), _TOP - 10, words, "end" if is_far else "start")

@@ -80,7 +80,7 @@ function rowElement(row) {
   const made = element("tr", { className: "row", id: `row-${row.n}` },
     element("th", { scope: "row", className: "number" },
       element("button", { type: "button", "aria-expanded": String(isOpen), "aria-label": `Row ${row.n}, steps` }, String(row.n))),
-    element("td", { className: "status", title: STATUS[row.status] }, dot(), element("span", {}, STATUS[row.status])),
+    element("td", { className: "status", title: `${STATUS[row.status]}, ${JUDGED[judged(row)]}` }, dot(), element("span", {}, STATUS[row.status])),
     element("td", { className: "text" },
       element("div", { className: "question" }, row.question),
       element("div", { className: row.status === "failed" ? "answer bad" : "answer" }, answer ?? "")),

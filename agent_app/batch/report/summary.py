@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from agent_app.batch.report import scales
 from agent_app.batch.report.bars import Bar, bars
-from agent_app.batch.report.histogram import WORDS, Measure, histogram
+from agent_app.batch.report.histogram import WORDS, histogram
 from agent_app.batch.report.reading import Answers
 from agent_app.batch.report.totals import OUTCOMES, Outcome, Totals, Trouble, wilson
 
@@ -122,9 +122,9 @@ def plots(totals: Totals) -> str:
     errors = _trouble_bars(totals, {"error": "failed", "limit": "limit"})
     repairs = _trouble_bars(totals, {"repair": "missing"})
     drawn = (
-        ("Time", "how long a row took", histogram(totals.seconds, Measure("time of a row", unit))),
-        ("Steps", "how often a row used a tool", histogram(totals.steps, Measure("steps of a row", _CALLS))),
-        ("Tokens", "read and written for a row", histogram(totals.tokens, Measure("of a row", _TOKENS))),
+        ("Time", "how long a row took", histogram(totals.seconds, unit)),
+        ("Steps", "how often a row used a tool", histogram(totals.steps, _CALLS)),
+        ("Tokens", "read and written for a row", histogram(totals.tokens, _TOKENS)),
         ("Tools", "calls of each; red: it gave an error", bars(_tool_bars(totals), "no tool was called")),
         ("Errors", "rows that failed or met a limit", bars(errors, "there was none")),
         ("Repairs", "rows with a reply that was forgiven something", bars(repairs, "there was none")),

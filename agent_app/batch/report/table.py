@@ -79,15 +79,16 @@ def _step(step: Step, row: Answered) -> dict[str, Any]:
 
 def _facts(row: Answered) -> Iterator[tuple[str, str]]:
     """Yield what else is known of a row, each fact with its name."""
+    yield "id", row.id
     if row.status != "missing":
         yield from _taken(row)
     left_out = ", ".join(f"{count:,} {name}" for name, count in row.left_out.items() if count)
     named = {
-        "id": row.id,
         "repeat": f"{row.repeat}" if row.repeat > 1 else None,
         "data": row.data,
         "stopped by": row.stopped_by,
         "not shown to the model": left_out or None,
+        "judged": None if row.right is None else "right" if row.right else "wrong",
         "judge": row.judge,
         "score": None if row.score is None else scales.number(row.score),
         "judge failed": row.judge_error,
