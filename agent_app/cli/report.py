@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from agent_app.batch.report import ROWS, Answers, write_report
+from agent_app.batch.report import Answers, write_report
+from agent_app.batch.report.page import ROWS
 from agent_app.errors import BatchError
 from agent_app.terminal import stderr
 

@@ -7,8 +7,8 @@ those and from three files that are what their names say: `report.html`, `report
 
 from __future__ import annotations
 
-from agent_app.batch.report.page import ROWS, write_report
+from agent_app.batch.report.page import write_report
 from agent_app.batch.report.reading import Answers
 from agent_app.batch.report.totals import Totals
 
-__all__ = ["ROWS", "Answers", "Totals", "write_report"]
+__all__ = ["Answers", "Totals", "write_report"]
