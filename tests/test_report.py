@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from agents import MULTIPLY, agent_of
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
@@ -411,6 +411,8 @@ def test_what_lies_far_beyond_is_counted_in_one_last_bar() -> None:
 
 
 @given(st.lists(st.floats(0, 1e7), min_size=1, max_size=60), st.booleans())
+@example([5e-324], False)
+@example([0.0], True)
 def test_no_row_is_lost_from_a_histogram(values: list[float], whole: bool) -> None:
     if whole:
         values = [float(int(value)) for value in values]

@@ -23,6 +23,7 @@ class Unit:
 
 
 _TIMES = (Unit("milliseconds", 0.001), Unit("seconds"), Unit("minutes", 60), Unit("hours", 3600))
+_NOTHING = 1e-9
 _SHORT = {"milliseconds": "ms", "seconds": "s", "minutes": "min", "hours": "h"}
 
 
@@ -59,10 +60,13 @@ def money(dollars: float) -> str:
 
 
 def step(span: float, parts: int) -> float:
-    """Return a round step (1, 2 or 5 times a power of ten) that divides a span into so many parts at most."""
-    if span <= 0:
-        return 1.0
+    """Return a round step (1, 2 or 5 times a power of ten) that divides a span into so many parts at most.
+
+    Of a span of nothing, or of what is nothing beside a billionth, it is 1.
+    """
     least = span / parts
+    if least < _NOTHING:
+        return 1.0
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-12))
 
