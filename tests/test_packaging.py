@@ -71,7 +71,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 def _files(folder: str) -> set[str]:
     """What a folder of the checkout is called in the wheel."""
     inside = "" if folder == "agent_app" else "agent_app/"
-    kinds = (".py", ".md", ".json", ".toml", ".typed")
+    kinds = (".py", ".md", ".json", ".toml", ".typed", ".html", ".css", ".js")
     files = [file for file in (ROOT / folder).rglob("*") if file.suffix in kinds or file.name == "py.typed"]
     return {f"{inside}{file.relative_to(ROOT).as_posix()}" for file in files}
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "help": "Show the help of a command.",
     "models": "List the embedded models, or fetch one.",
     "prompts": "List, show, check and compare prompts.",
+    "report": "Make a page of a batch's answers: totals, plots, and every row with its steps.",
     "soft": "Tune soft prompts, look into them and check them.",
     "tools": "List the tools, or run one without a model.",
 }
