@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from agent_app.cli.soft.data import data
+from agent_app.cli.soft.score import score
 
-
-_COMMANDS: tuple[click.Command, ...] = (data,)
+_COMMANDS: tuple[click.Command, ...] = (data, score)
 
 
 @click.group()

@@ -11,9 +11,17 @@ FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2031, 12, 31)
 _PERCENTAGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 19, 20, 25, 30, 35, 40, 45, 50, 60, 65, 75, 80, 90)
 _CENTS = ("", "", ".50", ".99", ".25", ".95", ".20", ".75", ".40")
 _WORDS = {
-    **dict(enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2)),
     **dict(
-        zip((15, 20, 30, 40, 50, 100), "fifteen twenty thirty forty fifty a_hundred".split(), strict=True)
+        enumerate(
+            ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2
+        )
+    ),
+    **dict(
+        zip(
+            (15, 20, 30, 40, 50, 100),
+            ["fifteen", "twenty", "thirty", "forty", "fifty", "a_hundred"],
+            strict=True,
+        )
     ),
 }
 _SIZES = ((2, 20), (10, 99), (100, 999), (100, 999), (1_000, 99_999), (100_000, 999_999_999))

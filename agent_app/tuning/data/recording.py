@@ -7,7 +7,7 @@ nobody else. All the rest of a tool (how it reads its input, what it complains o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from agent_app import places
@@ -31,7 +31,7 @@ class Recorder:
     def __init__(self, names: Iterable[str] = TOOLS) -> None:
         tools = load_tools(list(names), [places.builtin("tools")])
         self._toolbox = Toolbox(tools)
-        self._now = datetime.now(timezone.utc)
+        self._now = datetime.now(UTC)
         self._found: Sequence[Sequence[SearchResult]] = ()
         self._searches = 0
         replaced: dict[str, tuple[str, Callable[..., Any]]] = {
