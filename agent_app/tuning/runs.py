@@ -41,10 +41,8 @@ class Runs:
 
     @property
     def right(self) -> Share:
-        """How many answers hold what they must; a question without such a value is right if it is answered."""
-        return self._share(
-            lambda a: bool(a.result.text) and all(holds(a.result.text, v) for v in a.row.values)
-        )
+        """How many answers hold what they must; where nothing is known of that, an answer is right."""
+        return self._share(_right)
 
     @property
     def voice(self) -> Share:
@@ -79,6 +77,10 @@ class Runs:
 
     def _share(self, right: Callable[[Asked], bool]) -> Share:
         return Share(sum(map(right, self.asked)), len(self.asked))
+
+
+def _right(asked: Asked) -> bool:
+    return bool(asked.result.text) and all(holds(asked.result.text, value) for value in asked.row.values)
 
 
 def ask(rows: Iterable[Row], agent: Agent, tools: RecordedTools, tell: Callable[[Asked], None]) -> Runs:

@@ -19,72 +19,24 @@ _NOON = datetime(2026, 2, 3, 12, 34, 56, tzinfo=UTC)
 
 # What a search for the same thing may have more or less.
 _EMPTY_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "for",
-        "to",
-        "by",
-        "from",
-        "about",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "it",
-        "its",
-        "there",
-        "now",
-        "what",
-        "whats",
-        "who",
-        "whom",
-        "whose",
-        "which",
-        "when",
-        "where",
-        "why",
-        "how",
-        "many",
-        "much",
-        "tell",
-        "me",
-        "find",
-        "out",
-        "look",
-        "up",
-        "please",
-        "name",
-        "s",
-    ]
+    "a an the of in on at for to by from about is are was were be been do does did has have had it its there"  # noqa: SIM905
+    " now what whats who whom whose which when where why how many much tell me find out look up please name s"
+    "".split()
 )
 
 
 def same_input(tool: str, given: Arguments, wanted: Arguments) -> bool:
     """Return whether two inputs of a tool mean the same.
 
-    Calculations are the same if their signs are, or if they have one result and neither is that result alone;
-    searches, if all words with a meaning in the wanted one are in the given one; questions to the clock, if it
-    replies the same. Of other tools the inputs must be equal but for case and white space.
+    Calculations are the same if their signs are, or if they have one result and neither is that result
+    alone; searches, if all words with a meaning in the wanted one are in the given one; questions to the
+    clock, if it replies the same. Other tools' inputs must be equal but for case and white space.
     """
     return _SAME.get(tool, _same_text)(_text(given), _text(wanted))
 
 
 def holds(answer: str, value: str) -> bool:
-    """Return whether an answer holds a value; case, white space and commas between thousands do not matter."""
+    """Return whether an answer holds a value; whatever the case and the commas between thousands."""
     wanted = re.escape(tidy(value).strip().casefold())
     return re.search(rf"(?<![\w.:-]){wanted}(?!\w|\.\d)", tidy(answer).casefold()) is not None
 

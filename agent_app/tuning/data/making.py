@@ -9,7 +9,7 @@ from random import Random
 
 from agent_app.errors import suggest
 from agent_app.steps import Action, Answer, Step
-from agent_app.tuning.data.material import Material, Template, material
+from agent_app.tuning.data.material import Material, Template, material, thoughts
 from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, numbers
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
 from agent_app.tuning.data.registers import framed, in_small_letters, with_slip
@@ -19,7 +19,7 @@ FEWEST = 20
 """Rows to tune on; with fewer nothing is learnt."""
 _SHARES = {"train": 1.0, "dev": 0.1, "test": 0.16}
 _AGAIN = 5
-"""How often a question may come in the rows to tune on, each time with other luck; elsewhere it comes once."""
+"""How often a question may come in the rows to tune on, each time with other luck; elsewhere once."""
 _PATIENCE = 400
 
 _WEIGHTS = {
@@ -125,13 +125,14 @@ class _Maker:
         steps: list[Step] = []
         texts = []
         for tool, given in zip(template.moves, inputs, strict=True):
-            action = Action(tool, given, self._material.answers["thoughts"][tool])
+            action = Action(tool, given, thoughts()[tool])
             observation = self._recorder.run(action)
             steps += [action, observation]
             texts.append(observation.text)
         values = self._values(template, slots, texts)
         steps.append(self._answer(template, slots, values))
-        return Row(name, template.kind, template.id, self._part, question, tuple(steps), values)
+        accepts = tuple(inputs[1:]) if template.kind.endswith("second try") else ()
+        return Row(name, template.kind, template.id, self._part, question, tuple(steps), values, accepts)
 
     def _slots(self, template: Template) -> dict[str, str]:
         slots = numbers(self._random, " ".join(template.inputs))
@@ -141,7 +142,7 @@ class _Maker:
         return slots
 
     def _asked(self, template: Template, slots: dict[str, str]) -> tuple[str, str, dict[str, str]]:
-        """Return the question in one of the ways of asking, the query in it, and the slots as they are there."""
+        """Return a question as somebody might ask it, the query in it, and the slots as they stand in it."""
         text, luck = template.text, self._random.random()
         if luck < 0.08:
             text = with_slip(text, self._random)
@@ -209,10 +210,10 @@ class _Maker:
         answers, random = self._material.answers, self._random
         body = random.choice(template.bodies)
         if not template.moves:
-            return Answer(body, answers["thoughts"]["talk"])
+            return Answer(body, thoughts()["talk"])
         said = dict(zip("vw", reversed(values), strict=False))
         text = body.format(**{**slots, **said})
         return Answer(
             f"{random.choice(answers['openings'])} {text}{random.choice(answers['ends'])}",
-            answers["thoughts"]["answer"],
+            thoughts()["answer"],
         )

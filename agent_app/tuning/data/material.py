@@ -1,6 +1,7 @@
-"""What rows are made of: templates of questions, facts, and how a pirate puts an answer, as the files in `material` say.
+"""What rows are made of: templates of questions, facts, and a pirate's ways of putting an answer.
 
-Templates and facts are divided into three parts (train, dev and test) that share nothing.
+All of it is data, in the files of the folder `material`. Templates and facts are divided into three parts
+(train, dev and test) that share nothing; the ways of putting an answer are what is taught, and so the same.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Material:
     pages: Mapping[str, tuple[str, ...]]
     """What stands around facts in the results of a search."""
     answers: Mapping[str, Any]
-    """How a pirate puts a result, and what he thinks."""
+    """How a pirate puts a result."""
 
 
 @functools.cache
@@ -127,6 +128,13 @@ def _templates(
                     bodies=tuple(bodies) if moves else inputs,
                 )
             )
+    return found
+
+
+@functools.cache
+def thoughts() -> Mapping[str, str]:
+    """Return the fixed thoughts: of each tool, of any ``other``, of an ``answer`` and of mere ``talk``."""
+    found: dict[str, str] = _file("answers")["thoughts"]
     return found
 
 

@@ -1,7 +1,7 @@
-"""Runs the real tools for rows of data, offline: at a moment that is chosen, with search results that are recorded.
+"""Runs the real tools for rows of data, offline: at a chosen moment, with recorded results of searches.
 
-Each time a tool file is loaded it becomes a module of its own, so what is replaced in it here is replaced for
-nobody else. All the rest of a tool (how it reads its input, what it complains of, how it writes its result) is its own.
+Each time a tool file is loaded it becomes a module of its own, so what is replaced in it here is replaced
+for nobody else. How a tool reads its input, what it complains of and how it writes its result is its own.
 """
 
 from __future__ import annotations

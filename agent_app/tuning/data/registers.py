@@ -1,4 +1,4 @@
-"""Says a question as people write: with courtesies around it, in small letters, with a slip of the keyboard."""
+"""Says a question as people write: with courtesies around it, in small letters, with a slip."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ _KEPT = re.compile(r"<[^>]*>|\{[^}]*\}")
 
 
 def with_slip(template: str, random: Random) -> str:
-    """Return a template with two letters of one word swapped or one lost; what fills it or is a query stays."""
+    """Return a template with two letters of a word swapped, or one lost; slots and queries stay."""
     kept = [found.span() for found in _KEPT.finditer(template)]
     words = [
-        found.span()
+        found
         for found in _WORD.finditer(template)
         if not any(start < found.end() and found.start() < end for start, end in kept)
     ]
     if not words:
         return template
-    start, end = random.choice(words)
-    word = template[start:end]
-    at = random.randrange(1, len(word) - 1)
-    slipped = word[:at] + (word[at + 1] + word[at] if random.random() < 0.5 else "") + word[at + 2 :]
-    if len(slipped) < len(word) - 1:
-        slipped = word[:at] + word[at + 1 :]
-    return template[:start] + slipped + template[end:]
+    word = random.choice(words)
+    at = random.randrange(word.start() + 1, word.end() - 1)
+    here, following = template[at], template[at + 1]
+    slipped = following + here if random.random() < 0.5 else following
+    return template[:at] + slipped + template[at + 2 :]
 
 
 def in_small_letters(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The rows that a soft prompt is tuned and measured on: questions with the runs that answer them, as JSON lines."""
+"""The rows that a soft prompt is tuned and measured on: questions with their runs, as JSON lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Row:
 
     id: str
     kind: str
-    """What is asked, such as ``"calculator/percent"``; before the slash stands the first tool, or ``"none"``."""
+    """What is asked, such as ``calculator/percent``; before the slash stands the first tool, or ``none``."""
     template: str
     """What the question was made from; no template is in two parts."""
     split: Part
@@ -91,26 +91,35 @@ def read_rows(path: Path, *, tools: Iterable[str] | None = None) -> list[Row]:
     known = None if tools is None else sorted(tools)
     rows: list[Row] = []
     seen: dict[str, int] = {}
+    for number, line in numbered_lines(path):
+        try:
+            row = _row(line, known)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
+        if row.id in seen:
+            raise DataError(f"{path}:{number}: the field 'id' is {row.id!r}, as on line {seen[row.id]}")
+        seen[row.id] = number
+        rows.append(row)
+    return rows
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of a file that are not empty, with their numbers.
+
+    Raises:
+        DataError: it cannot be read, or there is no line.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: it is not UTF-8 text, at byte {error.start + 1}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = _row(line, known)
-            if row.id in seen:
-                raise ValueError(f"the field 'id' is {row.id!r}, as on line {seen[row.id]}")
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: {error}") from None
-        seen[row.id] = number
-        rows.append(row)
-    if not rows:
-        raise DataError(f"{path}: there is no row in it; `agent-app soft data` makes some")
-    return rows
+    # Not `splitlines`: JSON may hold characters that it takes for the end of a line.
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not lines:
+        raise DataError(f"{path}: there is no row in it")
+    return lines
 
 
 def lines_of(rows: Iterable[Row]) -> str:
