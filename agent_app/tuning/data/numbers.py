@@ -32,11 +32,15 @@ def numbers(random: Random, inputs: str) -> dict[str, str]:
     i, j = sorted(random.sample(range(5, high), 2), reverse=True)
     if "{i} / {n}" in inputs:
         i = n * random.randint(2, 80)
+    # In the parentheses of a function a comma would separate arguments.
+    commas = "sqrt" not in inputs and random.random() < 0.4
     one, other = sorted(random.sample(sorted(_WORDS), 2), reverse=True)
-    values = {"n": n, "k": k, "i": i, "j": j, "s": random.randint(2, 99), "e": random.randint(2, 5)}
+    values = {"n": n, "k": k, "s": random.randint(2, 99), "e": random.randint(2, 5)}
     return {
         **_operands(random),
         **{slot: str(value) for slot, value in values.items()},
+        "i": f"{i:,}" if commas else str(i),
+        "j": f"{j:,}" if commas else str(j),
         "p": random.choice(("7.5", "12.5", "2.5"))
         if random.random() < 0.1
         else str(random.choice(_PERCENTAGES)),
