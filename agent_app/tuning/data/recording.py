@@ -62,5 +62,7 @@ class Recorder:
         return self._now if zone is None else self._now.astimezone(zone)
 
     def _search(self, words: str) -> list[dict[str, str]]:  # noqa: ARG002 - what is found was recorded
+        if self._searches == len(self._found):
+            raise LookupError(f"only {self._searches} searches were recorded, and this is one more")
         self._searches += 1
         return [dict(result) for result in self._found[self._searches - 1]]
