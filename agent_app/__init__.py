@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent_app.errors import (
         AgentAppError,
         BatchError,
+        DataError,
         DiskFull,
         EndpointBusy,
         EndpointDown,
@@ -57,6 +58,7 @@ __all__ = [
     "Approvals",
     "BatchError",
     "Budget",
+    "DataError",
     "DiskFull",
     "EndpointBusy",
     "EndpointDown",

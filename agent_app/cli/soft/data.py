@@ -51,7 +51,7 @@ def data(
 
     Exit codes: 0 done; 2 the call or the file of answers is wrong, or there are too few rows.
 
-    See also: agent-app soft train, agent-app soft score, agent-app batch.
+    See also: agent-app soft score, agent-app batch.
     """
     from agent_app.tuning.data import TOOLS, make_rows
     from agent_app.tuning.data.taught import rows_of_answers

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from random import Random
 
-from agent_app.errors import suggest
+from agent_app.errors import DataError, suggest
 from agent_app.steps import Action, Answer, Step
 from agent_app.tuning.data.material import Material, Template, material, thoughts
 from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, numbers
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
 from agent_app.tuning.data.registers import framed, in_small_letters, with_slip
-from agent_app.tuning.data.rows import PARTS, DataError, Part, Row
+from agent_app.tuning.data.rows import PARTS, Part, Row
 
 FEWEST = 20
 """Rows to tune on; with fewer nothing is learnt."""

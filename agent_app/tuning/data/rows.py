@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from agent_app.errors import UserError, suggest
+from agent_app.errors import DataError, suggest
 from agent_app.steps import Action, Answer, Observation, Step, step_from_dict, step_to_dict
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
-
-
-class DataError(UserError):
-    """Rows cannot be made or used; says the file, the line and the field."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agent_app.errors import DataError
 from agent_app.steps import Action, Answer, Observation, Step, Unreadable, step_from_dict
 from agent_app.tuning.data.making import FEWEST
 from agent_app.tuning.data.material import thoughts
-from agent_app.tuning.data.rows import PARTS, DataError, Part, Row, numbered_lines
+from agent_app.tuning.data.rows import PARTS, Part, Row, numbered_lines
 from agent_app.tuning.same import holds
 
 _HARMLESS = frozenset(
