@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_app.errors import (
         AgentAppError,
         BatchError,
+        DataError,
         DiskFull,
         EndpointBusy,
         EndpointDown,
@@ -56,6 +57,7 @@ __all__ = [
     "Approvals",
     "BatchError",
     "Budget",
+    "DataError",
     "DiskFull",
     "EndpointBusy",
     "EndpointDown",

@@ -10,7 +10,8 @@ AgentAppError
 │   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
 │   ├── FetchError              a pinned model could not be fetched from any of its sources
 │   ├── StoreError              the file that sessions are kept in cannot be used
-│   └── BatchError              a file of questions or of answers cannot be used; says which and why
+│   ├── BatchError              a file of questions or of answers cannot be used; says which and why
+│   └── DataError               rows to tune a soft prompt on cannot be made or used; says which and why
 ├── EndpointError               the model's server answers nonsense, or refuses the prompt
 │   ├── EndpointBusy            whoever pays for it: it is asked too often, or the quota is used up
 │   ├── EndpointDown            whoever runs it: dead, failing, too slow, or broken off
@@ -107,6 +108,10 @@ class StoreError(UserError):
 
 class BatchError(UserError):
     """A file of questions or answers cannot be used: bad rows, another agent's answers, another writer."""
+
+
+class DataError(UserError):
+    """Rows to tune a soft prompt on cannot be made or used; says the file, the line and the field."""
 
 
 class EndpointError(AgentAppError):

@@ -1,4 +1,4 @@
-"""Says of an answer whether it is right and whether a pirate gave it, by patterns alone.
+"""Says of an answer whether it is right, by patterns alone.
 
 A pattern is a regular expression, searched in the tidied answer without regard to case. Beside the
 usual syntax it may hold these placeholders:
@@ -16,20 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from agent_app.tuning.voice import tidy
+
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 UNKNOWN = (
     r"(?:\b(?:no|not|none|nothing|nary|nowhere|cannot|unknown|unclear|unable|unanswered|lacks?|missing|mystery"
     r"|fails? to|silent on)\b|n't\b)"
-)
-
-# Words that a stage pirate uses and hardly anyone else; "me", "be" and "sea" on their own do not count.
-PIRATE = re.compile(
-    r"\b(?:a+r+r+[gh]*|a+r+gh*|yarr+|harr+|aye|ahoy|avast|yo[- ]ho|matey|mateys|maties|ye|yer|yerself"
-    r"|me (?:hearty|hearties|lad|lads|bucko)|(?:it|that|there|this|he|she|they|I|we|answer) be|bein'"
-    r"|landlubbers?|scallywags?|scurvy|buccaneers?|swashbuckl\w+|shiver me|blimey|blow me down|doubloons?"
-    r"|pieces of eight|davy jones|jolly roger|savvy\?|booty|walk the plank|heave ho)(?!\w)",
-    re.IGNORECASE,
 )
 
 _PLACEHOLDER = re.compile(
@@ -61,21 +54,9 @@ def right(question: Question, answer: str, today: date | None = None) -> bool:
     Raises:
         re.error: a pattern is not a regular expression.
     """
-    text, day = _tidy(answer), today or date.today()
+    text, day = tidy(answer), today or date.today()
     found = [re.search(_expand(p, day), text, re.IGNORECASE) for p in question.right]
     return all(found) and not any(re.search(_expand(p, day), text, re.IGNORECASE) for p in question.wrong)
-
-
-def pirate(answer: str) -> bool:
-    """Return whether at least one word of a stage pirate's own is in an answer."""
-    return PIRATE.search(_tidy(answer)) is not None
-
-
-def _tidy(answer: str) -> str:
-    """Take out what writing habits add: thousands separators, emphasis, curly quotes, line breaks."""
-    text = answer.replace("’", "'").replace("**", "").replace("`", "")
-    text = re.sub(r"(?<=\d)(?:,|\{,\}|\\,|_|\u202f|\u00a0)(?=\d{3}(?!\d))", "", text)
-    return re.sub(r"\s+", " ", text)
 
 
 def _expand(pattern: str, today: date) -> str:

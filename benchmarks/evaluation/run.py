@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.evaluation.judge import Question, pirate, right
+from agent_app.tuning.voice import pirate
+from benchmarks.evaluation.judge import Question, right
 from benchmarks.evaluation.outcome import System
 from benchmarks.evaluation.questions import load_questions
 from benchmarks.evaluation.table import KINDS, Row, table

@@ -6,20 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+from agent_app.tuning.shares import wilson
+
 Row: TypeAlias = dict[str, Any]
 
 KINDS = ("calc", "word", "lookup", "two-hop", "date", "no-tool", "forged", "unanswerable")
 COUNTS = ("model_calls", "tool_calls", "prompt_tokens", "cached_tokens", "completion_tokens", "seconds")
-
-
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's score interval of a share, as two shares; z = 1.96 makes it the 95 % one."""
-    if of == 0:
-        return 0.0, 1.0
-    share, weight = hits / of, z * z / of
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / of + weight / of / 4)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def table(rows: Sequence[Row]) -> str:

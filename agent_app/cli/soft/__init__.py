@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import click
 
-_COMMANDS: tuple[click.Command, ...] = ()
+from agent_app.cli.soft.data import data
+from agent_app.cli.soft.score import score
+
+_COMMANDS: tuple[click.Command, ...] = (data, score)
 
 
 @click.group()
 def soft() -> None:
     """Tune soft prompts: virtual tokens for a frozen model, which do what a hard prompt does.
+
+    \b
+    Examples:
+      agent-app soft data -o data.jsonl
+      agent-app soft score data.jsonl -m embedded:smollm2-135m -p pirate --limit 60
 
     Exit codes: 0 done; 1 a check failed; 2 the call, the data or a soft prompt is wrong; 130 interrupted.
 

@@ -1,0 +1,200 @@
+"""How well something makes the moves of a ReAct agent: an agent of ours, or anything that completes text.
+
+A row's moves are asked for one by one, each after the recorded steps before it, so that a wrong first move
+does not spoil the judgement of the last one. Whole runs, with their time, are measured in `runs`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+from agent_app.events import Stepped
+from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
+from agent_app.parser import FormatError, ReActOutputParser
+from agent_app.prompt.scratchpad import scratchpad
+from agent_app.steps import Action, Answer, Step, Unreadable
+from agent_app.tuning.data.rows import Row
+from agent_app.tuning.same import holds, same_input
+from agent_app.tuning.shares import Share
+from agent_app.tuning.voice import pirate
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agent_app.agent import Agent
+
+Measure = Literal["parses", "tool", "input", "later", "value", "voice"]
+MEASURES: Mapping[Measure, str] = {
+    "parses": "every reply parses",
+    "tool": "right first tool",
+    "input": "right first input",
+    "later": "right later calls",
+    "value": "answer holds the value",
+    "voice": "pirate voice",
+}
+
+
+class Complete(Protocol):
+    """Goes on with a text, up to a stop word; a model in training has no more than this."""
+
+    def __call__(self, text: str, stop: Sequence[str]) -> str:
+        """Return what comes after the text."""
+
+
+class Move(Protocol):
+    """Says what to do next."""
+
+    def __call__(self, question: str, steps: Sequence[Step]) -> Step:
+        """Return an action or an answer, or what was written instead of one.
+
+        Args:
+            question: what is asked.
+            steps: the run so far.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one row's moves were made."""
+
+    row: Row
+    moves: tuple[Step, ...]
+    """What was done at each point of the row, the last time where it has its answer."""
+    marks: Mapping[Measure, bool]
+    """What was right; what cannot be said of the row is not in it."""
+    seconds: float
+    """How long all moves took together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well all rows went."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def share(self, measure: Measure, kind: str = "") -> Share:
+        """Return how often a measure was met, of all rows or of those whose kind begins so."""
+        marks = [
+            v.marks[measure] for v in self.verdicts if measure in v.marks and v.row.kind.startswith(kind)
+        ]
+        return Share(sum(marks), len(marks))
+
+    @property
+    def seconds_per_move(self) -> float:
+        """The median time of a reply."""
+        return statistics.median(v.seconds / len(v.moves) for v in self.verdicts)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the rows are for: the first tool of each, or ``none``."""
+        return tuple(dict.fromkeys(v.row.kind.partition("/")[0] for v in self.verdicts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all shares as plain data, those of each kind of row too."""
+
+        def shares(kind: str) -> dict[str, Any]:
+            return {name: self.share(name, kind).to_dict() for name in get_args(Measure)}
+
+        return {
+            "rows": len(self.verdicts),
+            "seconds_per_move": round(self.seconds_per_move, 4),
+            "all": shares(""),
+            "kinds": {kind: shares(f"{kind}/") for kind in self.kinds},
+        }
+
+
+def score(rows: Iterable[Row], move: Move, tell: Callable[[Verdict], None] = lambda _: None) -> Scores:
+    """Have every move of some rows made and judge them.
+
+    Args:
+        rows: the rows.
+        move: makes the moves.
+        tell: is told each verdict as soon as it is there.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    verdicts = []
+    for row in rows:
+        verdicts.append(judged(row, move))
+        tell(verdicts[-1])
+    if not verdicts:
+        raise ValueError("there are no rows to score")
+    return Scores(tuple(verdicts))
+
+
+def judged(row: Row, move: Move) -> Verdict:
+    """Have the moves of a row made, and judge them."""
+    began = time.perf_counter()
+    moves = tuple(move(row.question, row.steps[:point]) for point in range(0, len(row.steps), 2))
+    seconds = time.perf_counter() - began
+    marks: dict[Measure, bool] = {"parses": not any(isinstance(made, Unreadable) for made in moves)}
+    first, last = moves[0], moves[-1]
+    text = last.text if isinstance(last, Answer) else ""
+    marks["voice"] = pirate(text)
+    if not row.actions:
+        marks["tool"] = isinstance(first, Answer)
+        return Verdict(row, moves, marks, seconds)
+    marks["tool"] = isinstance(first, Action) and first.tool == row.actions[0].tool
+    marks["input"] = _does(first, row.actions[0], row.accepts)
+    if len(row.actions) > 1:
+        later = zip(moves[1:-1], row.actions[1:], strict=True)
+        marks["later"] = all(_does(made, wanted) for made, wanted in later)
+    if row.values:
+        marks["value"] = all(holds(text, value) for value in row.values)
+    return Verdict(row, moves, marks, seconds)
+
+
+def _does(made: Step, wanted: Action, accepts: Sequence[str] = ()) -> bool:
+    if not isinstance(made, Action) or made.tool != wanted.tool:
+        return False
+    return any(same_input(wanted.tool, made.input, right) for right in (wanted.input, *accepts))
+
+
+# --- who makes the moves ---
+
+
+def moves_of(agent: Agent) -> Move:
+    """Return what an agent does next, with its own prompt, grammar and parser; its tools are not run."""
+
+    def move(question: str, steps: Sequence[Step]) -> Step:
+        with contextlib.closing(agent.stream(question, steps=steps)) as events:  # type: ignore[type-var]
+            return next(event.step for event in events if isinstance(event, Stepped))
+
+    return move
+
+
+def moves_by(complete: Complete, tools: Iterable[str]) -> Move:
+    """Return what a text's completion does next, where the text is what soft prompts are tuned on.
+
+    Args:
+        complete: goes on with a text.
+        tools: the tools that there are.
+    """
+    parser = ReActOutputParser(tool_names=tuple(tools))
+
+    def move(question: str, steps: Sequence[Step]) -> Step:
+        text = f"{QUESTION}: {question}\n{THOUGHT}:{scratchpad(steps)}"
+        reply = complete(text, (f"\n{OBSERVATION}:",))
+        try:
+            return parser.parse(reply)
+        except FormatError:
+            return Unreadable(reply)
+
+    return move
+
+
+def without_grammar(model: BaseChatModel) -> BaseChatModel:
+    """Return a copy of a model that is never given a grammar, and so writes what it likes."""
+    import dataclasses
+
+    from agent_app.models import traits_of
+
+    free = model.model_copy()
+    free.__dict__["traits"] = dataclasses.replace(traits_of(model), grammar=False)
+    return free

@@ -1,0 +1,398 @@
+"""The rows that soft prompts are tuned on: what is made, what is taken from a batch, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_app import ToolCrash, places
+from agent_app.parser import ReActOutputParser
+from agent_app.prompt.scratchpad import scratchpad
+from agent_app.steps import Action, Answer, Observation, Step, step_to_dict
+from agent_app.toolbox import Toolbox, load_tools
+from agent_app.tuning.data import PARTS, TOOLS, DataError, Row, lines_of, make_rows, read_rows
+from agent_app.tuning.data.material import material
+from agent_app.tuning.data.recording import Recorder
+from agent_app.tuning.data.registers import with_slip
+from agent_app.tuning.data.taught import rows_of_answers
+from agent_app.tuning.same import holds
+from agent_app.tuning.voice import pirate
+
+BLIND = Path(__file__).resolve().parents[1] / "benchmarks" / "soft" / "blind.jsonl"
+MEANT = "did you mean 'calculator'?"
+KINDS = "known: action, unreadable, observation, answer"
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Row]:
+    return make_rows(1200, seed=5)
+
+
+# --- what is made ---
+
+
+def test_the_parts_share_no_template_no_question_and_no_fact(made: list[Row]) -> None:
+    templates, questions = defaultdict(set), defaultdict(set)
+    for row in made:
+        templates[row.split].add(row.template)
+        questions[row.split].add(row.question.casefold().rstrip("?.! "))
+    of_parts = [material(part) for part in PARTS]
+    texts = [{t.text.casefold() for ts in m.templates.values() for t in ts} for m in of_parts]
+    facts = [{(name, x) for name, topic in m.topics.items() for x, _ in topic.facts} for m in of_parts]
+    words = [{(name, word) for name, values in m.words.items() for word in values} for m in of_parts]
+    frames = [set(m.frames) for m in of_parts]
+    for sets in ([templates[p] for p in PARTS], [questions[p] for p in PARTS], texts, facts, words, frames):
+        assert all(sets)
+        assert len(set.union(*sets)) == sum(map(len, sets))
+
+
+def test_every_part_has_its_share_of_rows_and_all_tools(
+    made: list[Row],
+) -> None:
+    assert [sum(row.split == part for row in made) for part in PARTS] == [1200, 120, 192]
+    for part in PARTS:
+        tools = {row.kind.partition("/")[0] for row in made if row.split == part}
+        assert tools == {"calculator", "web_search", "clock", "none"}
+
+
+def test_one_seed_makes_the_same_rows_and_another_one_others() -> None:
+    assert make_rows(60, seed=1) == make_rows(60, seed=1)
+    assert make_rows(60, seed=1) != make_rows(60, seed=2)
+
+
+def test_every_reply_of_a_row_is_read_back_as_it_is(made: list[Row]) -> None:
+    parser = ReActOutputParser(tool_names=TOOLS)
+    for row in made:
+        for point in range(0, len(row.steps), 2):
+            reply = scratchpad(row.steps[point : point + 1])
+            assert parser.parse(reply) == row.steps[point], row.question
+
+
+def test_every_answer_is_a_pirates_and_holds_what_was_observed(made: list[Row]) -> None:
+    for row in made:
+        assert pirate(row.answer.text), row.answer.text
+        observed = "\n".join(step.text for step in row.steps[1::2] if isinstance(step, Observation))
+        for value in row.values:
+            assert value in observed
+            assert value in row.answer.text
+    valueless = {row.kind for row in made if row.actions and not row.values}
+    assert valueless == {"clock/nowhere"}
+
+
+def test_answers_are_put_in_many_ways(made: list[Row]) -> None:
+    openings = {row.answer.text.split()[0] for row in made}
+    shapes = {
+        re.sub(r"\d[\d.,:-]*", "#", row.answer.text) for row in made if row.kind.startswith("calculator")
+    }
+    assert len(openings) >= 8
+    assert len(shapes) >= 200
+
+
+def test_each_tool_has_its_one_thought(made: list[Row]) -> None:
+    thoughts = defaultdict(set)
+    for row in made:
+        for action in row.actions:
+            thoughts[action.tool].add(action.thought)
+    assert thoughts == {
+        "calculator": {"I must calculate this"},
+        "web_search": {"I must look this up"},
+        "clock": {"I must check the clock"},
+    }
+
+
+def test_what_the_calculator_gave_is_what_it_gives(made: list[Row]) -> None:
+    toolbox = Toolbox(load_tools(["calculator"], [places.builtin("tools")]))
+    for row in made[:300]:
+        for action, observation in zip(row.actions, row.steps[1::2], strict=True):
+            if action.tool == "calculator":
+                assert toolbox.run(action) == observation
+
+
+def test_a_tool_complains_only_where_it_should(made: list[Row]) -> None:
+    complaining = ("second try", "no result", "nowhere", "found nothing")
+    for row in made:
+        errors = [step for step in row.steps if isinstance(step, Observation) and step.error]
+        assert bool(errors) == row.kind.endswith(complaining), row.question
+
+
+def test_numbers_come_in_many_forms(made: list[Row]) -> None:
+    inputs = " ; ".join(str(action.input) for row in made for action in row.actions)
+    for form in (
+        r"\b\d{1,3}(,\d{3})+\b",
+        r"\b\d+\.\d+\b",
+        r"\b\d{7,}\b",
+        r"\d% of",
+        r"\^",
+        r"sqrt\(",
+        r"\) /",
+    ):
+        assert len(re.findall(form, inputs)) >= 5, form
+
+
+def test_rows_for_one_tool_use_no_other() -> None:
+    rows = make_rows(50, tools=["clock"])
+    assert {action.tool for row in rows for action in row.actions} == {"clock"}
+    assert any(row.kind.startswith("none/") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "tools", "sentence"),
+    [
+        (19, TOOLS, "19 rows are too few to tune on; make at least 20"),
+        (50, ["calculater"], f"rows can be made for {', '.join(TOOLS)}, not for 'calculater'; {MEANT}"),
+    ],
+)
+def test_too_few_rows_and_unknown_tools_are_refused(rows: int, tools: list[str], sentence: str) -> None:
+    with pytest.raises(DataError) as caught:
+        make_rows(rows, tools=tools)
+    assert str(caught.value) == sentence
+
+
+def test_more_rows_than_there_are_questions_are_refused() -> None:
+    with pytest.raises(DataError, match=r"^only \d+ different rows were found for 'dev'; ask for fewer$"):
+        make_rows(5000, tools=[])
+
+
+@given(
+    st.integers(),
+    st.sampled_from(["Please tell me <who wrote {x}>", "{a} {b} <about {things}>", "Is this right?"]),
+)
+def test_a_slip_leaves_slots_and_queries_alone(seed: int, template: str) -> None:
+    slipped = with_slip(template, Random(seed))
+    assert re.findall(r"<.*>|\{\w+\}", slipped) == re.findall(r"<.*>|\{\w+\}", template)
+    assert abs(len(slipped) - len(template)) <= 1
+
+
+# --- tools that are recorded ---
+
+
+def test_the_recorded_search_writes_its_results_as_the_tool_does() -> None:
+    recorder = Recorder()
+    found = [
+        {"title": "Oslo", "snippet": "Oslo is the capital\nof Norway.", "link": "https://a.example/oslo"},
+        {"title": "Bergen", "snippet": "It rains.", "link": "https://a.example/bergen"},
+    ]
+    recorder.begin(datetime.now(UTC), [found, []])
+    assert recorder.run(Action("web_search", "capital of Norway")) == Observation(
+        "1. Oslo\n   Oslo is the capital of Norway.\n   https://a.example/oslo\n"
+        "2. Bergen\n   It rains.\n   https://a.example/bergen"
+    )
+    nothing = recorder.run(Action("web_search", "fjords"))
+    assert nothing.error
+    assert nothing.text.startswith("web_search got no results for 'fjords'")
+    with pytest.raises(ToolCrash, match="only 2 searches were recorded, and this is one more"):
+        recorder.run(Action("web_search", "trolls"))
+
+
+def test_the_recorded_clock_tells_the_chosen_moment_and_all_others_the_real_one() -> None:
+    recorder = Recorder()
+    recorder.begin(datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert (
+        recorder.run(Action("clock", "now")).text == "Wednesday 2030-01-02 03:04:05 (local time, UTC+00:00)"
+    )
+    assert (
+        recorder.run(Action("clock", "Tokyo")).text == "Wednesday 2030-01-02 12:04:05 (Asia/Tokyo, UTC+09:00)"
+    )
+    real = Toolbox(load_tools(["clock"], [places.builtin("tools")])).run(Action("clock", "UTC+0"))
+    told = datetime.strptime(real.text.split(" (")[0], "%A %Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=1)
+
+
+# --- files of rows ---
+
+
+def test_rows_come_back_from_a_file_as_they_were(made: list[Row], tmp_path: Path) -> None:
+    file = tmp_path / "data.jsonl"
+    file.write_text(lines_of(made), encoding="utf-8")
+    assert read_rows(file, tools=TOOLS) == made
+
+
+GOOD: dict[str, Any] = {
+    "id": "a",
+    "kind": "calculator/plain",
+    "template": "t",
+    "split": "train",
+    "question": "2 + 2?",
+    "steps": [step_to_dict(s) for s in (Action("calculator", "2 + 2"), Observation("4"), Answer("Arr, 4"))],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"question": " "}, "the field 'question' is missing, empty or no text"),
+        ({"id": 7}, "the field 'id' is missing, empty or no text"),
+        ({"qestion": "2?"}, "the field 'qestion' is unknown; did you mean 'question'?"),
+        ({"split": "eval"}, "the field 'split' is 'eval'; it takes train, dev, test"),
+        ({"steps": []}, "the field 'steps' is missing, empty or no list"),
+        ({"steps": ["x"]}, "the field 'steps' has no JSON object as step 1"),
+        (
+            {"steps": GOOD["steps"][:2]},
+            "the field 'steps' is not a run of actions, each with an observation, and an answer",
+        ),
+        (
+            {"steps": [{"kind": "nap"}]},
+            f"the field 'steps', step 1: unknown kind of step 'nap'; {KINDS}",
+        ),
+        ({"values": "4"}, "the field 'values' is no list of texts"),
+        (
+            {"steps": [{**GOOD["steps"][0], "tool": "clok"}, *GOOD["steps"][1:]]},
+            "the field 'steps' uses the tool 'clok'; did you mean 'clock'?",
+        ),
+        ({"id": "b"}, "the field 'id' is 'b', as on line 1"),
+    ],
+)
+def test_a_wrong_row_is_named_by_file_line_and_field(
+    change: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "data.jsonl"
+    lines = [json.dumps({**GOOD, "id": "b"}), "", json.dumps({**GOOD, **change})]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_rows(file, tools=TOOLS)
+    assert str(caught.value) == f"{file}:3: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", ": there is no row in it"),
+        (b"\xff\xfe", ": it is not UTF-8 text, at byte 1"),
+        (b"{", ":1: it is not JSON: Expecting property name enclosed in double quotes, at character 2"),
+        (b"[1]", ":1: it is no JSON object but [1]"),
+        (b"[" * 200_000, ":1: it is nested too deeply"),
+    ],
+)
+def test_a_file_without_rows_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "data.jsonl"
+    file.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_rows(file)
+    assert str(caught.value) == f"{file}{problem}"
+
+
+def test_the_blind_set_is_large_whole_and_not_among_what_is_made(made: list[Row]) -> None:
+    blind = read_rows(BLIND, tools=TOOLS)
+    kinds = [row.kind.partition("/")[0] for row in blind]
+    assert len(blind) >= 120
+    assert all(kinds.count(kind) >= 20 for kind in ("calculator", "web_search", "clock", "none"))
+    assert {row.split for row in blind} == {"test"}
+    asked = {row.question.casefold().rstrip("?.! ") for row in made}
+    assert not asked.intersection(row.question.casefold().rstrip("?.! ") for row in blind)
+    for row in blind:
+        observed = " ".join(step.text for step in row.steps if isinstance(step, Observation))
+        assert all(holds(row.answer.text, value) for value in row.values), row.question
+        assert all(value in observed for value in row.values), row.question
+
+
+# --- rows from a batch ---
+
+
+def answered(number: int, **change: Any) -> dict[str, Any]:
+    """A line as `agent-app batch` writes it, of a run of ours."""
+    steps: list[Step] = [
+        Action("calculator", f"{number} + 1", "Hm, a sum, let me think about that"),
+        Observation(str(number + 1)),
+        Answer(f"Arr, {number + 1} it be", "Easy"),
+    ]
+    line = {
+        "id": f"q{number}",
+        "question": f"What is {number} + 1?",
+        "status": "answered",
+        "stopped_by": None,
+        "steps": [step_to_dict(step) for step in steps],
+        "expected": number + 1,
+    }
+    return {**line, **change}
+
+
+def written(folder: Path, lines: list[dict[str, Any]]) -> Path:
+    file = folder / "answers.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def guessed(number: int) -> list[dict[str, Any]]:
+    action, observation, answer = answered(number)["steps"]
+    return [{**action, "repairs": ["text after the arguments dropped"]}, observation, answer]
+
+
+def test_the_successful_runs_of_a_batch_become_rows_with_short_thoughts(tmp_path: Path) -> None:
+    taught = rows_of_answers(written(tmp_path, [answered(number) for number in range(100)]))
+    assert taught.summary == "0 of 100 answers were left out"
+    assert [row.question for row in taught.rows] == [f"What is {number} + 1?" for number in range(100)]
+    assert taught.rows[41].steps == (
+        Action("calculator", "41 + 1", "I must calculate this"),
+        Observation("42"),
+        Answer("Arr, 42 it be", "I now know the final answer"),
+    )
+    assert taught.rows[41].values == ("42",)
+    assert taught.rows[41].kind == "calculator/batch"
+    parts = [sum(row.split == part for row in taught.rows) for part in PARTS]
+    assert parts[0] > 60
+    assert all(parts)
+
+
+def test_a_question_goes_to_the_same_part_whatever_stands_beside_it(tmp_path: Path) -> None:
+    many = rows_of_answers(written(tmp_path, [answered(number) for number in range(100)])).rows
+    some = rows_of_answers(written(tmp_path, [answered(number) for number in range(99, 40, -1)])).rows
+    parts = {row.question: row.split for row in many}
+    assert all(parts[row.question] == row.split for row in some)
+
+
+def test_what_is_left_out_of_a_batch_is_told_with_the_reason(tmp_path: Path) -> None:
+    lines = [answered(number) for number in range(60)]
+    action, observation, _ = lines[0]["steps"]
+    lines += [
+        answered(100, status="failed", steps=[]),
+        answered(101, status="missing", steps=[action, observation]),
+        answered(102, stopped_by="steps"),
+        answered(103, steps=guessed(103)),
+        answered(104, steps=[{"kind": "unreadable", "text": "Hm"}, observation, *lines[0]["steps"]]),
+        answered(105, steps=[{**action, "tool": "oracle"}, *lines[0]["steps"][1:]]),
+        answered(106, expected=5),
+        answered(107, expected=None),
+        answered(7),
+    ]
+    taught = rows_of_answers(written(tmp_path, lines), tools=TOOLS, right_only=True)
+    assert len(taught.rows) == 60
+    assert taught.left_out == {
+        "without an answer": 2,
+        "stopped by a limit": 1,
+        "with a reply that was guessed at": 1,
+        "with an unreadable reply": 1,
+        "with other tools": 1,
+        "that are not as expected": 1,
+        "with nothing expected": 1,
+        "the same question again": 1,
+    }
+    assert taught.summary.startswith(
+        "9 of 69 answers were left out: 2 without an answer, 1 stopped by a limit"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([answered(n) for n in range(9)], ": only 7 rows are left to tune on, at least 20 are needed; "),
+        ([answered(1), {"question": "Why?"}], ":2: the field 'status' is missing or wrong; "),
+        ([answered(1, steps=[{"kind": "nap"}])], ":1: the field 'steps': unknown kind of step 'nap'"),
+        ([answered(1, steps=["nap"])], ":1: the field 'steps': "),
+    ],
+)
+def test_a_batch_that_teaches_nothing_is_refused(
+    lines: list[dict[str, Any]], problem: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path, lines)
+    with pytest.raises(DataError) as caught:
+        rows_of_answers(file)
+    assert str(caught.value).startswith(f"{file}{problem}")
