@@ -9,10 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from agent_app.errors import TuningError
-
-Method = Literal["prompt-tuning", "p-tuning"]
-"""Prompt tuning: Lester et al., "The Power of Scale for Parameter-Efficient Prompt Tuning" (2021).
-P-tuning: Liu et al., "GPT Understands, Too" (2021)."""
+from agent_app.soft_prompt import Method
+from agent_app.soft_prompt.card import MOST_TOKENS
 
 Init = Literal["text", "vocabulary", "random"]
 """What virtual tokens are before the first step: the words of a text, sampled words, or noise."""
@@ -24,7 +22,6 @@ LEARNING_RATES = MappingProxyType({"prompt-tuning": 0.05, "p-tuning": 0.003})
 """The usual learning rate of each method. Where the table itself is tuned, it has to be large: a row of an
 embedding must move by about its own length."""
 
-MOST_TOKENS = 1024
 _MANY_TOKENS = 200
 _FEW_ROWS = 200
 _MANY_EPOCHS = 30
