@@ -10,6 +10,7 @@ import contextlib
 import io
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,12 @@ def load_frozen(name: str, settings: Settings, *, cache: Path | None = None) -> 
     own = file_named(name.removeprefix("embedded:"))
     if own is None:
         pinned = pinned_model(name)
-        file, title, licence, sha256 = checked_file(pinned, settings), pinned.name, pinned.licence, pinned.sha256
+        file, title, licence, sha256 = (
+            checked_file(pinned, settings),
+            pinned.name,
+            pinned.licence,
+            pinned.sha256,
+        )
     else:
         check_gguf(own)
         file, title, licence, sha256 = own, own.stem, "unknown", sha256_of(own)
@@ -111,12 +117,16 @@ def _convert(file: Path, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="part-") as part:
             _write_copy(file, Path(part) / "copy")
-            with contextlib.suppress(FileExistsError):  # another process has been quicker, with the same bytes
+            with contextlib.suppress(
+                FileExistsError
+            ):  # another process has been quicker, with the same bytes
                 (Path(part) / "copy").rename(folder)
     except OSError as error:
         if folder.is_dir():
             return
-        raise TuningError(f"cannot keep a converted copy in {folder.parent}: {error.strerror or error}") from error
+        raise TuningError(
+            f"cannot keep a converted copy in {folder.parent}: {error.strerror or error}"
+        ) from error
 
 
 def _check_space(file: Path, folder: Path) -> None:
@@ -157,15 +167,15 @@ def _open(name: str, file: Path, sha256: str, licence: str, folder: Path) -> Fro
         tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     if tokenizer.eos_token_id is None:
         raise TuningError(f"{file} names no token that ends an answer, so nothing can be taught to end")
-    model.requires_grad_(False)
     return FrozenModel(name, file, sha256, licence, folder, model.eval(), tokenizer)
 
 
 @contextlib.contextmanager
-def _quietly() -> Any:
+def _quietly() -> Iterator[None]:
     """Keep the loader's bars off the terminal; what goes wrong is raised all the same."""
-    from transformers.utils import logging
+    from transformers.utils import logging as told
 
+    logging: Any = told
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -65,7 +65,7 @@ def _config(frozen: FrozenModel, recipe: Recipe, text: str) -> Any:
             encoder_reparameterization_type=recipe.encoder.upper(),
             encoder_hidden_size=recipe.hidden,
         )
-    words = {"prompt_tuning_init_text": text, "tokenizer_name_or_path": str(frozen.folder)}
+    words: dict[str, Any] = {"prompt_tuning_init_text": text, "tokenizer_name_or_path": str(frozen.folder)}
     return PromptTuningConfig(
         task_type=TaskType.CAUSAL_LM,
         num_virtual_tokens=recipe.tokens,

@@ -66,9 +66,7 @@ class Recipe:
         """
         for name, kind in (("method", Method), ("init", Init), ("encoder", Encoder)):
             if getattr(self, name) not in get_args(kind):
-                raise TuningError(
-                    f"{name} is {getattr(self, name)!r}; it takes {', '.join(get_args(kind))}"
-                )
+                raise TuningError(f"{name} is {getattr(self, name)!r}; it takes {', '.join(get_args(kind))}")
         for name in ("hidden", "steps", "batch", "warmup", "dev_every", "dev_rows", "patience"):
             if getattr(self, name) < 1:
                 raise TuningError(f"{name} is {getattr(self, name)}; it takes a whole number above 0")
@@ -108,11 +106,11 @@ class Recipe:
                 f"steps; {usual:g} is usual for {self.method}"
             )
         if self.rate > usual * 10:
-            yield f"a learning rate of {self.rate:g} may well end in NaN; {usual:g} is usual for {self.method}"
+            yield f"a learning rate of {self.rate:g} may end in NaN; {usual:g} is usual for {self.method}"
         if self.method == "prompt-tuning" and self.init == "random":
             yield "random vectors lie far from all words, and learn slowly; --init text does far better"
         if self.tokens > _MANY_TOKENS:
-            yield f"each question will be read with {self.tokens} virtual tokens before it; 20 to 100 are usual"
+            yield f"{self.tokens} virtual tokens are read before each question; 20 to 100 are usual"
         if rows < _FEW_ROWS:
             yield f"{rows} rows are few: expect them to be learnt by heart; {_FEW_ROWS} or more are usual"
         if self.steps * self.batch > _MANY_EPOCHS * rows:

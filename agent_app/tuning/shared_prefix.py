@@ -55,7 +55,7 @@ def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
 
 
 def padded(batch: Sequence[Trace]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the token ids of rows, filled up at their ends, and which are to be learnt; both [rows, longest]."""
+    """Return the token ids of rows, filled up at their ends, and which are learnt; both [rows, longest]."""
     import torch
 
     longest = max(len(trace.ids) for trace in batch)
@@ -74,7 +74,8 @@ def _shared(base: Any, vectors: torch.Tensor, rows: int) -> Any:
     once = DynamicCache(config=base.config)
     base.base_model(inputs_embeds=vectors, past_key_values=once, use_cache=True)
     shared = DynamicCache(config=base.config)
-    for number, layer in enumerate(once.layers):
+    layers: list[Any] = once.layers
+    for number, layer in enumerate(layers):
         keys, values = (kept.expand(rows, -1, -1, -1) for kept in (layer.keys, layer.values))
         shared.update(keys, values, number)
     return shared

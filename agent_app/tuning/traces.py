@@ -84,8 +84,10 @@ def load_data(file: Path, tokenizer: PreTrainedTokenizerBase, end: int, *, dev_r
             raise TuningError(f"{file}: it has {has}; tuning takes {least} or more")
     dev = parts["dev"]
     chosen = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)] if len(dev) > dev_rows else dev
-    traces = [tuple(trace(row, tokenizer, end) for row in part) for part in (parts["train"], chosen)]
-    return Data(*traces, sha256=sha256, file=file)
+    learnt, looked_at = (
+        tuple(trace(row, tokenizer, end) for row in part) for part in (parts["train"], chosen)
+    )
+    return Data(learnt, looked_at, sha256, file)
 
 
 def read_rows(file: Path) -> tuple[list[Row], str]:

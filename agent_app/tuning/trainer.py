@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 Ending = Literal["steps", "time", "patience", "stopped"]
-"""Why a tuning ended: all steps were done, its time was over, the dev loss got no better, or it was told to."""
+"""Why a tuning ended: all steps done, its time over, the dev loss no better any more, or told to stop."""
 
 _POINT_EVERY = 5
-"""Steps from one point of the curve to the next; a point has the mean loss of the steps since the last one."""
+"""Steps from one point of the curve to the next, which has the mean loss of those steps."""
 
 _BEST = "best"
 _FREE = frozenset({"minutes", "patience"})
@@ -171,7 +171,7 @@ def measure(model: PeftModel, rows: Sequence[Trace], batch: int) -> Measured:
             loss += found.loss.item() * len(found.right)
             tokens += len(found.right)
             tokens_right += found.right.sum().item()
-            rows_right += len(part) - len(found.rows[~found.right].unique())
+            rows_right += len(part) - len(set(found.rows[~found.right].tolist()))
     return Measured(loss / tokens, tokens_right / tokens, rows_right / len(rows))
 
 
@@ -229,9 +229,7 @@ class _Tuning:
             tensors |= {f"adam.{name}.{key}": kept for key, kept in self._adam.state[p].items()}
         if self._best is not None:
             tensors[_BEST] = self._best
-        save_checkpoint(
-            self._file, Checkpoint({"same": self._same, "standing": self._at.to_dict()}, tensors)
-        )
+        save_checkpoint(self._file, Checkpoint({"same": self._same, "standing": self._at.to_dict()}, tensors))
 
     def load(self) -> None:
         """Take up what a checkpoint holds.
@@ -245,7 +243,9 @@ class _Tuning:
             p.data.copy_(kept.tensors[f"parameter.{name}"])
             memory = f"adam.{name}."
             self._adam.state[p] = {
-                key.removeprefix(memory): tensor for key, tensor in kept.tensors.items() if key.startswith(memory)
+                key.removeprefix(memory): tensor
+                for key, tensor in kept.tensors.items()
+                if key.startswith(memory)
             }
         self._best = kept.tensors.get(_BEST)
         self._at = _Standing.from_dict(kept.state["standing"])
