@@ -6,22 +6,20 @@ with the word that stops it; the question and what the tools gave are only read.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import TuningError
 from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
+from agent_app.models.stored import sha256_of
 from agent_app.prompt.scratchpad import quoted, written
-from agent_app.steps import Action, Answer, Observation, Step, step_from_dict
+from agent_app.steps import Action, Observation
+from agent_app.tuning.data import Part, Row, read_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Part = Literal["train", "dev", "test"]
 
 STOP = f"\n{OBSERVATION}:"
 """What ends a turn of the model that calls a tool."""
@@ -31,17 +29,6 @@ LEAST_TRAIN, LEAST_DEV = 16, 4
 
 LONGEST = 2048
 """Tokens of a row; a longer one would fill the memory of a small machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A question and the steps of a run that answered it well."""
-
-    id: str
-    kind: str
-    split: Part
-    question: str
-    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,55 +61,23 @@ def load_data(file: Path, tokenizer: PreTrainedTokenizerBase, end: int, *, dev_r
         dev_rows: how many rows of the dev part are taken, spread evenly over it.
 
     Raises:
-        TuningError: a line is no row (says which), a part has too few, or a row is too long.
+        DataError: a line is no row; says which.
+        TuningError: a part has too few rows, or a row is too long.
     """
-    rows, sha256 = read_rows(file)
-    parts = {part: [row for row in rows if row.split == part] for part in get_args(Part)}
-    for part, least in (("train", LEAST_TRAIN), ("dev", LEAST_DEV)):
-        if len(parts[part]) < least:
-            has = f"{len(parts[part])} rows of the split {part!r}"
-            raise TuningError(f"{file}: it has {has}; tuning takes {least} or more")
-    dev = parts["dev"]
-    chosen = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)] if len(dev) > dev_rows else dev
-    learnt, looked_at = (
-        tuple(trace(row, tokenizer, end) for row in part) for part in (parts["train"], chosen)
-    )
-    return Data(learnt, looked_at, sha256, file)
+    rows = read_rows(file)
+    train, dev = _part(rows, "train", LEAST_TRAIN, file), _part(rows, "dev", LEAST_DEV, file)
+    if len(dev) > dev_rows:
+        dev = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)]
+    learnt, looked_at = (tuple(trace(row, tokenizer, end) for row in part) for part in (train, dev))
+    return Data(learnt, looked_at, sha256_of(file), file)
 
 
-def read_rows(file: Path) -> tuple[list[Row], str]:
-    """Return the rows of a file, and its SHA-256.
-
-    Raises:
-        TuningError: it cannot be read, or a line of it is no row.
-    """
-    try:
-        content = file.read_bytes()
-        lines = content.decode("utf-8").splitlines()
-    except OSError as error:
-        raise TuningError(f"{file}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise TuningError(f"{file}: it is not UTF-8") from error
-    rows = [_row(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    return rows, hashlib.sha256(content).hexdigest()
-
-
-def _row(line: str, where: str) -> Row:
-    try:
-        data = json.loads(line)
-        steps = tuple(step_from_dict(step) for step in data["steps"])
-        row = Row(str(data["id"]), str(data.get("kind", "")), data["split"], data["question"], steps)
-    except KeyError as error:
-        raise TuningError(f"{where}: a row needs {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise TuningError(f"{where}: no row of data: {error}") from error
-    if row.split not in get_args(Part):
-        raise TuningError(f"{where}: the split is {row.split!r}; it takes {', '.join(get_args(Part))}")
-    if not isinstance(row.question, str) or not row.question.strip():
-        raise TuningError(f"{where}: the question is empty")
-    if not steps or not isinstance(steps[-1], Answer):
-        raise TuningError(f"{where}: the last step is no answer")
-    return row
+def _part(rows: Iterable[Row], part: Part, least: int, file: Path) -> list[Row]:
+    found = [row for row in rows if row.split == part]
+    if len(found) < least:
+        has = f"{len(found)} rows of the split {part!r}"
+        raise TuningError(f"{file}: it has {has}; tuning takes {least} or more")
+    return found
 
 
 def spoken(row: Row) -> Iterator[tuple[str, bool]]:
@@ -135,7 +90,7 @@ def spoken(row: Row) -> Iterator[tuple[str, bool]]:
         elif isinstance(step, Observation):
             yield text.removeprefix(STOP), False
         else:
-            yield text, isinstance(step, Answer)
+            yield text, True
 
 
 def trace(row: Row, tokenizer: PreTrainedTokenizerBase, end: int) -> Trace:
