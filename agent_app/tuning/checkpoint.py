@@ -6,6 +6,7 @@ JSON in its metadata. A file is replaced at once, so a crash or a full disk leav
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
         unfinished.write_bytes(content)
         unfinished.replace(file)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
         kept = "; the one before it is kept, and --resume goes on from it" if file.is_file() else ""
         raise TuningError(f"{file}: the checkpoint cannot be written: {error.strerror}{kept}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,10 +191,15 @@ class _Tuning:
         self._adam = torch.optim.AdamW(self._learnt.values(), lr=recipe.rate, weight_decay=0.0)
         self._at = _Standing()
         self._best: torch.Tensor | None = None
+        self._took: deque[float] = deque(maxlen=recipe.dev_every)
+        self._noted = 0.0
 
     def run(self, on_progress: Callable[[Progress], None], stop: Callable[[], bool]) -> Ending:
         """Take steps until there is a reason to end."""
         began = time.monotonic() - self._at.seconds
+        self._noted = self._at.seconds
+        if self._at.best is None:
+            self._look()  # what the first step has to be better than
         while (ending := self._ending(stop)) is None:
             batch = [self._data.train[row] for row in self._order.rows(self._at.step)]
             loss, rate = self._step(batch)
@@ -201,24 +207,20 @@ class _Tuning:
             looked = self._at.step % self._recipe.dev_every == 0 or self._is_over()
             if looked:
                 self._look()
-                self._at.seconds = time.monotonic() - began
             self._add_point(looked)
             if looked:
                 self.save()
+            self._note_pace(began)
             on_progress(self._progress(loss, rate, batch, looked))
-        if ending == "stopped" and self._at.step % self._recipe.dev_every:
+        if ending == "stopped":
             self.save()
         return ending
 
     def result(self, ending: Ending) -> Tuned:
-        """Return what has been learnt.
-
-        Raises:
-            TuningError: it was stopped before the first look at the dev part.
-        """
+        """Return what has been learnt."""
         at = self._at
-        if self._best is None or at.best is None:
-            raise TuningError("nothing was learnt yet when it was stopped")
+        assert at.best is not None  # `run` begins with a look
+        assert self._best is not None
         vectors = self._best.numpy()
         return Tuned(ending, at.step, at.seconds, tuple(at.curve), at.best_step, at.best, vectors)
 
@@ -301,17 +303,29 @@ class _Tuning:
     def _is_over(self) -> bool:
         """Say whether all steps are done, or another one would end after the time that there is."""
         at, minutes = self._at, self._recipe.minutes
-        if minutes is None or at.step == 0:
-            return at.step >= self._recipe.steps
-        return at.step >= self._recipe.steps or at.seconds * (1 + 1 / at.step) > 60 * minutes
+        if at.step >= self._recipe.steps:
+            return True
+        return minutes is not None and at.seconds + self._pace() > 60 * minutes
 
     def _fraction(self) -> float:
         at, minutes = self._at, self._recipe.minutes
         return min(1.0, max(at.step / self._recipe.steps, at.seconds / (60 * minutes) if minutes else 0.0))
 
+    def _note_pace(self, began: float) -> None:
+        """Take down what the step took, with the look after it."""
+        seconds = time.monotonic() - began
+        if len(self._took) == 1 and self._took.maxlen != 1:
+            self._took.clear()  # the first step also imports half of torch
+        self._took.append(seconds - self._noted)
+        self._noted = self._at.seconds = seconds
+
+    def _pace(self) -> float:
+        """Return how many seconds a step takes lately, with its share of the looks."""
+        return sum(self._took) / len(self._took) if self._took else 0.0
+
     def _progress(self, loss: float, rate: float, batch: Sequence[Trace], looked: bool) -> Progress:
         at = self._at
-        left = at.seconds / at.step * (self._recipe.steps - at.step)
+        left = self._pace() * (self._recipe.steps - at.step)
         if self._recipe.minutes is not None:
             left = min(left, max(0.0, 60 * self._recipe.minutes - at.seconds))
         tokens = sum(len(row.ids) for row in batch)

@@ -111,6 +111,8 @@ def train(
     See also: agent-app models.
     """
     need_extra()
+    if not SOFT_NAME.fullmatch(name):
+        raise TuningError(f"{name!r} is no name for a soft prompt; it takes a-z, 0-9, - and _")
     recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
     settings = options.settings(prompts_dir=prompts_dir)
     folder = (settings.prompts_dir or places.user_folder("prompts")) / "soft" / name
@@ -181,10 +183,8 @@ def _check_target(folder: Path, *, resume: bool, force: bool) -> None:
     """Make sure that nothing is lost by a tuning, and clear the way where that is wanted.
 
     Raises:
-        TuningError: the name is none, or is taken; says what to do.
+        TuningError: the name is taken; says what to do.
     """
-    if not SOFT_NAME.fullmatch(folder.name):
-        raise TuningError(f"{folder.name!r} is no name for a soft prompt; it takes a-z, 0-9, - and _")
     if resume and force:
         raise TuningError("--resume goes on and --force begins anew; give one of them")
     checkpoint = folder / _CHECKPOINT
