@@ -111,14 +111,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = Recipe(tokens=given.tokens, batch=given.batch)
     with wrapped(frozen, recipe, instruction()) as model:
         taken = measure(model, data.train, given.batch, given.steps)
-    fastest = statistics.median(taken["ours"])
+    print(table(taken))
+
+
+def table(taken: dict[str, list[float]]) -> str:
+    """Return a line for each way: its median step, and its time as a multiple of ours, in all and by step."""
+    lines = [f"{'':<16}{'s a step':>10}{'x ours':>10}   of single steps"]
     for way, took in taken.items():
-        median = statistics.median(took)
         ratios = [theirs / mine for theirs, mine in zip(took, taken["ours"], strict=True)]
-        print(
-            f"{way:<16}{median:8.2f} s a step   {median / fastest:5.2f} times ours   {sum(took):8.1f} s in all"
-            f"   {sum(took) / sum(taken['ours']):5.2f}   from {min(ratios):.2f} to {max(ratios):.2f}"
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        lines.append(
+            f"{way:<16}{statistics.median(took):>10.2f}{sum(took) / sum(taken['ours']):>10.2f}   {spread}"
         )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.shared_prefix import padded, read
 from agent_app.tuning.traces import Data, Trace, load_data, spoken, trace
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
+from benchmarks import soft_training
 
 SMALL = {"tokens": 6, "batch": 4, "hidden": 16, "dev_every": 3, "warmup": 2}
 METHODS = {
@@ -198,6 +199,22 @@ def test_loss_and_gradients_are_those_of_pefts_own_forward(family: FrozenModel, 
     for ours_of_one, theirs_of_one in zip(found, expected, strict=True):
         torch.testing.assert_close(ours_of_one, theirs_of_one, rtol=1e-3, atol=1e-6)
     assert len(ours.right) == learnt.sum()
+
+
+def test_the_benchmark_takes_turns_and_compares_each_loss(
+    tiny: FrozenModel, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wrapped(tiny, METHODS["prompt tuning"], "a b") as model:
+        taken = soft_training.measure(model, data.train, 4, 2)
+        monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * read(model, batch).loss)
+        with pytest.raises(RuntimeError, match="the losses differ"):
+            soft_training.measure(model, data.train, 4, 1)
+    assert {way: len(took) for way, took in taken.items()} == {"ours": 2, "PEFT": 2, "PEFT, shuffled": 2}
+    lines = soft_training.table({"ours": [1.0, 2.0], "PEFT": [2.0, 5.0]}).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["ours", "1.50", "1.00", "1.00", "to", "1.00"],
+        ["PEFT", "3.50", "2.33", "2.00", "to", "2.50"],
+    ]
 
 
 def test_measuring_counts_tokens_and_whole_rows(tiny: FrozenModel, data: Data) -> None:
