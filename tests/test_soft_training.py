@@ -32,7 +32,7 @@ from agent_app.tuning.traces import Data, Trace, load_data, spoken, trace
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
 from benchmarks import soft_training
 
-SMALL = {"tokens": 6, "batch": 4, "hidden": 16, "dev_every": 3, "warmup": 2}
+SMALL: dict[str, Any] = {"tokens": 6, "batch": 4, "hidden": 16, "dev_every": 3, "warmup": 2}
 METHODS = {
     "prompt tuning": Recipe(**SMALL),
     "p-tuning, mlp": Recipe(method="p-tuning", **SMALL),
@@ -228,15 +228,16 @@ def test_measuring_counts_tokens_and_whole_rows(tiny: FrozenModel, data: Data) -
 
 
 def test_virtual_tokens_begin_as_the_words_of_a_text(tiny: FrozenModel) -> None:
-    table = tiny.model.get_input_embeddings().weight
+    table: Any = tiny.model.get_input_embeddings().weight
     words = tiny.tokenizer("ab", return_tensors="pt").input_ids[0]
     with wrapped(tiny, Recipe(**SMALL), "ab") as model:
-        assert torch.equal(model.get_prompt(1)[0], table[words.repeat(3)])
+        (began,) = model.get_prompt(1)
+    assert torch.equal(began, table[words.repeat(3)])
     with wrapped(tiny, Recipe(init="vocabulary", **SMALL), "") as model:
-        drawn = model.get_prompt(1)[0]
+        (drawn,) = model.get_prompt(1)
     assert all((table == one).all(dim=1).any() for one in drawn)
     with wrapped(tiny, Recipe(init="random", **SMALL), "") as model:
-        noise = model.get_prompt(1)[0]
+        (noise,) = model.get_prompt(1)
     assert not any((table == one).all(dim=1).any() for one in noise)
 
 
@@ -278,7 +279,8 @@ def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, t
     best = min(losses, key=losses.__getitem__)
     assert (done.best_step, done.best.loss) == (best, losses[best])
     with wrapped(tiny, Recipe(**SMALL), "a b") as model:
-        model.prompt_encoder["default"].embedding.weight.data.copy_(torch.from_numpy(done.vectors))
+        (learnt,) = [p for p in model.parameters() if p.requires_grad]
+        learnt.data.copy_(torch.from_numpy(done.vectors))
         assert measure(model, data.dev, batch=1).loss == done.best.loss
 
 
