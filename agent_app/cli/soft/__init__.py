@@ -6,8 +6,9 @@ import click
 
 from agent_app.cli.soft.data import data
 from agent_app.cli.soft.score import score
+from agent_app.cli.soft.train import train
 
-_COMMANDS: tuple[click.Command, ...] = (data, score)
+_COMMANDS: tuple[click.Command, ...] = (data, train, score)
 
 
 @click.group()

@@ -1,0 +1,134 @@
+"""`agent-app soft train`: a whole tuning, what it refuses, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from test_soft_training import write_rows
+from tiny_model import write_tiny
+
+from agent_app.cli import app
+from agent_app.soft_prompt import load_soft_prompt
+
+QUICK = ("--threads", "1", "--tokens", "4", "--batch", "4")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model and data, where nothing of the developer's own can be seen."""
+    for kind in ("DATA", "CACHE", "CONFIG"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("agent_app.tuning.frozen.frozen_folder", lambda: tmp_path / "frozen")
+    monkeypatch.chdir(tmp_path)
+    write_tiny(tmp_path / "tiny.gguf")
+    write_rows(tmp_path / "rows.jsonl")
+    return tmp_path
+
+
+def words(*more: str, name: str = "sailor") -> list[str]:
+    library = ("--prompts-dir", "library")
+    return ["soft", "train", name, "-m", "./tiny.gguf", "--data", "rows.jsonl", *library, *QUICK, *more]
+
+
+def train(*more: str, name: str = "sailor") -> Result:
+    return CliRunner().invoke(app, words(*more, name=name), prog_name="agent-app")
+
+
+def test_a_tuning_from_the_call_to_the_library(place: Path) -> None:
+    done = train("--steps", "3", "--description", "Sails")
+    assert (done.exit_code, done.stdout) == (0, f"{Path('library/soft/sailor')}\n")
+    notes, *_, last = done.stderr.splitlines()
+    assert notes == "note: 20 rows are few: expect them to be learnt by heart; 200 or more are usual"
+    assert last.startswith("sailor: done after 3 steps in ")
+    soft = load_soft_prompt(place / "library" / "soft" / "sailor")
+    assert (soft.card.description, soft.card.tokens, soft.card.base.name) == ("Sails", 4, "tiny")
+    assert {path.name for path in soft.folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "card.json",
+        "loss.svg",
+    }
+
+
+def test_a_name_that_is_taken_needs_force(place: Path) -> None:
+    assert train("--steps", "1").exit_code == 0
+    again = train("--steps", "2")
+    folder = Path("library/soft/sailor")
+    assert str(again.exception) == (
+        f"{folder}: there is a soft prompt already; choose another name, or --force replaces it"
+    )
+    assert load_soft_prompt(folder).card.settings["steps"] == 1
+    assert train("--steps", "2", "--force").exit_code == 0
+    assert load_soft_prompt(folder).card.settings["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--tokens", "0"], "tokens is 0; it takes a whole number from 1 to 1024"),
+        (["--resume"], "there is no checkpoint to go on from; leave out --resume to begin"),
+        (["--resume", "--force"], "--resume goes on and --force begins anew; give one of them"),
+        (["-m", "smolm2"], "unknown embedded model 'smolm2'; did you mean 'smollm2-135m'?"),
+        (["--data", "none.jsonl"], "cannot read none.jsonl"),
+        (["--init-text", "none.txt"], "none.txt: the text cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
+    more: list[str], says: str, place: Path
+) -> None:
+    done = train("--steps", "1", *more)
+    assert says in str(done.exception)
+    assert "\n" not in str(done.exception)
+    assert not (place / "library").exists()
+
+
+def test_a_name_that_leads_elsewhere_is_refused(place: Path) -> None:
+    done = train(name="../sailor")
+    assert str(done.exception) == "'../sailor' is no name for a soft prompt; it takes a-z, 0-9, - and _"
+
+
+def test_the_words_that_tokens_begin_as_may_be_ones_own(place: Path) -> None:
+    (place / "words.txt").write_text("Ahoy there\n", encoding="utf-8")
+    assert train("--steps", "1", "--init-text", "words.txt").exit_code == 0
+    card = json.loads((place / "library/soft/sailor/card.json").read_text(encoding="utf-8"))
+    assert card["settings"]["text"] == "Ahoy there"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send Ctrl-C to one process alone")
+def test_ctrl_c_leaves_a_checkpoint_that_the_same_command_goes_on_from(place: Path) -> None:
+    root = Path(__file__).resolve().parents[1]
+    call = [sys.executable, "-m", "agent_app", *words("--steps", "1000000")]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(call, stderr=subprocess.PIPE, text=True, cwd=place, env=environment) as running:
+        assert running.stderr is not None
+        said = iter(running.stderr)
+        assert any(line.startswith("step 1 of 1000000: loss ") for line in said)
+        running.send_signal(signal.SIGINT)
+        rest = list(said)
+    assert running.returncode == 130
+    checkpoint = Path("library/soft/sailor/checkpoint.safetensors")
+    assert f"is kept in {checkpoint}; the same command goes on with --resume\n" in "".join(rest)
+    anew = train("--steps", "1000000")
+    assert str(anew.exception) == (
+        f"{checkpoint}: an unfinished tuning is there; --resume goes on, --force begins anew"
+    )
+    on = train("--steps", "1000000", "--resume", "--minutes", "0.05")
+    assert on.exit_code == 0
+    assert "sailor: its time is over after " in on.stderr
+    assert not (place / checkpoint).exists()
