@@ -114,15 +114,13 @@ def derived_file(base: Path, sha256: str, soft: Sequence[SoftPrompt], folder: Pa
     Args:
         base: the model's file.
         sha256: of that file.
-        soft: the soft prompts, each tuned for it.
+        soft: the soft prompts, each tuned for it, as `check_base` makes sure.
         folder: where such files are kept; those used longest ago go.
 
     Raises:
-        PromptError: a soft prompt was tuned for another model.
+        PromptError: a soft prompt's vectors do not fit into the model.
         ModelError: the file cannot be made; says why.
     """
-    for one in soft:
-        check_base(one, sha256, base.stem)
     soft = sorted(soft, key=lambda one: one.name)
     made_of = json.dumps([_FORM, sha256, *(one.digest for one in soft)])
     path = folder / f"{hashlib.sha256(made_of.encode()).hexdigest()}.gguf"
