@@ -198,6 +198,7 @@ def test_show_as_json_holds_all_of_it(call: Call, letter: Path) -> None:
         "version": "3",
         "hash": prompt.hash,
         "path": str(letter),
+        "soft": None,
         "slots": ["pages", "who"],
         "inputs": {
             "who": {"type": "string", "description": "to whom"},

@@ -67,7 +67,7 @@ class Loader:
 
         settings, prompt = self.settings, self.prompt(setup)
         offered = self._offered(setup.tools)
-        before, model = self._model, self._loaded(setup.model)
+        before, model = self._model, self._loaded(setup.model, prompt)
         agent = Agent(
             model,
             prompt,
@@ -95,12 +95,14 @@ class Loader:
                 raise UnknownName("tool", name, self._tools)
         return [tool for name, tool in self._tools.items() if names is None or name in names]
 
-    def _loaded(self, name: str) -> BaseChatModel:
-        from agent_app.models import load_model
+    def _loaded(self, name: str, prompt: Prompt) -> BaseChatModel:
+        from agent_app.models import can_read, load_model
 
         if self._model is not None and self._model[0] == name:
-            return self._model[1]
-        return load_model(name, settings=self.settings)
+            model = self._model[1]
+            if prompt.soft is None or can_read(model, prompt.soft):
+                return model
+        return load_model(name, settings=self.settings, soft=prompt.soft_prompts)
 
 
 def _close(model: Any) -> None:

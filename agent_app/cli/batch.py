@@ -238,7 +238,7 @@ def run(**given: Any) -> None:
     prompt = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir), persona=call.persona)
     values = options.values(call.params, prompt)
     rows = _rows(call, prompt, values)
-    make_sure(settings, yes=call.yes)
+    make_sure(settings, yes=call.yes, prompt=prompt)
     with waiting("loading"):
         agent, budget = _agent(call, settings, prompt)
         from agent_app.batch.engine import PATIENT
@@ -319,7 +319,12 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
     parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
     agent = Agent(
-        load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST)),
+        load_model(
+            settings.model,
+            settings=settings,
+            parallel=min(parallel, _EMBEDDED_MOST),
+            soft=prompt.soft_prompts,
+        ),
         prompt,
         tools=[] if call.no_tools else call.tools or None,
         max_steps=settings.max_steps,

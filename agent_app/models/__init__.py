@@ -20,7 +20,7 @@ from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
 from agent_app.models.stored import check_gguf, checked_file, file_named, sha256_of
 from agent_app.models.traits import Traits, Warmable, context_of, name_of, traits_of
-from agent_app.models.virtual import can_read, check_can_read
+from agent_app.models.virtual import Named, can_read, check_can_read, soft_message
 from agent_app.settings import Settings
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.soft_prompt.derived import check_base, derived_file
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Chain",
+    "Named",
     "Pinned",
     "ReadyModel",
     "Traits",
@@ -43,6 +44,7 @@ __all__ = [
     "name_of",
     "pinned_model",
     "pinned_models",
+    "soft_message",
     "traits_of",
 ]
 
@@ -81,8 +83,8 @@ def load_model(
             "PROVIDER:NAME",
         ]
         raise UnknownName("model", name, known)
-    if kind != "embedded" and soft:
-        check_can_read(name, soft[0])
+    for one in soft:
+        check_can_read(name, one)
     opener = _OPENERS.get(kind)
     if opener is None:
         return open_provider(kind, rest, _OPENERS)
@@ -111,8 +113,9 @@ def check_model(
     """
     kind, _, rest = name.strip().partition(":")
     if kind == "embedded":
-        path, label, digest = _embedded_file(rest, settings or Settings(), folder)
-        _check_base(soft, path, label, digest)
+        for one in soft:
+            check_can_read(name, one)
+        _embedded_file(rest, settings or Settings(), folder)
     else:
         load_model(name, settings=settings, folder=folder, soft=soft)
 
@@ -131,18 +134,6 @@ def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[
     return checked_file(pinned, settings, folder), f"embedded:{pinned.name}", pinned.sha256
 
 
-def _check_base(soft: Sequence[SoftPrompt], path: Path, label: str, digest: str | None) -> str | None:
-    """Make sure that soft prompts were tuned for a model, and return the digest of its file if it is known.
-
-    Of a file of the user's own it is computed, where there are soft prompts.
-    """
-    if soft:
-        digest = digest or sha256_of(path)
-        for one in soft:
-            check_base(one, digest, label)
-    return digest
-
-
 def _embedded(
     rest: str,
     settings: Settings,
@@ -151,8 +142,11 @@ def _embedded(
     soft: Sequence[SoftPrompt],
 ) -> BaseChatModel:
     path, label, digest = _embedded_file(rest, settings, folder)
-    digest, rows = _check_base(soft, path, label, digest), None
-    if soft and digest:
+    rows = None
+    if soft:
+        digest = digest or sha256_of(path)
+        for one in soft:
+            check_base(one, digest, label)
         derived = derived_file(path, digest, soft, places.derived_folder())
         path, digest, rows = derived.path, derived.digest, derived.rows
     from agent_app.models.embedded import open_embedded

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agent_app.errors import ModelError
+from agent_app.models.pinned import pinned_model
+from agent_app.models.stored import file_named
 from agent_app.models.traits import name_of
 from agent_app.soft_prompt import SoftPrompt
+from agent_app.soft_prompt.derived import check_base
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -66,12 +69,24 @@ def can_read(model: BaseChatModel, soft: SoftPrompt) -> bool:
 
 
 def check_can_read(model: BaseChatModel | str, soft: SoftPrompt) -> None:
-    """Make sure that a loaded model, or a named one that is no embedded model, can read a soft prompt.
+    """Make sure that a model can read a soft prompt, before it is loaded or fetched.
+
+    Args:
+        model: a loaded model, which has its virtual tokens or not; or a name. That of a file of the user's
+            own passes: whether it is the right one is seen when it is loaded.
+        soft: the soft prompt.
 
     Raises:
-        ModelError: it cannot; says which can.
+        ModelError: the model cannot read any soft prompt, or is loaded without this one; says which can.
+        PromptError: the soft prompt was tuned for another model.
+        UnknownName: there is no such embedded model.
     """
-    if isinstance(model, str) or not can_read(model, soft):
+    kind, _, rest = (model if isinstance(model, str) else "").strip().partition(":")
+    if kind == "embedded":
+        if file_named(rest) is None:
+            pinned = pinned_model(rest)
+            check_base(soft, pinned.sha256, f"embedded:{pinned.name}")
+    elif isinstance(model, str) or not can_read(model, soft):
         name = model if isinstance(model, str) else name_of(model)
         raise ModelError(
             f"{name} cannot read the soft prompt {soft.name!r}; "

@@ -75,10 +75,10 @@ def chat(
     settings = options.settings(model=model, prompt=prompt, tools_dir=tools_dir, prompts_dir=prompts_dir)
     loader = Loader(settings, permissions.approvals)
     setup = Setup(settings.model, settings.prompt, persona, () if no_tools else tools or None)
-    loader.prompt(setup)  # what is wrong with the call itself is said before any model is fetched
+    chosen = loader.prompt(setup)  # what is wrong with the call itself is said before any model is fetched
     with _store(keep=not no_log) as store:
         session = _session(store, latest=latest, resume=resume)
-        make_sure(settings, yes=yes)
+        make_sure(settings, yes=yes, prompt=chosen)
         _talk(Conversation(setup, loader, permissions, store, session), keep=not no_log)
 
 
