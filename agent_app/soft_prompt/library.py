@@ -18,7 +18,10 @@ def soft_folders(libraries: Iterable[Path]) -> dict[str, Path]:
 
     Of two with one name it is the earlier library's.
     """
-    return dict(reversed([(path.name, path) for path in _folders(libraries)]))
+    found: dict[str, Path] = {}
+    for path in _folders(libraries):
+        found.setdefault(path.name, path)
+    return found
 
 
 def find_soft_prompt(name: str, libraries: Iterable[Path]) -> Path:

@@ -117,7 +117,9 @@ def _checked(path: Path, digest: str | None) -> bytes:
     if digest is None:
         raise PromptError(f"'files' has no SHA-256 of {path.name}", file=path.with_name(CARD))
     if hashlib.sha256(data).hexdigest() != digest:
-        raise PromptError("the file is not the one of its card: its SHA-256 differs; get all anew", file=path)
+        raise PromptError(
+            "not the file that its card tells of: the SHA-256 differs; get both anew", file=path
+        )
     return data
 
 
