@@ -21,6 +21,7 @@ from agent_app.errors import ModelError, PromptError
 from agent_app.events import Finished
 from agent_app.models import Named, can_read, load_model, soft_message
 from agent_app.models.embedded import EmbeddedModel
+from agent_app.models.virtual import Piece
 from agent_app.prompt import load_prompt
 from agent_app.settings import Settings
 from agent_app.soft_prompt import SoftPrompt
@@ -111,7 +112,7 @@ def test_virtual_tokens_that_copy_words_are_read_as_those_words(
 def test_text_may_stand_before_between_and_after_virtual_tokens(
     plain: EmbeddedModel, model: EmbeddedModel
 ) -> None:
-    pieces = ["Some facts.\n", Named("capitals"), " Madrid.\nSome figures:\n", Named("figures"), " 14"]
+    pieces: list[Piece] = ["Some facts.\n", Named("capitals"), " Madrid.\nSome figures:\n", Named("figures"), " 14"]
     expected = written_by(plain, f"Some facts.\n{HARD} Madrid.\nSome figures:\n{FIGURES} 14", 12)
     assert expected.startswith(" 15")
     assert model.invoke([soft_message(pieces)], max_tokens=12).text == expected
@@ -231,7 +232,7 @@ def test_another_embedded_model_is_refused_before_it_is_looked_for(
 ) -> None:
     prompt = load_prompt("mate", folders=[library])
     with pytest.raises(
-        PromptError, match=r"tuned for smollm2-135m .* embedded:qwen2\.5-coder-1\.5b is another"
+        PromptError, match=r"tuned for smollm2-135m .* embedded:qwen2.* is another"
     ):
         Agent("embedded", prompt, [])
     with pytest.raises(ModelError, match=r"embedded:.* cannot read the soft prompt 'capitals'"):
