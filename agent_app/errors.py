@@ -9,6 +9,7 @@ AgentAppError
 │   ├── ToolFileError           a tool file cannot be used, or two tools have one name
 │   ├── ModelError              a model cannot be had: missing file, corrupt file, missing key
 │   ├── FetchError              a pinned model could not be fetched from any of its sources
+│   ├── TuningError             a soft prompt cannot be tuned: data, settings, base model or disk; says which
 │   ├── StoreError              the file that sessions are kept in cannot be used
 │   └── BatchError              a file of questions or of answers cannot be used; says which and why
 ├── EndpointError               the model's server answers nonsense, or refuses the prompt
@@ -90,6 +91,10 @@ class ModelError(UserError):
 
 class FetchError(UserError):
     """A pinned model could not be fetched from any of its sources."""
+
+
+class TuningError(UserError):
+    """A soft prompt cannot be tuned: its data, its settings, the model or the disk; says which and why."""
 
 
 class StoreError(UserError):

@@ -51,6 +51,13 @@ def model_folder() -> Path:
     return platformdirs.user_cache_path(_APP, appauthor=False) / "models"
 
 
+def frozen_folder() -> Path:
+    """Return the folder that keeps copies of models as tuning reads them; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_cache_path(_APP, appauthor=False) / "frozen"
+
+
 def prompt_cache_folder() -> Path:
     """Return the folder that keeps what embedded models have read of prompts; it need not exist."""
     import platformdirs

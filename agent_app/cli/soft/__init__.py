@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
-_COMMANDS: tuple[click.Command, ...] = ()
+from agent_app.cli.soft.data import data
+from agent_app.cli.soft.train import train
+
+_COMMANDS: tuple[click.Command, ...] = (data, train)
 
 
 @click.group()

@@ -1,0 +1,7 @@
+"""Makes, reads and checks the rows that a soft prompt is tuned and measured on."""
+
+from agent_app.tuning.data.making import make_rows
+from agent_app.tuning.data.recording import TOOLS
+from agent_app.tuning.data.rows import PARTS, DataError, Part, Row, lines_of, read_rows
+
+__all__ = ["PARTS", "TOOLS", "DataError", "Part", "Row", "lines_of", "make_rows", "read_rows"]

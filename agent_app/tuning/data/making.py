@@ -1,0 +1,218 @@
+"""Makes rows from templates, and really runs the tools for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from random import Random
+
+from agent_app.errors import suggest
+from agent_app.steps import Action, Answer, Step
+from agent_app.tuning.data.material import Material, Template, material
+from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, numbers
+from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
+from agent_app.tuning.data.registers import framed, in_small_letters, with_slip
+from agent_app.tuning.data.rows import PARTS, DataError, Part, Row
+
+FEWEST = 20
+"""Rows to tune on; with fewer nothing is learnt."""
+_SHARES = {"train": 1.0, "dev": 0.1, "test": 0.16}
+_AGAIN = 5
+"""How often a question may come in the rows to tune on, each time with other luck; elsewhere it comes once."""
+_PATIENCE = 400
+
+_WEIGHTS = {
+    "calculator/plain": 11,
+    "calculator/brackets": 7,
+    "calculator/percent": 6,
+    "calculator/parts": 5,
+    "calculator/powers": 4,
+    "calculator/story": 11,
+    "calculator/words": 2,
+    "calculator/two sums": 3,
+    "calculator/second try": 1.5,
+    "calculator/no result": 0.7,
+    "clock/time": 3,
+    "clock/date": 2,
+    "clock/weekday": 1.5,
+    "clock/year": 0.7,
+    "clock/place": 3.5,
+    "clock/day of a date": 2.5,
+    "clock/between": 2.5,
+    "clock/shift": 2.5,
+    "clock/nowhere": 0.5,
+    "none/greetings": 2,
+    "none/thanks": 2,
+    "none/persona": 2.5,
+    "none/opinions": 2.5,
+    "none/knowledge": 3,
+    "web_search/search and reckon": 4,
+    "web_search/search and weekday": 1.5,
+    "web_search/found nothing": 1,
+}
+_OF_A_TOPIC = 2.2
+"""The weight of each topic of the web search."""
+
+
+def make_rows(rows: int, *, seed: int = 0, tools: Iterable[str] = TOOLS) -> list[Row]:
+    """Make rows of all three parts.
+
+    The same arguments make the same rows.
+
+    Args:
+        rows: how many to tune on; a tenth of that more to stop the tuning by, and 16 % more to measure on.
+        seed: of the luck.
+        tools: which tools there are; questions that need none are always among the rows.
+
+    Raises:
+        DataError: that is too few rows, or more than there are different questions; or no such tool.
+    """
+    names = tuple(dict.fromkeys(tools))
+    for name in names:
+        if name not in TOOLS:
+            raise DataError(
+                f"rows can be made for {', '.join(TOOLS)}, not for {name!r}; {suggest(name, TOOLS)}"
+            )
+    if rows < FEWEST:
+        raise DataError(f"{rows} rows are too few to tune on; make at least {FEWEST}")
+    recorder = Recorder(names)
+    return [
+        row
+        for part in PARTS
+        for row in _Maker(part, names, recorder, Random(f"{seed} {part}")).rows(round(rows * _SHARES[part]))  # noqa: S311
+    ]
+
+
+class _Maker:
+    """Makes the rows of one part."""
+
+    def __init__(self, part: Part, tools: Sequence[str], recorder: Recorder, random: Random) -> None:
+        self._part, self._recorder, self._random = part, recorder, random
+        self._material: Material = material(part)
+        self._kinds = [k for k, ts in self._material.templates.items() if set(ts[0].moves) <= set(tools)]
+        self._weights = [_WEIGHTS.get(kind, _OF_A_TOPIC) for kind in self._kinds]
+
+    def rows(self, many: int) -> Iterator[Row]:
+        """Make that many rows.
+
+        Raises:
+            DataError: there are not so many different questions.
+        """
+        seen: dict[str, int] = {}
+        misses = number = 0
+        while number < many:
+            kind = self._random.choices(self._kinds, self._weights)[0]
+            template = self._random.choice(self._material.templates[kind])
+            row = self._row(template, f"{self._part}-{number}")
+            times = seen.get(row.question, 0)
+            if times >= (_AGAIN if self._part == "train" else 1):
+                misses += 1
+                if misses > _PATIENCE:
+                    raise DataError(
+                        f"only {number} different rows were found for {self._part!r}; ask for fewer"
+                    )
+                continue
+            seen[row.question], misses, number = times + 1, 0, number + 1
+            yield row
+
+    def _row(self, template: Template, name: str) -> Row:
+        slots = self._slots(template)
+        question, query, asked = self._asked(template, slots)
+        found = self._found(template, slots)
+        self._recorder.begin(self._moment(), found)
+        inputs = [*([query] if query else []), *(text.format(**asked) for text in template.inputs)]
+        steps: list[Step] = []
+        texts = []
+        for tool, given in zip(template.moves, inputs, strict=True):
+            action = Action(tool, given, self._material.answers["thoughts"][tool])
+            observation = self._recorder.run(action)
+            steps += [action, observation]
+            texts.append(observation.text)
+        values = self._values(template, slots, texts)
+        steps.append(self._answer(template, slots, values))
+        return Row(name, template.kind, template.id, self._part, question, tuple(steps), values)
+
+    def _slots(self, template: Template) -> dict[str, str]:
+        slots = numbers(self._random, " ".join(template.inputs))
+        slots |= {name: self._random.choice(values) for name, values in self._material.words.items()}
+        if template.topic is not None:
+            slots["x"], slots["v"] = self._random.choice(self._material.topics[template.topic].facts)
+        return slots
+
+    def _asked(self, template: Template, slots: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+        """Return the question in one of the ways of asking, the query in it, and the slots as they are there."""
+        text, luck = template.text, self._random.random()
+        if luck < 0.08:
+            text = with_slip(text, self._random)
+        question = text.format(**slots)
+        if 0.08 <= luck < 0.3:
+            question = in_small_letters(question)
+            slots = {name: value if name == "v" else value.lower() for name, value in slots.items()}
+        found = re.search("<(.*)>", question)
+        question = re.sub("<(.*)>", r"\1", question)
+        if 0.3 <= luck < 0.5 and template.moves:
+            question = framed(question, self._material.frames, self._random)
+        return question, found[1] if found else "", slots
+
+    def _moment(self) -> datetime:
+        """Draw the moment at which the question is asked, in some zone of whole hours."""
+        zone = timezone(timedelta(hours=self._random.randint(-8, 10)))
+        day = FIRST_DAY + timedelta(days=self._random.randrange((LAST_DAY - FIRST_DAY).days))
+        seconds = self._random.randrange(24 * 60 * 60)
+        return datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(seconds=seconds)
+
+    def _found(self, template: Template, slots: dict[str, str]) -> list[list[SearchResult]]:
+        if template.topic is None:
+            return []
+        results = self._results(template.topic, slots)
+        return [[], results] if template.moves.count("web_search") == 2 else [results]
+
+    def _results(self, topic: str, slots: dict[str, str]) -> list[SearchResult]:
+        """Draw some results: one holds the fact, mostly the first; the others tell of something else."""
+        random, facts = self._random, self._material.topics[topic].facts
+        many = random.choices((1, 2, 3, 5), (5, 4, 2, 1))[0]
+        others = [fact for fact in facts if fact[1] != slots["v"]]
+        others = random.sample(others, min(many - 1, len(others)))
+        told = [self._result(topic, x, v) for x, v in others]
+        told.insert(
+            0 if random.random() < 0.7 else random.randint(0, len(told)),
+            self._result(topic, slots["x"], slots["v"]),
+        )
+        return told
+
+    def _result(self, topic: str, x: str, v: str) -> SearchResult:
+        random, pages = self._random, self._material.pages
+        sentence = random.choice(self._material.topics[topic].sentences).format(x=x, v=v)
+        sentence = sentence[0].upper() + sentence[1:]
+        filler = random.choice(pages["fillers"])
+        snippet = random.choice((sentence, f"{sentence} {filler}", f"{filler} {sentence}"))
+        title = random.choice(pages["titles"]).format(x=x, X=x[0].upper() + x[1:])
+        path = re.sub(r"[^a-z0-9]+", "-", x.lower()).strip("-")
+        return {"title": title, "snippet": snippet, "link": f"https://{random.choice(pages['sites'])}/{path}"}
+
+    def _values(self, template: Template, slots: dict[str, str], texts: list[str]) -> tuple[str, ...]:
+        """Return what the answer must hold of what the tools gave."""
+        if template.holds == "" or not texts:
+            return ()
+        if template.holds:
+            found = re.search(template.holds, texts[-1])
+            if found is None:
+                raise ValueError(f"{template.id}: {texts[-1]!r} does not hold {template.holds}")
+            return (found[0],)
+        if template.moves[-1] == "web_search":
+            return (slots["v"],)
+        return tuple(texts) if template.kind.endswith("two sums") else (texts[-1],)
+
+    def _answer(self, template: Template, slots: dict[str, str], values: tuple[str, ...]) -> Answer:
+        """Put the values as a pirate would; what needs no tool has its answer already."""
+        answers, random = self._material.answers, self._random
+        body = random.choice(template.bodies)
+        if not template.moves:
+            return Answer(body, answers["thoughts"]["talk"])
+        said = dict(zip("vw", reversed(values), strict=False))
+        text = body.format(**{**slots, **said})
+        return Answer(
+            f"{random.choice(answers['openings'])} {text}{random.choice(answers['ends'])}",
+            answers["thoughts"]["answer"],
+        )

@@ -1,0 +1,160 @@
+"""The rows that a soft prompt is tuned and measured on: questions with the runs that answer them, as JSON lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from agent_app.errors import UserError, suggest
+from agent_app.steps import Action, Answer, Observation, Step, step_from_dict, step_to_dict
+
+Part = Literal["train", "dev", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+class DataError(UserError):
+    """Rows cannot be made or used; says the file, the line and the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A question, and a run that answers it as a model should."""
+
+    id: str
+    kind: str
+    """What is asked, such as ``"calculator/percent"``; before the slash stands the first tool, or ``"none"``."""
+    template: str
+    """What the question was made from; no template is in two parts."""
+    split: Part
+    question: str
+    steps: tuple[Step, ...]
+    """Actions, each with its observation, and an answer."""
+    values: tuple[str, ...] = ()
+    """What the answer must hold of the observations."""
+    accepts: tuple[str, ...] = ()
+    """Other inputs of the first tool that are right."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The tool calls, in their order."""
+        return tuple(step for step in self.steps if isinstance(step, Action))
+
+    @property
+    def answer(self) -> Answer:
+        """The final answer."""
+        last = self.steps[-1]
+        assert isinstance(last, Answer)
+        return last
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that `from_dict` takes back; what is empty is left out."""
+        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data["steps"] = [step_to_dict(step) for step in self.steps]
+        for name in ("values", "accepts"):
+            data[name] = list(data[name])
+        return {name: value for name, value in data.items() if value or name not in ("values", "accepts")}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Row:
+        """Take back what `to_dict` gave.
+
+        Raises:
+            ValueError: a field is missing, unknown or of a wrong type, or the steps are no finished run.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        for name in data:
+            if name not in known:
+                raise ValueError(f"the field {name!r} is unknown; {suggest(name, known)}")
+        for name in ("id", "kind", "template", "split", "question"):
+            if not isinstance(data.get(name), str) or not data[name].strip():
+                raise ValueError(f"the field {name!r} is missing, empty or no text")
+        if data["split"] not in PARTS:
+            raise ValueError(f"the field 'split' is {data['split']!r}; it takes {', '.join(PARTS)}")
+        lists = {name: _texts(data.get(name, []), name) for name in ("values", "accepts")}
+        return cls(**{**data, "steps": _run(data.get("steps")), **lists})
+
+
+def read_rows(path: Path, *, tools: Iterable[str] | None = None) -> list[Row]:
+    """Return the rows of a file.
+
+    Args:
+        path: a file of JSON lines.
+        tools: the tools that there are; None: any.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no row; says which line and which field.
+    """
+    known = None if tools is None else sorted(tools)
+    rows: list[Row] = []
+    seen: dict[str, int] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: it is not UTF-8 text, at byte {error.start + 1}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = _row(line, known)
+            if row.id in seen:
+                raise ValueError(f"the field 'id' is {row.id!r}, as on line {seen[row.id]}")
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
+        seen[row.id] = number
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: there is no row in it; `agent-app soft data` makes some")
+    return rows
+
+
+def lines_of(rows: Iterable[Row]) -> str:
+    """Return rows as JSON lines."""
+    return "".join(json.dumps(row.to_dict(), ensure_ascii=False) + "\n" for row in rows)
+
+
+def _row(line: str, tools: list[str] | None) -> Row:
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg}, at character {error.pos + 1}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"it is no JSON object but {line[:40]}")  # noqa: TRY004 - the line's fault
+    row = Row.from_dict(data)
+    for action in row.actions:
+        if tools is not None and action.tool not in tools:
+            raise ValueError(
+                f"the field 'steps' uses the tool {action.tool!r}; {suggest(action.tool, tools)}"
+            )
+    return row
+
+
+def _run(given: Any) -> tuple[Step, ...]:
+    """Return the steps of a run: any number of actions with their observations, and an answer."""
+    if not isinstance(given, list) or not given:
+        raise ValueError("the field 'steps' is missing, empty or no list")
+    steps: list[Step] = []
+    for number, one in enumerate(given, 1):
+        if not isinstance(one, dict):
+            raise ValueError(f"the field 'steps' has no JSON object as step {number}")  # noqa: TRY004
+        try:
+            steps.append(step_from_dict(one))
+        except ValueError as error:
+            raise ValueError(f"the field 'steps', step {number}: {error}") from None
+    wanted = [Action, Observation] * (len(steps) // 2) + [Answer]
+    if [type(step) for step in steps] != wanted:
+        raise ValueError("the field 'steps' is not a run of actions, each with an observation, and an answer")
+    return tuple(steps)
+
+
+def _texts(given: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(text, str) and text for text in given):
+        raise ValueError(f"the field {name!r} is no list of texts")
+    return tuple(given)

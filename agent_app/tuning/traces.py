@@ -1,0 +1,123 @@
+"""Rows of training data as token ids, in exactly the words that a served prompt has.
+
+A row is a question with the steps of a good run. The model learns to write its own turns, each up to and
+with the word that stops it; the question and what the tools gave are only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent_app.errors import TuningError
+from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
+from agent_app.models.stored import sha256_of
+from agent_app.prompt.scratchpad import quoted, written
+from agent_app.steps import Action, Observation
+from agent_app.tuning.data import Part, Row, read_rows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+STOP = f"\n{OBSERVATION}:"
+"""What ends a turn of the model that calls a tool."""
+
+LEAST_TRAIN, LEAST_DEV = 16, 4
+"""Fewer rows than these in a part are no data to tune on."""
+
+LONGEST = 2048
+"""Tokens of a row; a longer one would fill the memory of a small machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A row as the model reads it, after the virtual tokens."""
+
+    ids: tuple[int, ...]
+    learnt: tuple[bool, ...]
+    """For each token, whether the model is to write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The parts of a file of rows that are tuned on, as token ids."""
+
+    train: tuple[Trace, ...]
+    dev: tuple[Trace, ...]
+    sha256: str
+    """Of the file."""
+    file: Path
+
+
+def load_data(file: Path, tokenizer: PreTrainedTokenizerBase, end: int, *, dev_rows: int) -> Data:
+    """Read a file of rows and make traces of its train and dev parts; the test part is never looked at.
+
+    Args:
+        file: JSON lines.
+        tokenizer: of the frozen model.
+        end: the id of the token that ends an answer.
+        dev_rows: how many rows of the dev part are taken, spread evenly over it.
+
+    Raises:
+        DataError: a line is no row; says which.
+        TuningError: a part has too few rows, or a row is too long.
+    """
+    rows = read_rows(file)
+    train, dev = _part(rows, "train", LEAST_TRAIN, file), _part(rows, "dev", LEAST_DEV, file)
+    if len(dev) > dev_rows:
+        dev = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)]
+    learnt, looked_at = (tuple(trace(row, tokenizer, end) for row in part) for part in (train, dev))
+    return Data(learnt, looked_at, sha256_of(file), file)
+
+
+def _part(rows: Iterable[Row], part: Part, least: int, file: Path) -> list[Row]:
+    found = [row for row in rows if row.split == part]
+    if len(found) < least:
+        has = f"{len(found)} rows of the split {part!r}"
+        raise TuningError(f"{file}: it has {has}; tuning takes {least} or more")
+    return found
+
+
+def spoken(row: Row) -> Iterator[tuple[str, bool]]:
+    """Yield a row's text in pieces, each with whether the model writes it."""
+    yield f"{QUESTION}: {quoted(row.question)}\n{THOUGHT}:", False
+    for step in row.steps:
+        text = written(step)
+        if isinstance(step, Action):
+            yield text + STOP, True
+        elif isinstance(step, Observation):
+            yield text.removeprefix(STOP), False
+        else:
+            yield text, True
+
+
+def trace(row: Row, tokenizer: PreTrainedTokenizerBase, end: int) -> Trace:
+    """Return a row's token ids; the whole text is cut into tokens at once, as a server does it.
+
+    Raises:
+        TuningError: it is longer than `LONGEST` tokens.
+    """
+    pieces = list(spoken(row))
+    encoded: Mapping[str, Any] = tokenizer(
+        "".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True
+    )
+    ids = [*encoded["input_ids"], end]
+    if len(ids) > LONGEST:
+        raise TuningError(f"the row {row.id!r} has {len(ids)} tokens; tuning takes up to {LONGEST}")
+    ends = (stop for _, stop in encoded["offset_mapping"])
+    return Trace(tuple(ids), (*_marks(pieces, ends), True))
+
+
+def _marks(pieces: Iterable[tuple[str, bool]], ends: Iterable[int]) -> Iterator[bool]:
+    """Say for each token, known by where it ends in the text, whether the piece it ends in is the model's."""
+    reached, owners = 0, []
+    for text, own in pieces:
+        reached += len(text)
+        owners.append((reached, own))
+    at = 0
+    for stop in ends:
+        while stop > owners[at][0]:
+            at += 1
+        yield owners[at][1]
