@@ -112,7 +112,8 @@ def test_virtual_tokens_that_copy_words_are_read_as_those_words(
 def test_text_may_stand_before_between_and_after_virtual_tokens(
     plain: EmbeddedModel, model: EmbeddedModel
 ) -> None:
-    pieces: list[Piece] = ["Some facts.\n", Named("capitals"), " Madrid.\nSome figures:\n", Named("figures"), " 14"]
+    between = " Madrid.\nSome figures:\n"
+    pieces: list[Piece] = ["Some facts.\n", Named("capitals"), between, Named("figures"), " 14"]
     expected = written_by(plain, f"Some facts.\n{HARD} Madrid.\nSome figures:\n{FIGURES} 14", 12)
     assert expected.startswith(" 15")
     assert model.invoke([soft_message(pieces)], max_tokens=12).text == expected
@@ -231,9 +232,7 @@ def test_another_embedded_model_is_refused_before_it_is_looked_for(
     library: Path, plain: EmbeddedModel
 ) -> None:
     prompt = load_prompt("mate", folders=[library])
-    with pytest.raises(
-        PromptError, match=r"tuned for smollm2-135m .* embedded:qwen2.* is another"
-    ):
+    with pytest.raises(PromptError, match=r"tuned for smollm2-135m .* embedded:qwen2.* is another"):
         Agent("embedded", prompt, [])
     with pytest.raises(ModelError, match=r"embedded:.* cannot read the soft prompt 'capitals'"):
         Agent(plain, prompt, [])

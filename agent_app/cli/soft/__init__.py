@@ -6,8 +6,9 @@ import click
 
 from agent_app.cli.soft.data import data
 from agent_app.cli.soft.train import train
+from agent_app.cli.soft.verify import verify
 
-_COMMANDS: tuple[click.Command, ...] = (data, train)
+_COMMANDS: tuple[click.Command, ...] = (data, train, verify)
 
 
 @click.group()
