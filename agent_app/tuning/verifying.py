@@ -28,7 +28,7 @@ QUESTIONS = (
     "Who wrote Treasure Island?",
     "Who are you?",
 )
-_TOP = 20
+_TOP = 200
 """Of how many tokens at each place log-probabilities are asked for."""
 _WORTH_IT = math.log(0.01)
 """What is less likely than this hardly ever decides anything, and is not compared."""
@@ -137,10 +137,16 @@ def _in_llama(
 
 
 def _without(told: Sequence[Mapping[str, Any]], virtual: Sequence[int]) -> dict[int, float]:
-    """Return log-probabilities among real tokens alone; the server counts those that are banned as well."""
-    chances = {one["id"]: one["logprob"] for one in told}
-    banned = sum(math.exp(chances.pop(token)) for token in virtual if token in chances)
-    return {token: chance - math.log1p(-min(banned, 1 - 1e-9)) for token, chance in chances.items()}
+    """Return log-probabilities among real tokens alone.
+
+    The server counts those that are banned as well, and gives them nearly all: the output is tied to their
+    own vectors. What it leaves out below the likeliest is too little to matter.
+    """
+    banned = frozenset(virtual)
+    chances = {one["id"]: one["logprob"] for one in told if one["id"] not in banned}
+    top = max(chances.values())
+    whole = top + math.log(sum(math.exp(chance - top) for chance in chances.values()))
+    return {token: chance - whole for token, chance in chances.items()}
 
 
 def _written(tokens: Sequence[int], chances: Sequence[Mapping[int, float]], frozen: FrozenModel) -> Likeliest:
