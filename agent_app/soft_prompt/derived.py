@@ -151,18 +151,12 @@ def write_derived(
         ModelError: the model's file is not of a kind that this can be done with.
         OSError: it cannot be read or written.
     """
-    try:
-        header = read_header(base)
-    except BrokenHeader as error:
-        raise ModelError(f"cannot put soft prompts into {base}: {error}") from error
-    table, tokens = header.tensor(_TABLE), header.entry(_TOKENS)
-    if table is None or tokens is None or table.shape[1] != tokens.length:
-        raise ModelError(f"cannot put soft prompts into {base}: it has no table of a row for each token")
+    header, table, words = _opened(base)
     for one in soft:
         if one.card.dimension != table.shape[0]:
             what = f"its vectors have {one.card.dimension} numbers, and those of {base} {table.shape[0]}"
             raise PromptError(what, file=one.folder)
-    rows = _places(soft, tokens.length)
+    rows = _places(soft, words)
     tensors = dict(_tensors(header, table, soft, tied=header.tensor(_OUTPUT) is None, own_output=by_name))
     entries = tuple(_entries(header, soft, _CONTROL if by_name else _UNUSED))
     written, starts = Header(entries, tuple(tensors)).written()
@@ -174,9 +168,39 @@ def write_derived(
     return rows
 
 
+def table_rows(base: Path, tokens: Sequence[int]) -> np.ndarray:
+    """Return the vectors that a model's file has for tokens of its vocabulary.
+
+    Returns:
+        float32, [tokens, dimension].
+
+    Raises:
+        ModelError: the model's file is not of a kind that this can be done with.
+    """
+    import numpy as np
+    from gguf import GGMLQuantizationType, quants
+
+    _, table, _ = _opened(base)
+    data = np.memmap(base, np.uint8, "r", table.start, (table.shape[1], table.row_bytes))
+    rows: np.ndarray = quants.dequantize(np.array(data[list(tokens)]), GGMLQuantizationType(table.kind))
+    return rows
+
+
 def token_name(soft: str, index: int) -> str:
     """Return the name that a virtual token has in the vocabulary."""
     return f"<|soft:{soft}:{index}|>"
+
+
+def _opened(base: Path) -> tuple[Header, Tensor, int]:
+    """Return a model's header, its table of a row for each token, and how many tokens it has."""
+    try:
+        header = read_header(base)
+    except BrokenHeader as error:
+        raise ModelError(f"cannot put soft prompts into {base}: {error}") from error
+    table, tokens = header.tensor(_TABLE), header.entry(_TOKENS)
+    if table is None or tokens is None or table.shape[1] != tokens.length:
+        raise ModelError(f"cannot put soft prompts into {base}: it has no table of a row for each token")
+    return header, table, tokens.length
 
 
 def _places(soft: Sequence[SoftPrompt], first: int) -> dict[str, Rows]:
