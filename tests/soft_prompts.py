@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from gguf import GGMLQuantizationType, quants
 
 from agent_app.models.pinned import pinned_model
 from agent_app.soft_prompt import Base, Card, Method, SoftPrompt, save_soft_prompt
-from agent_app.soft_prompt.gguf_header import read_header
 
 BASE = "smollm2-135m"
 DIMENSION = 576
@@ -38,12 +35,3 @@ def kept(library: Path, name: str, vectors: np.ndarray, *, base: str = BASE) -> 
 def noise(seed: int, tokens: int = 8) -> np.ndarray:
     """Vectors that stand for nothing, about as long as those of words."""
     return np.random.default_rng(seed).normal(0, 0.1, (tokens, DIMENSION)).astype(np.float32)
-
-
-def words(model: Path, tokens: Sequence[int]) -> np.ndarray:
-    """The vectors that a model's file has for some tokens of its vocabulary."""
-    table = read_header(model).tensor("token_embd.weight")
-    assert table is not None
-    data = np.memmap(model, np.uint8, "r", table.start, (table.shape[1], table.row_bytes))
-    rows: np.ndarray = quants.dequantize(np.array(data[list(tokens)]), GGMLQuantizationType(table.kind))
-    return rows

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from soft_prompts import kept, noise, words
+from soft_prompts import kept, noise
 
 from agent_app import Agent, Result, places
 from agent_app.agent import Question
@@ -25,7 +25,7 @@ from agent_app.models.virtual import Piece
 from agent_app.prompt import load_prompt
 from agent_app.settings import Settings
 from agent_app.soft_prompt import SoftPrompt
-from agent_app.soft_prompt.derived import token_name, write_derived
+from agent_app.soft_prompt.derived import table_rows, token_name, write_derived
 
 HARD = "The capital of France is Paris. The capital of Italy is Rome. The capital of Spain is"
 GOES_ON = " Madrid. The capital of Germany is Berlin. The capital of Portugal is"
@@ -47,7 +47,7 @@ def library(plain: EmbeddedModel, smollm2: Path, tmp_path_factory: pytest.TempPa
     """Two soft prompts that are real words in disguise, and one that is noise."""
     folder = tmp_path_factory.mktemp("library")
     for name, text in (("capitals", HARD), ("figures", FIGURES)):
-        kept(folder, name, words(smollm2, plain.get_token_ids(text)))
+        kept(folder, name, table_rows(smollm2, plain.get_token_ids(text)))
     kept(folder, "noise", noise(1))
     (folder / "mate.md").write_text(PROMPT, encoding="utf-8")
     return folder

@@ -11,8 +11,12 @@ import click
 from agent_app.cli import options
 from agent_app.cli.waiting import waiting
 from agent_app.errors import SettingError
+from agent_app.models.pinned import pinned_model
+from agent_app.models.stored import check_gguf, checked_file, sha256_of
 from agent_app.prompt import library_folders
 from agent_app.soft_prompt import SoftPrompt, find_soft_prompt, load_soft_prompt
+from agent_app.soft_prompt.derived import check_base, token_name
+from agent_app.soft_prompt.exporting import export_embeds, export_gguf
 from agent_app.terminal import clean_line, stderr, stdout
 
 if TYPE_CHECKING:
@@ -33,10 +37,17 @@ _CONTEXT = 256
     help="[default: the soft prompt's name, in the current folder].",
 )
 @click.option("--text", metavar="TEXT", help="With --to vllm: the prompt's text after the virtual tokens.")
+@click.option("-m", "--model", metavar="FILE", help="The GGUF file of its base model [default: by its name].")
 @options.prompts_dir
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def export(
-    name: str, form: str, output: Path | None, text: str | None, prompts_dir: Path | None, force: bool
+    name: str,
+    form: str,
+    output: Path | None,
+    text: str | None,
+    model: str | None,
+    prompts_dir: Path | None,
+    force: bool,
 ) -> None:
     """Write the soft prompt NAME in a form that another program takes; nothing but its base model is needed.
 
@@ -73,38 +84,36 @@ def export(
         )
     soft = load_soft_prompt(find_soft_prompt(name, library_folders(settings.prompts_dir)))
     with waiting("writing"):
-        told = _gguf(soft, target, settings) if form == "gguf" else _embeds(soft, target, text, settings)
+        if form == "gguf":
+            told = _gguf(soft, target, _base(soft, model, settings))
+        elif text:
+            told = _whole_prompt(soft, target, text, _base(soft, model, settings), settings)
+        else:
+            told = f"{export_embeds(soft, target)} vectors, of the virtual tokens alone"
     stderr().line(clean_line(told))
     stdout().line(clean_line(str(target)))
 
 
-def _gguf(soft: SoftPrompt, target: Path, settings: Settings) -> str:
-    from agent_app.soft_prompt.derived import token_name
-    from agent_app.soft_prompt.exporting import export_gguf
-
-    rows = export_gguf(_base(soft, settings), soft, target)
+def _gguf(soft: SoftPrompt, target: Path, base: Path) -> str:
+    rows = export_gguf(base, soft, target)
     names = [token_name(soft.name, n) for n in (0, rows.count - 1)]
     return f"{rows.count} virtual tokens, {' to '.join(names)}: the words {rows.first} to {rows.tokens[-1]}"
 
 
-def _embeds(soft: SoftPrompt, target: Path, text: str | None, settings: Settings) -> str:
+def _whole_prompt(soft: SoftPrompt, target: Path, text: str, base: Path, settings: Settings) -> str:
     from agent_app.models import load_model
-    from agent_app.soft_prompt.exporting import export_embeds
 
-    if not text:
-        return f"{export_embeds(soft, target)} vectors, of the virtual tokens alone"
-    base = _base(soft, settings)
     model = load_model(f"embedded:{base}", settings=dataclasses.replace(settings, context=_CONTEXT))
     vectors = export_embeds(soft, target, base, model.get_token_ids(text))
     return f"{vectors} vectors, {soft.card.tokens} of them of the virtual tokens"
 
 
-def _base(soft: SoftPrompt, settings: Settings) -> Path:
+def _base(soft: SoftPrompt, model: str | None, settings: Settings) -> Path:
     """Return the file of the model that a soft prompt was tuned for."""
-    from agent_app.models.pinned import pinned_model
-    from agent_app.models.stored import checked_file
-    from agent_app.soft_prompt.derived import check_base
-
+    if model is not None:
+        check_gguf(Path(model))
+        check_base(soft, sha256_of(Path(model)), model)
+        return Path(model)
     pinned = pinned_model(soft.card.base.name)
     check_base(soft, pinned.sha256, pinned.name)
     return checked_file(pinned, settings)
