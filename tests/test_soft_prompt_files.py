@@ -15,7 +15,7 @@ from soft_prompts import kept, noise
 from agent_app import places
 from agent_app.__main__ import main
 from agent_app.errors import PromptError
-from agent_app.middleware import ReActMiddleware
+from agent_app.middleware.offer import Offer
 from agent_app.prompt import Prompt, check_file, load_prompt
 from agent_app.prompt.draft import Virtual
 from agent_app.soft_prompt.derived import table_rows
@@ -112,7 +112,7 @@ def test_a_prompt_with_virtual_tokens_is_no_template_of_langchain_and_no_middlew
     ):
         prompt.to_langchain()
     with pytest.raises(PromptError, match="run it with Agent, or use a hard one"):
-        ReActMiddleware(prompt).prompt  # noqa: B018
+        Offer(prompt, ())
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_render_and_show_tell_of_virtual_tokens(
     )
     told = json.loads(shown[1])
     assert told["messages"] == [{"role": "", "text": f"Ahoy. {MARK}Question: Who?\nThought:"}]
-    assert told["tokens"] == 8 + 10
+    assert told["tokens"] == 8 + 11
     assert (
         "soft:        crew, 8 virtual tokens for embedded:smollm2-135m\n"
         in call("prompts", "show", "mate")[1]
