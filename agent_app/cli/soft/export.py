@@ -64,7 +64,7 @@ def export(
     \b
     Examples:
       agent-app soft export pirate-react --to gguf -o pirate.gguf
-      agent-app soft export pirate-react --to vllm --text $'Question: Who are you?\\nThought:'
+      agent-app soft export pirate-react --to vllm --text $'Question: Who?\\nThought:'
 
     Exit codes: 0 written; 2 the soft prompt or its model cannot be had, or the file is there.
 
