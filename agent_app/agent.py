@@ -26,7 +26,7 @@ from agent_app.errors import SettingError
 from agent_app.events import Event, Finished
 from agent_app.history import Said
 from agent_app.loop import Limits, OnLimit
-from agent_app.models import Chain, check_model, load_model
+from agent_app.models import Chain, check_can_read, check_model, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -91,6 +91,8 @@ class Agent(Runnable[Question, Result]):
 
     Raises:
         SettingError: a limit is not above 0, or the response format is none.
+        ModelError: the prompt holds a soft prompt that a model cannot read; of a prompt that is given by
+            its name that is said when it is loaded.
     """
 
     def __init__(
@@ -146,6 +148,8 @@ class Agent(Runnable[Question, Result]):
             prices=prices,
         )
         self._given = ((model, *fallbacks), prompt, tools)
+        if isinstance(prompt, Prompt):
+            _check_soft(prompt, self._given[0])
         self._parts: Parts | None = None
         self._opened = False
         self._opening = threading.RLock()
@@ -183,7 +187,7 @@ class Agent(Runnable[Question, Result]):
                 (_, *fallbacks), _, _ = self._given
                 for model in fallbacks:
                     if isinstance(model, str):
-                        check_model(model, settings=self.settings)
+                        check_model(model, settings=self.settings, soft=parts.prompt.soft_prompts)
                 parts.warm(parts.models[0])
                 self._opened = True
         return self
@@ -394,13 +398,18 @@ class Agent(Runnable[Question, Result]):
         return self._parts
 
     def _load(self) -> Parts:
-        models, prompt, tools = self._given
+        models, given, tools = self._given
+        folders = prompt_folders(self.settings)
+        prompt = given if isinstance(given, Prompt) else load_prompt(given, folders=folders)
+        _check_soft(prompt, models)
+
+        def load(name: str) -> BaseChatModel:
+            return load_model(name, settings=self.settings, soft=prompt.soft_prompts)
+
         return Parts(
-            prompt=prompt
-            if isinstance(prompt, Prompt)
-            else load_prompt(prompt, folders=prompt_folders(self.settings)),
+            prompt=prompt,
             toolbox=Toolbox(_tools(tools, self.settings), self.redactor),
-            models=Chain(models, lambda name: load_model(name, settings=self.settings), self.redactor),
+            models=Chain(models, load, self.redactor),
             terms=self.terms,
         )
 
@@ -408,6 +417,12 @@ class Agent(Runnable[Question, Result]):
 def prompt_folders(settings: Settings) -> tuple[Path, ...]:
     """Return where prompts are looked for, in that order; see `library_folders`."""
     return library_folders(settings.prompts_dir)
+
+
+def _check_soft(prompt: Prompt, models: Sequence[str | BaseChatModel]) -> None:
+    if prompt.soft is not None:
+        for model in models:
+            check_can_read(model, prompt.soft)
 
 
 def _check_above_zero(**numbers: float | None) -> None:

@@ -12,7 +12,7 @@ from agent_app.answer_form import AnswerForm, Misfit
 from agent_app.events import Said
 from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import Move, Unread
-from agent_app.models import ReadyModel
+from agent_app.models import Named, ReadyModel, soft_message
 from agent_app.parser import FormatError, Piece, ReplyReader
 from agent_app.prompt import Segments
 from agent_app.steps import Answer, Usage
@@ -111,12 +111,18 @@ class Call:
 
 
 def _messages(ready: ReadyModel, segments: Segments, begun: str, *, last: bool) -> list[BaseMessage]:
-    """Lay out the prompt: where the model goes on with a message of its own, the steps are that message."""
+    """Lay out the prompt: where the model goes on with a message of its own, the steps are that message.
+
+    With virtual tokens in it, it is one plain text, as it was when they were tuned.
+    """
     head, tail = segments
     if begun:
         tail = f"{tail} {begun}"
     if last:
         tail = f"{tail.rstrip()}\n{FINAL_ANSWER}:"
+    if segments.virtual:
+        name, at = segments.virtual
+        return [soft_message([head[:at], Named(name), head[at:] + tail])]
     if ready.traits.continues:
         return [HumanMessage(head.rstrip()), AIMessage(tail)]
     return [HumanMessage(head + tail)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import HumanMessage
@@ -13,7 +13,7 @@ from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
-from agent_app.models import Chain, ReadyModel, Warmable
+from agent_app.models import Chain, Named, ReadyModel, Warmable, soft_message
 from agent_app.parser import ReActOutputParser
 from agent_app.planning import Window, window_of
 from agent_app.prompt import Draft, Prompt
@@ -72,12 +72,21 @@ class Parts:
         """Return a model's context window, or None if nobody knows it; an embedded one is asked, once."""
         key = id(ready)
         if key not in self._windows:
-            self._windows[key] = window_of(ready.given, context=self.terms.context, estimate=most_tokens)
+            window = window_of(ready.given, context=self.terms.context, estimate=most_tokens)
+            if window is not None and self.prompt.soft is not None:
+                # The text is counted; the virtual tokens in it, and a seam on each of their sides, are not.
+                window = replace(window, overhead=self.prompt.soft.card.tokens + 2)
+            self._windows[key] = window
         return self._windows[key]
 
     def warm(self, ready: ReadyModel) -> None:
         """Let a model that can do so read what every prompt begins with, once; it may take its time."""
         if id(ready) in self._warm or not isinstance(ready.given, Warmable):
             return
-        ready.given.warm([HumanMessage(self.prompt.opening(self.described, self.toolbox.names))])
+        text, _ = opening = self.prompt.opening(self.described, self.toolbox.names)
+        if opening.virtual is None:
+            ready.given.warm([HumanMessage(text)])
+        else:
+            name, at = opening.virtual
+            ready.given.warm([soft_message([text[:at], Named(name), text[at:]])])
         self._warm.add(id(ready))

@@ -63,3 +63,10 @@ def prompt_cache_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path(_APP, appauthor=False) / "prompts"
+
+
+def derived_folder() -> Path:
+    """Return the folder that keeps model files with soft prompts in them; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_cache_path(_APP, appauthor=False) / "derived"

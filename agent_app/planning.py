@@ -141,7 +141,7 @@ def plan(
     else:
         view = replace(view, longest=None)  # that was for a step that is not the newest any more
         written = draft.write(steps, view, known)
-    segments = draft.put_together(written, view, None if before is None else before.segments.head)
+    segments = draft.put_together(written, view, None if before is None else before.segments)
     if window is not None and not window.holds(segments.head + segments.tail + ending):
         view = _Search(draft, steps, window, ending, written).view(view)
         written = draft.write(steps, view, written)

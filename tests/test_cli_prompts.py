@@ -100,19 +100,21 @@ def test_list_shows_each_prompt_what_is_wrong_and_what_is_shadowed(call: Call, h
     evil = put(folder / "evil.md", '---\ndescription: "a\\x1b]52;c;x\\x07\\nb"\n---\nHi')
     broken = put(folder / "broken.md", "---\nversion: '1'\n---\nHi {")
     plain = put(folder / "plain.md", "---\ndescription: Süß 日本\nversion: '7'\n---\nHi")
-    pirate = load_prompt("pirate")
+    pirate, soft = load_prompt("pirate"), load_prompt("pirate-soft")
     what = [
         f"cannot be used: {broken}:4: a lone '{{'; write '{{{{' for a brace, or {{name}} for a slot",
         "a␛]52;c;x␇␊b",
         pirate.description,
+        soft.description,
         "Süß 日本",
     ]
     columns = max(map(len, what))
     rows = [
-        ("broken", "1", what[0].ljust(columns), broken),
-        ("evil  ", "0", what[1].ljust(columns), evil),
-        ("pirate", pirate.version, what[2].ljust(columns), pirate.path),
-        ("plain ", "7", what[3].ljust(columns - 2), plain),
+        ("broken     ", "1", what[0].ljust(columns), broken),
+        ("evil       ", "0", what[1].ljust(columns), evil),
+        ("pirate     ", pirate.version, what[2].ljust(columns), pirate.path),
+        ("pirate-soft", soft.version, what[3].ljust(columns), soft.path),
+        ("plain      ", "7", what[4].ljust(columns - 2), plain),
     ]
     wide = max(len(row[1]) for row in rows)
     out = "".join(f"{name}  {version.ljust(wide)}  {said}  {path}\n" for name, version, said, path in rows)
@@ -198,6 +200,7 @@ def test_show_as_json_holds_all_of_it(call: Call, letter: Path) -> None:
         "version": "3",
         "hash": prompt.hash,
         "path": str(letter),
+        "soft": None,
         "slots": ["pages", "who"],
         "inputs": {
             "who": {"type": "string", "description": "to whom"},
@@ -228,7 +231,9 @@ def test_show_says_what_the_prompt_goes_before_and_an_unknown_name_is_one_line(
     assert (
         call("show", "pirate").err == f"pirate: {file} goes before {places.builtin('prompts') / file.name}\n"
     )
-    assert call("show", "pirat") == Said(2, "", "agent-app: unknown prompt 'pirat'; did you mean 'pirate'?\n")
+    assert call("show", "pirat") == Said(
+        2, "", "agent-app: unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?\n"
+    )
 
 
 # --- render ----------------------------------------------------------------------------------------
@@ -337,7 +342,7 @@ def test_check_alone_checks_all_prompts_and_the_shadowed_too_and_a_part_once(cal
     out = f"""\
 {shadowed}:4:1: P014 the body of a chat prompt has words before a role; fix: {fix}
 {part}:1:8: P006 a lone '}}'; fix: write '}}}}' for a brace, or {{name}} for a slot
-6 files, 2 problems
+7 files, 2 problems
 """
     assert call("check") == Said(1, out, "")
 
@@ -348,7 +353,7 @@ def test_a_link_out_of_a_library_is_a_problem_of_it(call: Call, home: Path) -> N
     user.mkdir(parents=True)
     (user / "link.md").symlink_to(put(home / "secret.md", "Secret"))
     said = f"{user / 'link.md'}:1:1: P001 a link leads out of the library; fix: put the file itself there\n"
-    assert call("check") == Said(1, f"{said}3 files, 1 problem\n", "")
+    assert call("check") == Said(1, f"{said}4 files, 1 problem\n", "")
 
 
 # --- test ------------------------------------------------------------------------------------------
@@ -623,4 +628,4 @@ def test_a_langchain_template_is_taken_in_under_a_name_and_given_back_unchanged(
     assert load_prompt("taken", folders=library_folders()).to_langchain() == template
     shown = json.loads(call("show", "taken", "--json").out)
     assert (shown["description"], shown["chat"]) == ("Taken in", isinstance(template, ChatPromptTemplate))
-    assert call("check") == Said(0, "3 files, no problem\n", "")
+    assert call("check") == Said(0, "4 files, no problem\n", "")

@@ -353,7 +353,7 @@ def test_what_a_killed_process_left_unfinished_goes(small_cache: PromptCache, tm
 @pytest.mark.parametrize("name", [entry.name for entry in list_prompts()])
 def test_every_run_of_a_prompt_begins_with_its_opening(name: str) -> None:
     prompt = load_prompt(name)
-    opening = prompt.opening("calculator: it calculates", ["calculator"])
+    opening, _ = prompt.opening("calculator: it calculates", ["calculator"])
     for question in ("What is 2 + 2?", "{tools} Wer bist du?"):
         draft = prompt.draft(question, "calculator: it calculates", ["calculator"])
         head = draft.segments(()).head
@@ -366,7 +366,7 @@ def test_an_opening_ends_before_whatever_a_question_brings_along(tmp_path: Path)
     inputs = "inputs: {port: {description: where we are, type: string, default: Tortuga}}"
     body = "Ye have {tools}.\nWe be in {port}.\n\n{history}Question: {input}\nThought:{agent_scratchpad}\n"
     file.write_text(f"---\nname: mate\nversion: '1'\n{inputs}\n---\n{body}", encoding="utf-8")
-    assert load_prompt(file).opening("a compass", ["compass"]) == "Ye have a compass.\nWe be in "
+    assert load_prompt(file).opening("a compass", ["compass"]).head == "Ye have a compass.\nWe be in "
 
 
 class Reading(BaseCallbackHandler):

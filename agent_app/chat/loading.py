@@ -80,7 +80,7 @@ class Loader:
 
         prompt = self.prompt(setup)
         offered = self._offered(setup.tools)
-        before, model = self._model, self._loaded(setup.model)
+        before, model = self._model, self._loaded(setup.model, prompt)
         agent = Agent.from_settings(
             self.settings,
             model=model,
@@ -108,12 +108,14 @@ class Loader:
 
         return load_tools(None, tool_folders(self.settings))
 
-    def _loaded(self, name: str) -> BaseChatModel:
-        from agent_app.models import load_model
+    def _loaded(self, name: str, prompt: Prompt) -> BaseChatModel:
+        from agent_app.models import can_read, load_model
 
         if self._model is not None and self._model[0] == name:
-            return self._model[1]
-        return load_model(name, settings=self.settings)
+            model = self._model[1]
+            if prompt.soft is None or can_read(model, prompt.soft):
+                return model
+        return load_model(name, settings=self.settings, soft=prompt.soft_prompts)
 
 
 def _close(model: Any) -> None:

@@ -266,7 +266,7 @@ def run(**given: Any) -> None:
     values = options.values(call.params, prompt)
     judge = judge_for(call.judge)
     rows = _rows(call, prompt, values, judge)
-    make_sure(settings, yes=call.yes)
+    make_sure(settings, yes=call.yes, prompt=prompt)
     with waiting("loading"):
         agent, budget = _agent(call, settings, prompt)
         from agent_app.batch.engine import PATIENT
@@ -372,7 +372,8 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
     limited = call.max_tokens is not None or call.max_cost is not None
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
     parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
-    model = load_model(settings.model, settings=settings, parallel=min(parallel, _EMBEDDED_MOST))
+    most = min(parallel, _EMBEDDED_MOST)
+    model = load_model(settings.model, settings=settings, parallel=most, soft=prompt.soft_prompts)
     if call.temperature is not None:
         set_temperature(model, call.temperature)
     if call.repeat > 1 and always_says_the_same(model):

@@ -10,21 +10,31 @@ from agent_app.errors import ModelError
 from agent_app.models.fetch import Progress, check_space, fetch
 from agent_app.models.pinned import Pinned, pinned_model
 from agent_app.models.stored import file_named, find
+from agent_app.models.virtual import check_can_read
 from agent_app.places import model_folder
+from agent_app.prompt import Prompt
 from agent_app.settings import Settings
 from agent_app.terminal import colours, stderr
 
 
-def make_sure(settings: Settings, *, yes: bool) -> None:
+def make_sure(settings: Settings, *, yes: bool, prompt: Prompt | None = None) -> None:
     """Fetch the embedded model that the settings name, if it is one of ours and not here yet.
 
     On a terminal it asks first; elsewhere there is nobody to ask, and who names the model wants it.
 
+    Args:
+        settings: they name the model.
+        yes: do not ask.
+        prompt: what the model will be asked with; a model that cannot read it is not fetched.
+
     Raises:
+        PromptError: the prompt holds a soft prompt for another model.
         UnknownName: the settings name no model that there is.
         FetchError: the disk has no room for it; nothing has been fetched then.
-        ModelError: the person at the terminal would rather not.
+        ModelError: the person at the terminal would rather not, or the model reads no soft prompts.
     """
+    if prompt is not None and prompt.soft is not None:
+        check_can_read(settings.model, prompt.soft)
     kind, _, rest = settings.model.strip().partition(":")
     if kind != "embedded" or file_named(rest):
         return

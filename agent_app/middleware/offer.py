@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.tools import BaseTool
 
-from agent_app.errors import SettingError
+from agent_app.errors import PromptError, SettingError
 from agent_app.grammar import reply_grammar
 from agent_app.parser import ReActOutputParser
 from agent_app.prompt import Prompt
@@ -23,9 +23,15 @@ class Offer:
 
     Raises:
         ToolFileError: two tools have one name.
+        PromptError: the prompt holds virtual tokens, which the loop's model need not know.
     """
 
     def __init__(self, prompt: Prompt, tools: tuple[BaseTool, ...]) -> None:
+        if prompt.soft is not None:
+            what = (
+                f"the prompt {prompt.name!r} holds {prompt.soft.mark}; run it with Agent, or use a hard one"
+            )
+            raise PromptError(what, file=prompt.path)
         self.prompt, self.tools = prompt, tools
         self.toolbox = Toolbox(tools)
         self.described = self.toolbox.describe()

@@ -8,7 +8,7 @@ scripted:FILE                                  replies from a file
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,19 +18,25 @@ from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
-from agent_app.models.stored import check_gguf, checked_file, file_named
+from agent_app.models.stored import check_gguf, checked_file, file_named, sha256_of
 from agent_app.models.traits import Traits, Warmable, context_of, name_of, traits_of
+from agent_app.models.virtual import Named, can_read, check_can_read, soft_message
 from agent_app.settings import Settings
+from agent_app.soft_prompt import SoftPrompt
+from agent_app.soft_prompt.derived import check_base, derived_file
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 __all__ = [
     "Chain",
+    "Named",
     "Pinned",
     "ReadyModel",
     "Traits",
     "Warmable",
+    "can_read",
+    "check_can_read",
     "check_model",
     "context_of",
     "explain",
@@ -38,10 +44,11 @@ __all__ = [
     "name_of",
     "pinned_model",
     "pinned_models",
+    "soft_message",
     "traits_of",
 ]
 
-_Opener: TypeAlias = "Callable[[str, Settings, Path | None, int | None], BaseChatModel]"
+_Opener: TypeAlias = "Callable[[str, Settings, Path | None, int | None, Sequence[SoftPrompt]], BaseChatModel]"
 
 
 def load_model(
@@ -50,6 +57,7 @@ def load_model(
     settings: Settings | None = None,
     folder: Path | None = None,
     parallel: int | None = None,
+    soft: Sequence[SoftPrompt] = (),
 ) -> BaseChatModel:
     """Return the chat model that a name stands for. Fetches nothing and calls no remote server.
 
@@ -58,10 +66,13 @@ def load_model(
         settings: where models lie, and the context window and threads of an embedded one.
         folder: the program's own folder of fetched models, if not the usual cache folder.
         parallel: how many calls an embedded model answers at the same time; None: one.
+        soft: the soft prompts that an embedded model shall be able to read, each tuned for it.
 
     Raises:
         UnknownName: no such pinned model or provider; says the nearest.
-        ModelError: a file, package or key is missing, or a file is corrupt; says what to do.
+        ModelError: a file, package or key is missing, a file is corrupt, or no soft prompt can be read
+            by such a model; says what to do.
+        PromptError: a soft prompt was tuned for another model.
     """
     kind, colon, rest = name.strip().partition(":")
     if kind != "embedded" and not colon:
@@ -72,29 +83,41 @@ def load_model(
             "PROVIDER:NAME",
         ]
         raise UnknownName("model", name, known)
+    for one in soft:
+        check_can_read(name, one)
     opener = _OPENERS.get(kind)
     if opener is None:
         return open_provider(kind, rest, _OPENERS)
-    return opener(rest, settings or Settings(), folder, parallel)
+    return opener(rest, settings or Settings(), folder, parallel, soft)
 
 
-def check_model(name: str, *, settings: Settings | None = None, folder: Path | None = None) -> None:
+def check_model(
+    name: str,
+    *,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    soft: Sequence[SoftPrompt] = (),
+) -> None:
     """Make sure that a model can be had, without the time and memory that loading it takes.
 
     Args:
         name: as for `load_model`.
         settings: as for `load_model`.
         folder: as for `load_model`.
+        soft: as for `load_model`.
 
     Raises:
         UnknownName: as for `load_model`.
         ModelError: as for `load_model`.
+        PromptError: as for `load_model`.
     """
     kind, _, rest = name.strip().partition(":")
     if kind == "embedded":
+        for one in soft:
+            check_can_read(name, one)
         _embedded_file(rest, settings or Settings(), folder)
     else:
-        load_model(name, settings=settings, folder=folder)
+        load_model(name, settings=settings, folder=folder, soft=soft)
 
 
 # The three modules below subclass LangChain's models, and LangChain takes a second to import: `agent-app
@@ -111,8 +134,21 @@ def _embedded_file(rest: str, settings: Settings, folder: Path | None) -> tuple[
     return checked_file(pinned, settings, folder), f"embedded:{pinned.name}", pinned.sha256
 
 
-def _embedded(rest: str, settings: Settings, folder: Path | None, parallel: int | None) -> BaseChatModel:
+def _embedded(
+    rest: str,
+    settings: Settings,
+    folder: Path | None,
+    parallel: int | None,
+    soft: Sequence[SoftPrompt],
+) -> BaseChatModel:
     path, label, digest = _embedded_file(rest, settings, folder)
+    rows = None
+    if soft:
+        digest = digest or sha256_of(path)
+        for one in soft:
+            check_base(one, digest, label)
+        derived = derived_file(path, digest, soft, places.derived_folder())
+        path, digest, rows = derived.path, derived.digest, derived.rows
     from agent_app.models.embedded import open_embedded
 
     return open_embedded(
@@ -123,6 +159,7 @@ def _embedded(rest: str, settings: Settings, folder: Path | None, parallel: int 
         digest=digest,
         prompts=places.prompt_cache_folder(),
         parallel=parallel or 1,
+        virtual=rows,
     )
 
 

@@ -11,7 +11,7 @@ import platform
 import secrets
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,10 +25,13 @@ from pydantic import PrivateAttr, SecretStr
 from agent_app.errors import ModelError
 from agent_app.models.connection import Connection
 from agent_app.models.prompt_cache import PromptCache
+from agent_app.models.raw_text import AsyncCompletions, Completions
 from agent_app.models.slot import Slot
 from agent_app.models.stored import check_gguf
 from agent_app.models.traits import Traits
+from agent_app.models.virtual import Named, Piece, pieces_of
 from agent_app.settings import preset
+from agent_app.soft_prompt.derived import Rows
 
 MAX_TOKENS = 1024
 """How long a reply may get when the caller does not say, in tokens."""
@@ -50,6 +53,9 @@ class EmbeddedModel(ChatOpenAI):
     Beyond a plain chat model it goes on writing when the last message is an assistant's, and takes
     a GBNF grammar as the call's argument ``grammar``. It always streams inside: closing a stream or
     Ctrl-C stops the work at once.
+
+    A message of `soft_message` is read as it is, without a chat template: the virtual tokens of the soft
+    prompts that it names, and its text. Virtual tokens are never written, and no text is read as one.
     """
 
     traits: ClassVar[Traits] = Traits(continues=True, grammar=True, bounds=True, streams=True, counts=True)
@@ -58,6 +64,8 @@ class EmbeddedModel(ChatOpenAI):
     """How many tokens prompt and reply may have together, as the server has it."""
     parallel: int = 1
     """How many calls it answers at the same time."""
+    virtual: Mapping[str, Rows] = {}
+    """The soft prompts that it can read, by name, and where in its vocabulary their virtual tokens are."""
     _server: Connection = PrivateAttr()
     _slot: Slot = PrivateAttr()
     _finalizer: weakref.finalize[..., Any] = PrivateAttr()
@@ -72,10 +80,9 @@ class EmbeddedModel(ChatOpenAI):
         Args:
             messages: the beginning; the last text is the one that goes on.
         """
-        *whole, last = super()._get_request_payload(list(messages))["messages"]
         # Where a text ends, its last token depends on what comes next. What stays the same whether that is
         # a word or a new line is safe.
-        ways = [self._tokens_of([*whole, {**last, "content": f"{last['content']}{more}"}]) for more in "x\n"]
+        ways = [self._tokens_with(messages, more) for more in "x\n"]
         shared = takewhile(lambda pair: pair[0] == pair[1], zip(*ways, strict=False))
         tokens = [token for token, _ in shared]
         if len(tokens) < self.context:
@@ -101,8 +108,7 @@ class EmbeddedModel(ChatOpenAI):
         """Return the length of a prompt in tokens, the words of the chat template included."""
         if tools:
             raise ValueError("an embedded model takes no tool definitions")
-        said = super()._get_request_payload(list(messages))["messages"]
-        return self.get_num_tokens(self._written(said))
+        return len(self._tokens_with(messages, "", special=False))
 
     def _get_request_payload(
         self,
@@ -112,19 +118,57 @@ class EmbeddedModel(ChatOpenAI):
         grammar: str | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
+        extra = dict(kwargs.pop("extra_body", None) or {})
         if grammar is not None:
-            kwargs["extra_body"] = {**kwargs.get("extra_body", {}), "grammar": grammar}
-        return super()._get_request_payload(input_, stop=stop, **kwargs)
+            extra["grammar"] = grammar
+        messages = self._convert_input(input_).to_messages()
+        pieces = pieces_of(messages)
+        payload = super()._get_request_payload(messages if pieces is None else "", stop=stop, **kwargs)
+        if self.virtual:
+            extra["logit_bias"] = [*_biases(payload.pop("logit_bias", None)), *self._banned]
+        if pieces is not None:
+            payload = {**_for_raw_text(payload), "prompt": self._mixed(pieces)}
+        return {**payload, "extra_body": {**payload.get("extra_body", {}), **extra}} if extra else payload
 
-    def _written(self, said: Sequence[dict[str, Any]]) -> str:
-        """Return the text that the chat template makes of messages."""
-        text: str = self._server.post("/apply-template", {"messages": said})["prompt"]
-        return text
+    @functools.cached_property
+    def _banned(self) -> list[tuple[int, bool]]:
+        """Every virtual token, and that it is not to be written."""
+        return [(token, False) for rows in self.virtual.values() for token in rows.tokens]
 
-    def _tokens_of(self, said: Sequence[dict[str, Any]]) -> list[int]:
-        """Return the tokens of messages, those that the model wants at a text's beginning included."""
-        text = self._written(said)
-        tokens: list[int] = self._server.post("/tokenize", {"content": text, "add_special": True})["tokens"]
+    def _mixed(self, pieces: Sequence[Piece]) -> list[int | str]:
+        """Return a prompt as the server takes it: virtual tokens by number, texts as they are."""
+        mixed: list[int | str] = []
+        for piece in pieces:
+            if not isinstance(piece, Named):
+                mixed.append(piece)
+            elif piece.name in self.virtual:
+                mixed += self.virtual[piece.name].tokens
+            else:
+                raise ModelError(f"{self.label} has no virtual tokens of the soft prompt {piece.name!r}")
+        return mixed
+
+    def _tokens_with(self, messages: Sequence[BaseMessage], more: str, *, special: bool = True) -> list[int]:
+        """Return the tokens of messages with a little text after the last one.
+
+        Args:
+            messages: the messages.
+            more: the text.
+            special: whether those that the model wants at a text's beginning are among them.
+        """
+        pieces = pieces_of(messages)
+        if pieces is None:
+            *whole, last = super()._get_request_payload(list(messages))["messages"]
+            said = [*whole, {**last, "content": f"{last['content']}{more}"}]
+            mixed: list[int | str] = [self._server.post("/apply-template", {"messages": said})["prompt"]]
+        else:
+            mixed = self._mixed([*pieces[:-1], *_lengthened(pieces[-1], more)])
+        tokens: list[int] = []
+        for piece in mixed:
+            if isinstance(piece, int):
+                tokens.append(piece)
+            else:
+                asked = {"content": piece, "add_special": special and not tokens}
+                tokens += self._server.post("/tokenize", asked)["tokens"]
         return tokens
 
 
@@ -137,6 +181,7 @@ def open_embedded(
     digest: str | None = None,
     prompts: Path | None = None,
     parallel: int = 1,
+    virtual: Mapping[str, Rows] | None = None,
 ) -> EmbeddedModel:
     """Load a GGUF file and return the running model; takes from half a second to a few seconds.
 
@@ -150,6 +195,7 @@ def open_embedded(
         prompts: the folder in which `EmbeddedModel.warm` keeps what was read; None: nothing is kept.
         parallel: how many calls it answers at the same time, each with a context of its own; the memory
             for contexts grows with it.
+        virtual: where the soft prompts are that the file holds; see `derived_file`.
 
     Raises:
         ModelError: there is no such file, or llama.cpp cannot load it.
@@ -172,6 +218,7 @@ def open_embedded(
         label=name or f"embedded:{path}",
         context=facts["default_generation_settings"]["n_ctx"],
         parallel=parallel,
+        virtual=virtual or {},
         base_url=f"{connection.address}/v1",
         api_key=SecretStr(key),
         http_client=client,
@@ -185,6 +232,8 @@ def open_embedded(
         stream_usage=True,
         stream_chunk_timeout=None,  # reading a long prompt may take minutes
     )
+    model.client = Completions(model.client, model.root_client.completions)
+    model.async_client = AsyncCompletions(model.async_client, model.root_async_client.completions)
     model._server = connection
     model._slot = Slot(connection, cache, _BATCH, _made_by(path, digest, params))
     holder = [server]
@@ -206,6 +255,27 @@ def physical_cores() -> int:
     quota, _, period = (_read(Path("/sys/fs/cgroup/cpu.max")) or "max").partition(" ")
     allowed = len(cores) if quota == "max" else int(quota) // int(period)
     return max(1, min(len(cores), allowed))
+
+
+def _biases(given: Mapping[str, float] | None) -> list[tuple[int, float]]:
+    """Return the biases of a call as the server takes them beside a ban."""
+    return [(int(token), bias) for token, bias in (given or {}).items()]
+
+
+def _for_raw_text(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a call of chat without its messages, its arguments named as completions have them."""
+    named = {
+        k: v for k, v in payload.items() if k not in ("messages", "max_completion_tokens", "top_logprobs")
+    }
+    if "max_completion_tokens" in payload:
+        named["max_tokens"] = payload["max_completion_tokens"]
+    if named.pop("logprobs", False):
+        named["logprobs"] = payload.get("top_logprobs", 0)
+    return named
+
+
+def _lengthened(piece: Piece, more: str) -> list[Piece]:
+    return [piece + more] if isinstance(piece, str) else [piece, more]
 
 
 def _params(path: Path, context: int, threads: int, key: str, parallel: int) -> Any:

@@ -1,4 +1,4 @@
-"""Hard prompts: one Markdown file each, checked when loaded, rendered without surprises.
+"""Prompts: one Markdown file each, checked when loaded, rendered without surprises.
 
 A prompt for runs has these slots, which the program fills:
 
@@ -7,6 +7,8 @@ history                earlier turns of the conversation; may be left out where 
 input                  the question
 agent_scratchpad       the steps so far, right after ``Thought:`` at the end
 examples               the short runs that its front matter holds
+soft                   the virtual tokens of the soft prompt that its front matter names; where the body does
+                       not have it, they stand at its very beginning
 """
 
 from agent_app.prompt.creating import new_prompt

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agent_app.errors import suggest
+from agent_app.errors import PromptError, UnknownName, suggest
 from agent_app.prompt.examples import Example, example_from
 from agent_app.prompt.inputs import Input, input_from, wrong_type
 from agent_app.prompt.library import LeadsOut, find_file, part_names
@@ -16,6 +16,7 @@ from agent_app.prompt.source import LARGEST, Source, read_source
 from agent_app.prompt.template import Segment, Slot, joined, parse, put
 from agent_app.prompt.testing import faults_of_test
 from agent_app.prompt.yaml_marks import Marked
+from agent_app.soft_prompt import SoftPrompt, find_soft_prompt, load_soft_prompt
 
 HISTORY = "history"
 """The slot that the earlier turns of a conversation go to; without any, nothing stands there."""
@@ -25,6 +26,9 @@ RUN_SLOTS = ("tools", "tool_names", HISTORY, "input", "agent_scratchpad")
 
 EXAMPLES = "examples"
 """The slot that examples go to, when a file has any."""
+
+SOFT = "soft"
+"""The slot that the virtual tokens of a soft prompt stand in, when a file names one."""
 
 ROLES = ("system", "human", "ai")
 """The roles that the body of a chat prompt is divided into, each by a line such as ``# system``."""
@@ -58,6 +62,8 @@ class Content:
     parts: Mapping[str, str]
     """Which file of the library fills which slot."""
     messages: tuple[Message, ...]
+    soft: SoftPrompt | None
+    """Whose virtual tokens stand in the slot for them."""
     source: Source = field(repr=False, compare=False)
     libraries: tuple[Path, ...] = field(repr=False, compare=False)
 
@@ -117,7 +123,8 @@ class _Assembly:
         self.inputs = self.read_inputs()
         self.read_parts()
         self.examples = self.read_examples()
-        messages = tuple(self.read_message(*section) for section in self.sections())
+        self.soft = self.read_soft()
+        messages = self.with_soft(tuple(self.read_message(*section) for section in self.sections()))
         if not self.swapped:
             self.check_use()
             self.check_tests()
@@ -135,6 +142,7 @@ class _Assembly:
             path=source.path,
             parts=self.parts,
             messages=messages,
+            soft=self.soft,
             source=source,
             libraries=self.libraries,
         )
@@ -155,7 +163,7 @@ class _Assembly:
     def read_inputs(self) -> dict[str, Input]:
         inputs = {}
         for name, at in self.source.mapping("inputs").items():
-            if name in (*RUN_SLOTS, EXAMPLES):
+            if name in self.reserved:
                 self.add(
                     "P010", at, f"the input {name!r} is filled by the program", "take it out or rename it"
                 )
@@ -195,7 +203,7 @@ class _Assembly:
         return None if part.problems else part
 
     def add_fill(self, slot: str, text: str, line: int, part: Source, name: str, at: Marked) -> None:
-        if slot in self.fills or slot in self.inputs or slot in (*RUN_SLOTS, EXAMPLES):
+        if slot in self.fills or slot in self.inputs or slot in self.reserved:
             where = f"the part {self.parts[name]!r} fills {{{slot}}}, which something else fills"
             self.add("P010", at, where, "give one of the two another name")
             return
@@ -221,6 +229,39 @@ class _Assembly:
             answer = self.answers.get(example.name)
             found[example.name] = example.answering(answer) if answer else example
         return list(found.values())
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """The slots that the program fills."""
+        return (*RUN_SLOTS, EXAMPLES, *([SOFT] if self.source.get(SOFT) is not None else []))
+
+    def read_soft(self) -> SoftPrompt | None:
+        at = self.source.get(SOFT)
+        if at is None:
+            return None
+        try:
+            return load_soft_prompt(find_soft_prompt(str(at.value), self.libraries))
+        except UnknownName as error:
+            message = f"there is no soft prompt {error.name!r} in the library"
+            self.add("P016", at, message, suggest(error.name, error.known))
+        except PromptError as error:
+            message = f"the soft prompt {at.value!r} cannot be used: {error.file}: {error.problem}"
+            self.add("P016", at, message, "mend it, or get it anew")
+        return None
+
+    def with_soft(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """Give the virtual tokens their place, where the body does not: at the very beginning."""
+        at = self.source.get(SOFT)
+        if at is None:
+            return messages
+        if len(messages) != 1 or messages[0].role:
+            self.add("P016", at, "a chat prompt takes no soft prompt", "take 'soft' or 'chat' out")
+            return messages
+        segments = messages[0].segments
+        places = [s for s in segments if isinstance(s, Slot) and s.name == SOFT]
+        if len(places) > 1:
+            self.add("P016", places[1], "{soft} stands a second time", "take one of them out")
+        return messages if places else (replace(messages[0], segments=(Slot(SOFT), *segments)),)
 
     def sections(self) -> list[tuple[str, str, int]]:
         """Divide the body into roles: the role, the text, and the line that the text begins on."""
@@ -269,9 +310,11 @@ class _Assembly:
             return [*text, slot.tail] if text else []
         if name == EXAMPLES and self.source.get(EXAMPLES) is not None:
             return [slot]
-        if name not in (*RUN_SLOTS, *self.inputs):
+        if name not in (*RUN_SLOTS, *self.inputs) and (name != SOFT or SOFT not in self.reserved):
             known = [*self.inputs, *self.fills, *RUN_SLOTS, EXAMPLES]
             fix = f"declare it under 'inputs', or {suggest(name, known)}"
+            if name == SOFT:
+                fix = "name a soft prompt as 'soft' in the front matter"
             self.add("P007", slot, f"nothing fills {{{name}}}", fix, file)
         return [replace(slot, tail=""), slot.tail]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from agent_app.history import Turn
 from agent_app.labels import FINAL_ANSWER, QUESTION
-from agent_app.prompt.assemble import EXAMPLES, HISTORY
+from agent_app.prompt.assemble import EXAMPLES, HISTORY, SOFT
 from agent_app.prompt.examples import joined_examples
 from agent_app.prompt.scratchpad import quoted, written
-from agent_app.prompt.template import Segment, fill
+from agent_app.prompt.template import Segment, Slot, fill
 from agent_app.steps import Step
 
 BRIEF = 240
@@ -20,13 +20,35 @@ BRIEF = 240
 _EARLIER = "Earlier in this conversation:"
 
 
-class Segments(NamedTuple):
-    """A prompt in the middle of a run, cut where the model goes on writing."""
+class Virtual(NamedTuple):
+    """Where in a text the virtual tokens of a soft prompt stand."""
 
+    soft: str
+    """The soft prompt's name."""
+    at: int
+    """How many characters stand before them."""
+
+
+class _HeadAndTail(NamedTuple):
     head: str
-    """All lines before that of the scratchpad; the same text from call to call while one view holds."""
     tail: str
-    """``Thought:`` and the steps so far; one more step only adds to it while one view holds."""
+
+
+class Segments(_HeadAndTail):
+    """A prompt in the middle of a run, cut where the model goes on writing: a pair of two texts.
+
+    Args:
+        head: all lines before that of the scratchpad; the same text from call to call while one view holds.
+        tail: ``Thought:`` and the steps so far; one more step only adds to it while one view holds.
+        virtual: where in the head virtual tokens stand; None: nowhere.
+    """
+
+    virtual: Virtual | None
+
+    def __new__(cls, head: str, tail: str, virtual: Virtual | None = None) -> Segments:  # noqa: D102
+        made = super().__new__(cls, head, tail)
+        made.virtual = virtual
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,8 @@ class Draft:
     turns: tuple[str, ...] = field(repr=False)
     question: str
     """As it stands in the prompt."""
+    soft: str | None = None
+    """The name of the soft prompt that has a slot in the words."""
 
     def segments(self, steps: Sequence[Step], view: View = EVERYTHING) -> Segments:
         """Write the prompt for the next reply."""
@@ -91,23 +115,39 @@ class Draft:
         begun = len(known)
         return (*known, *(_write(step, view.limit(n)) for n, step in enumerate(steps[begun:], begun)))
 
-    def put_together(self, steps: Sequence[Written], view: View, head: str | None = None) -> Segments:
-        """Join what is written; `head` is what comes before the scratchpad, if that is known."""
-        head = self._head(view) if head is None else head
-        return Segments(head, self.line + "".join([step.text for step in steps[view.steps :]]))
+    def put_together(self, steps: Sequence[Written], view: View, before: Segments | None = None) -> Segments:
+        """Join what is written; what comes before the scratchpad is as it was `before`, if that is known."""
+        head, _ = same = self._head(view) if before is None else before
+        return Segments(head, self.line + "".join([step.text for step in steps[view.steps :]]), same.virtual)
 
-    def _head(self, view: View) -> str:
+    def _head(self, view: View) -> Segments:
         shown = self.examples[: len(self.examples) - view.examples]
-        head = fill(self.words, {EXAMPLES: joined_examples(shown), HISTORY: self._history(view.turns)})
+        texts = {EXAMPLES: joined_examples(shown), HISTORY: self._history(view.turns)}
+        head, _ = words = laid_out(self.words, texts, self.soft)
         if view.steps:
             head += f"(Steps left out here: {view.steps})\n"
-        return head
+        return Segments(head, "", words.virtual)
 
     def _history(self, left_out: int) -> str:
         if not self.turns:
             return ""
         gap = [f"(Turns left out here: {left_out})"] if left_out else []
         return "".join(f"{text}\n\n" for text in (_EARLIER, *gap, *self.turns[left_out:]))
+
+
+def laid_out(words: Sequence[Segment], texts: Mapping[str, str], soft: str | None) -> Segments:
+    """Fill the slots of what comes before the scratchpad.
+
+    Args:
+        words: text and slots.
+        texts: what goes into each slot but that for virtual tokens.
+        soft: the name of the soft prompt that has a slot; None: there is none, or nothing of it is special.
+    """
+    places = [n for n, s in enumerate(words) if soft and isinstance(s, Slot) and s.name == SOFT]
+    if not soft or not places:
+        return Segments(fill(words, texts), "")
+    before = fill(words[: places[0]], texts)
+    return Segments(before + fill(words[places[0] + 1 :], texts), "", Virtual(soft, len(before)))
 
 
 def turn_text(turn: Turn) -> str:

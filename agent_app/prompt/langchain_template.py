@@ -27,10 +27,13 @@ def to_template(content: Content, examples: str) -> PromptTemplate | ChatPromptT
         examples: the text that stands where it shows its examples.
 
     Raises:
-        PromptError: LangChain refuses the template.
+        PromptError: LangChain refuses the template, or the prompt holds virtual tokens.
     """
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
+    if content.soft:
+        what = f"the prompt {content.name!r} holds {content.soft.mark}, which a LangChain template cannot"
+        raise PromptError(what, file=content.path)
     messages = [(m.role, m.segments) for m in with_examples(content, examples)]
     names = {name for _, segments in messages for name in slot_names(segments)}
     defaults = {

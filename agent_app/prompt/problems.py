@@ -23,6 +23,7 @@ CODES = {
     "P013": "the prompt is too large when its parts are put in",
     "P014": "a chat prompt is not divided into roles",
     "P015": "a test cannot be run",
+    "P016": "a soft prompt cannot be had, or has no place",
 }
 """Every code, and what it stands for."""
 

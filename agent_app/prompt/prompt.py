@@ -6,14 +6,15 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_app.errors import PromptError, UnknownName, suggest
 from agent_app.history import Turn
 from agent_app.labels import THOUGHT
-from agent_app.prompt.assemble import EXAMPLES, HISTORY, Content, assemble, with_examples
-from agent_app.prompt.draft import EVERYTHING, Draft, Segments, View, turn_text
+from agent_app.prompt.assemble import EXAMPLES, HISTORY, SOFT, Content, assemble, with_examples
+from agent_app.prompt.draft import EVERYTHING, Draft, Segments, View, laid_out, turn_text
 from agent_app.prompt.examples import joined_examples, usable
 from agent_app.prompt.inputs import Value, as_text, wrong_type
 from agent_app.prompt.langchain_template import to_template
@@ -23,6 +24,7 @@ from agent_app.prompt.saving import body_text, file_text, write_text
 from agent_app.prompt.scratchpad import quoted, shortened
 from agent_app.prompt.source import Source
 from agent_app.prompt.template import Segment, Slot, fill, put, slot_names
+from agent_app.soft_prompt import SoftPrompt, with_others
 from agent_app.steps import PromptRef, Step
 
 if TYPE_CHECKING:
@@ -49,16 +51,21 @@ class Prompt(Content):
             [m.role, *(s if isinstance(s, str) else [s.name] for s in m.segments)] for m in self.messages
         ]
         examples = [example.text for example in self.examples]
-        data = json.dumps(
-            [messages, inputs, examples, self.stop, self.openings, dict(self.thoughts)], sort_keys=True
-        )
+        soft = [self.soft.digest] if self.soft else []
+        rendered_from = [messages, inputs, examples, self.stop, self.openings, dict(self.thoughts), *soft]
+        data = json.dumps(rendered_from, sort_keys=True)
         return hashlib.sha256(data.encode()).hexdigest()
 
     @functools.cached_property
     def slots(self) -> tuple[str, ...]:
         """The names that values are given to, in the order of the text."""
         names = slot_names(s for message in self.messages for s in message.segments)
-        return tuple(n for n in names if not self._holds_examples(n))
+        return tuple(n for n in names if not self._holds_examples(n) and not self._is_soft(n))
+
+    @functools.cached_property
+    def soft_prompts(self) -> tuple[SoftPrompt, ...]:
+        """What a model must be loaded with to read this prompt, and the others it can then read as well."""
+        return with_others(self.soft, self.libraries) if self.soft else ()
 
     @property
     def text(self) -> str:
@@ -68,7 +75,8 @@ class Prompt(Content):
     def render(self, /, **values: Value) -> str:
         """Put a value into each slot and return the text; values go in as they are.
 
-        Without a value for ``history`` nothing stands there.
+        Without a value for ``history`` nothing stands there; for virtual tokens there stand words that tell
+        of them.
         Of the examples, those are shown that use no tool but ``tool_names``, or all where that is not
         a slot. A chat prompt gives its messages' texts with a blank line between.
 
@@ -89,6 +97,8 @@ class Prompt(Content):
             texts[EXAMPLES] = self._examples_text(
                 [n.strip() for n in names] if isinstance(names, Sequence) else None
             )
+        if self.soft:
+            texts[SOFT] = self.soft.mark
         return [(message.role, fill(message.segments, texts)) for message in self.messages]
 
     def render_run(
@@ -153,9 +163,9 @@ class Prompt(Content):
         texts = {name: quoted(text) for name, text in self._texts(values, given).items()} | run
         examples = self._example_texts(tool_names) if self._shows_examples else ()
         said = tuple(turn_text(turn) for turn in turns)
-        return Draft(put(before, texts), line, examples, said, run["input"])
+        return Draft(put(before, texts), line, examples, said, run["input"], self._soft_name)
 
-    def opening(self, tools: str, tool_names: Sequence[str]) -> str:
+    def opening(self, tools: str, tool_names: Sequence[str]) -> Segments:
         """Return what every run's prompt begins with: all before the first value that a run brings along.
 
         Args:
@@ -169,8 +179,8 @@ class Prompt(Content):
         texts = {"tools": tools, "tool_names": ", ".join(tool_names)}
         if self._shows_examples:
             texts[EXAMPLES] = self._examples_text(tool_names)
-        first, *_ = *put(before, texts), ""
-        return first if isinstance(first, str) else ""
+        same = tuple(takewhile(lambda s: isinstance(s, str) or self._is_soft(s.name), put(before, texts)))
+        return laid_out(same, {}, self._soft_name)
 
     def thought(self, when: str, question: str) -> str:
         """Return how a thought begins where the file leaves that not to the model; empty: it is free.
@@ -217,12 +227,19 @@ class Prompt(Content):
             tool_names: show the examples that use no tool but these; None: show all.
 
         Raises:
-            PromptError: LangChain refuses the template.
+            PromptError: LangChain refuses the template, or there are virtual tokens in it, which are no text.
         """
         return to_template(self, self._examples_text(tool_names) if self._shows_examples else "")
 
     def _holds_examples(self, slot: str) -> bool:
         return slot == EXAMPLES and slot not in self.inputs
+
+    @property
+    def _soft_name(self) -> str | None:
+        return self.soft.name if self.soft else None
+
+    def _is_soft(self, slot: str) -> bool:
+        return slot == SOFT and self.soft is not None
 
     @functools.cached_property
     def _shows_examples(self) -> bool:

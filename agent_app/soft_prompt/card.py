@@ -13,7 +13,7 @@ Method: TypeAlias = Literal["prompt-tuning", "p-tuning"]
 """How the virtual tokens were tuned: directly (Lester et al., 2021), or through a small encoder that is
 thrown away afterwards (Liu et al., 2021)."""
 
-SOFT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+SOFT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """What a soft prompt may be called."""
 MOST_TOKENS = 1024
 """More virtual tokens than this are taken for a mistake."""

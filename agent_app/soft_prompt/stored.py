@@ -14,13 +14,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent_app.errors import PromptError, UnknownName
-from agent_app.soft_prompt.card import SOFT_NAME, Card, Method
+from agent_app.errors import PromptError
+from agent_app.soft_prompt.card import Card, Method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +30,6 @@ CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 TENSOR = "prompt_embeddings"
 
-_SOFT = "soft"
-"""The folder of a library in which its soft prompts are."""
 _LARGEST = 64 * 1024 * 1024
 _LONGEST_VECTOR = 1e4
 """No model's embeddings come near to this; a number beyond it is damage."""
@@ -42,10 +40,16 @@ class SoftPrompt:
     """Virtual tokens: vectors that stand in a prompt where words would."""
 
     name: str
-    vectors: np.ndarray
+    vectors: np.ndarray = field(repr=False, compare=False)
     """float32, [tokens, dimension]; not to be written to."""
     card: Card
+    """Two soft prompts are equal when their cards are, which hold the hashes of their files."""
     folder: Path
+
+    @property
+    def mark(self) -> str:
+        """What stands for the virtual tokens where a reader sees the prompt."""
+        return f"[{self.card.tokens} virtual tokens of {self.name}]"
 
     @property
     def digest(self) -> str:
@@ -99,26 +103,6 @@ def save_soft_prompt(folder: Path, vectors: np.ndarray, card: Card) -> SoftPromp
     return load_soft_prompt(folder)
 
 
-def find_soft_prompt(name: str, libraries: Iterable[Path]) -> Path:
-    """Return the folder of a soft prompt: ``soft/NAME`` in the first library that has one.
-
-    Raises:
-        UnknownName: no library has it.
-    """
-    known = dict(reversed([(path.name, path) for path in soft_folders(libraries)]))
-    if name not in known:
-        raise UnknownName("soft prompt", name, known)
-    return known[name]
-
-
-def soft_folders(libraries: Iterable[Path]) -> Iterator[Path]:
-    """Yield the folders of all soft prompts of some libraries, unread; those of earlier libraries first."""
-    for library in libraries:
-        for path in sorted(library.glob(f"{_SOFT}/*/{CARD}")):
-            if SOFT_NAME.fullmatch(path.parent.name):
-                yield path.parent
-
-
 def _card(folder: Path) -> Card:
     path = folder / CARD
     try:
@@ -133,7 +117,9 @@ def _checked(path: Path, digest: str | None) -> bytes:
     if digest is None:
         raise PromptError(f"'files' has no SHA-256 of {path.name}", file=path.with_name(CARD))
     if hashlib.sha256(data).hexdigest() != digest:
-        raise PromptError("the file is not the one of its card: its SHA-256 differs; get all anew", file=path)
+        raise PromptError(
+            "not the file that its card tells of: the SHA-256 differs; get both anew", file=path
+        )
     return data
 
 

@@ -56,12 +56,14 @@ def chat(latest: bool, resume: str | None, no_log: bool, **given: Any) -> None:
     permissions = Permissions(choices.rules)
     every_tool = partial(choices.every_tool, settings, click.get_current_context())
     loader = Loader(settings, permissions.approvals, every_tool, choices.fallbacks)
-    _, values = choices.loaded_prompt(settings)  # what is wrong with the call is said before any fetching
+    chosen, values = choices.loaded_prompt(
+        settings
+    )  # what is wrong with the call is said before any fetching
     offered = () if choices.no_tools else choices.tools or None
     setup = Setup(settings.model, settings.prompt, choices.persona, offered, values)
     with _store(keep=not no_log) as store:
         session = _session(store, latest=latest, resume=resume)
-        make_sure(settings, yes=choices.yes)
+        make_sure(settings, yes=choices.yes, prompt=chosen)
         _talk(Conversation(setup, loader, permissions, store, session), keep=not no_log)
 
 

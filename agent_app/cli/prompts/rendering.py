@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent_app.cli import completing, options
-from agent_app.cli.prompts.tokens import Messages, joined, open_if_here, tokenizer_option
+from agent_app.cli.prompts.tokens import Messages, joined, length, open_if_here, tokenizer_option, tuned_for
 from agent_app.errors import PromptError
 from agent_app.prompt import Prompt, library_folders, load_prompt
 from agent_app.prompt.inputs import Value
@@ -42,7 +42,8 @@ def render(
     """Show what the prompt NAME is with values put in; how many tokens that is goes to stderr.
 
     Of a prompt for runs this is the first thing that the model reads, with the tools at hand. No model is
-    asked; tokens are counted by the tokenizer of an embedded model, where its file is here.
+    asked; tokens are counted by the tokenizer of an embedded model, where its file is here. Virtual tokens
+    of a soft prompt are no text: in their place it says how many there are.
 
     \b
     Examples:
@@ -58,8 +59,8 @@ def render(
     settings = options.settings(prompts_dir=prompts_dir, tools_dir=tools_dir)
     prompt = load_prompt(name, folders=library_folders(settings.prompts_dir), persona=persona)
     messages = first_messages(prompt, tools_at_hand(settings), options.values(params, prompt))
-    by, count = open_if_here(tokenizer, settings)
-    tokens = count(messages) if count else None
+    by, count = open_if_here(tokenizer or tuned_for(prompt), settings)
+    tokens = length(messages, prompt, count) if count else None
     if as_json:
         said = [{"role": role, "text": text} for role, text in messages]
         stdout().line(json.dumps({"messages": said, "tokens": tokens, "tokenizer": by}, indent=2))
@@ -72,6 +73,8 @@ def render(
 def first_messages(prompt: Prompt, toolbox: Toolbox, values: Mapping[str, Value]) -> Messages:
     """Return what a model is sent first: each message's role and text, the role empty outside chat prompts.
 
+    Where virtual tokens stand, there are words that tell of them.
+
     Raises:
         PromptError: a value is missing, belongs to no slot, or is not of its input's type.
     """
@@ -83,7 +86,12 @@ def first_messages(prompt: Prompt, toolbox: Toolbox, values: Mapping[str, Value]
     question = rest.pop("input", None)
     if not isinstance(question, str):
         raise PromptError(f"the prompt {prompt.name!r} needs a value for {{input}}")
-    return [("", "".join(prompt.render_run(question, [], toolbox.describe(), toolbox.names, **rest)))]
+    segments = prompt.render_run(question, [], toolbox.describe(), toolbox.names, **rest)
+    text = "".join(segments)
+    if segments.virtual and prompt.soft:
+        at = segments.virtual.at
+        text = f"{text[:at]}{prompt.soft.mark}{text[at:]}"
+    return [("", text)]
 
 
 def tools_at_hand(settings: Settings) -> Toolbox:

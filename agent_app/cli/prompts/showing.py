@@ -52,6 +52,9 @@ def _facts(prompt: Prompt) -> Iterator[tuple[str, str]]:
     yield "version", prompt.version
     yield "hash", prompt.hash
     yield "file", str(prompt.path)
+    if prompt.soft is not None:
+        card = prompt.soft.card
+        yield "soft", f"{card.name}, {card.tokens} virtual tokens for embedded:{card.base.name}"
     yield "slots", ", ".join(prompt.slots)
     for name, spec in prompt.inputs.items():
         yield "input", f"{name}, {_input(spec)}"
@@ -77,6 +80,7 @@ def _as_dict(prompt: Prompt) -> dict[str, Any]:
         "version": prompt.version,
         "hash": prompt.hash,
         "path": str(prompt.path),
+        "soft": prompt.soft.name if prompt.soft else None,
         "slots": prompt.slots,
         "inputs": {name: spec.to_dict() for name, spec in prompt.inputs.items()},
         "parts": prompt.parts,

@@ -19,6 +19,7 @@ from agent_app.cli.prompts.tokens import (
     Count,
     Messages,
     count_with,
+    length,
     open_tokenizer,
     tokenizer_name,
     tokenizer_option,
@@ -27,11 +28,12 @@ from agent_app.cli.waiting import waiting
 from agent_app.errors import AgentAppError, UserError
 from agent_app.prompt import Prompt, PromptTest, library_folders, list_prompts, load_prompt
 from agent_app.settings import Settings
-from agent_app.terminal import clean_line, stdout
+from agent_app.terminal import clean_line, stderr, stdout
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from agent_app.soft_prompt import SoftPrompt
     from agent_app.toolbox import Toolbox
 
 
@@ -94,7 +96,7 @@ def test(
     See also: agent-app prompts check.
     """
     settings = options.settings(model=model, prompts_dir=prompts_dir, tools_dir=tools_dir)
-    pairs = _tests(names, library_folders(settings.prompts_dir))
+    pairs = _readable(_tests(names, library_folders(settings.prompts_dir)), settings, named=bool(names))
     runner = _Runner(settings, tokenizer)
     runner.check(pairs)  # before a model is fetched
     if any(test.needs_answer for _, test in pairs):
@@ -128,6 +130,30 @@ def _tests(names: Sequence[str], folders: Sequence[Path]) -> list[tuple[Prompt, 
     return pairs
 
 
+def _readable(
+    pairs: list[tuple[Prompt, PromptTest]], settings: Settings, *, named: bool
+) -> list[tuple[Prompt, PromptTest]]:
+    """Return the tests whose soft prompt, if any, the model can read; say which are left out.
+
+    Raises:
+        UserError: the model cannot read one of a prompt that was named.
+    """
+    from agent_app.models import check_can_read
+
+    kept = []
+    for prompt, test in pairs:
+        try:
+            if prompt.soft is not None:
+                check_can_read(settings.model, prompt.soft)
+        except UserError as error:
+            if named:
+                raise
+            stderr().line(clean_line(f"{prompt.name}: left out: {error}"))
+        else:
+            kept.append((prompt, test))
+    return kept
+
+
 def _all_names(folders: Sequence[Path]) -> list[str]:
     return [entry.name for entry in list_prompts(folders)]
 
@@ -139,6 +165,7 @@ class _Runner:
         self._settings = settings
         self._tokenizer = tokenizer_name(tokenizer, settings)
         self._asked = False
+        self._soft: dict[str, SoftPrompt] = {}
 
     def check(self, pairs: Sequence[tuple[Prompt, PromptTest]]) -> None:
         """Make sure that tools, and each test's values, are what they should be; no model is needed.
@@ -148,13 +175,14 @@ class _Runner:
         """
         for prompt, test in pairs:
             first_messages(prompt, self.toolbox, test.values)
+            self._soft |= {soft.name: soft for soft in prompt.soft_prompts}
 
     def run(self, prompt: Prompt, test: PromptTest) -> Outcome:
         """Run one test. What goes wrong on the way to the answer is an error of the test."""
         began = time.monotonic()
         messages = first_messages(prompt, self.toolbox, test.values)
         model = self.model if test.needs_answer else None
-        reasons = [] if test.max_tokens is None else self.too_long(messages, test.max_tokens)
+        reasons = [] if test.max_tokens is None else self.too_long(prompt, messages, test.max_tokens)
         answer, status = "", _OK
         try:
             if model is not None:
@@ -168,9 +196,9 @@ class _Runner:
             status = _ERROR
         return Outcome(prompt, test, status, tuple(reasons), answer, time.monotonic() - began)
 
-    def too_long(self, messages: Messages, limit: int) -> list[str]:
+    def too_long(self, prompt: Prompt, messages: Messages, limit: int) -> list[str]:
         """Return what is wrong with the length of a prompt, if anything is."""
-        tokens = self.count(messages)
+        tokens = length(messages, prompt, self.count)
         return [f"the prompt has {tokens} tokens; at most {limit} are allowed"] if tokens > limit else []
 
     def answer(self, model: BaseChatModel, prompt: Prompt, test: PromptTest, messages: Messages) -> str:
@@ -214,7 +242,7 @@ class _Runner:
         from agent_app.models import load_model
 
         with waiting("loading"):
-            return load_model(self._settings.model, settings=self._settings)
+            return load_model(self._settings.model, settings=self._settings, soft=tuple(self._soft.values()))
 
     @functools.cached_property
     def toolbox(self) -> Toolbox:

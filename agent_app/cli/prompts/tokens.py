@@ -66,6 +66,19 @@ def count_with(model: BaseChatModel) -> Count:
     return lambda messages: model.get_num_tokens(joined(messages))
 
 
+def tuned_for(prompt: Prompt) -> str | None:
+    """Return the name of the model that a prompt's soft prompt was tuned for, if it has one."""
+    return f"embedded:{prompt.soft.card.base.name}" if prompt.soft else None
+
+
+def length(messages: Messages, prompt: Prompt, count: Count) -> int:
+    """Return how many tokens messages have that are shown with a mark in the place of virtual tokens."""
+    if prompt.soft is None:
+        return count(messages)
+    unmarked = [(role, text.replace(prompt.soft.mark, "", 1)) for role, text in messages]
+    return count(unmarked) + prompt.soft.card.tokens
+
+
 def open_if_here(given: str | None, settings: Settings) -> tuple[str, Count | None]:
     """Return the model's name and what counts with its tokenizer; where it is not here say so on stderr."""
     name = tokenizer_name(given, settings)

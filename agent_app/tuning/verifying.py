@@ -1,0 +1,156 @@
+"""Whether llama.cpp reads a soft prompt as the library does that it was tuned with.
+
+Transformers is given the virtual tokens as ``inputs_embeds``, which is what tuning did; llama.cpp is given
+the derived file. Both go on with the likeliest token each time. llama.cpp reckons with quantised numbers, so
+log-probabilities differ a little, and two words that are nearly as likely may change places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_app.labels import QUESTION, THOUGHT
+from agent_app.models import Named, soft_message
+from agent_app.prompt.scratchpad import quoted
+from agent_app.soft_prompt import SoftPrompt
+from agent_app.tuning.frozen import FrozenModel
+
+if TYPE_CHECKING:
+    from agent_app.models.embedded import EmbeddedModel
+
+QUESTIONS = (
+    "What is 23 times 47?",
+    "How much is 15 % of 80?",
+    "What time is it in Tokyo?",
+    "Who wrote Treasure Island?",
+    "Who are you?",
+)
+_TOP = 200
+"""Of how many tokens at each place log-probabilities are asked for."""
+_WORTH_IT = math.log(0.01)
+"""What is less likely than this hardly ever decides anything, and is not compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeliest:
+    """What a model writes after a text, and how likely it holds the next tokens to be."""
+
+    tokens: tuple[int, ...]
+    text: str
+    chances: tuple[Mapping[int, float], ...]
+    """For each token written the log-probabilities of the likeliest ones, by token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One question, as both have gone on from it."""
+
+    question: str
+    transformers: Likeliest
+    served: Likeliest
+
+    @property
+    def parting(self) -> int | None:
+        """Which is the first token that differs, counted from 0; None: none does."""
+        pairs = zip(self.transformers.tokens, self.served.tokens, strict=False)
+        return next((n for n, (one, other) in enumerate(pairs) if one != other), None)
+
+    @property
+    def gap(self) -> float:
+        """How far apart the log-probabilities of a first token are, at most, of those that matter."""
+        one, other = self.served.chances[0], self.transformers.chances[0]
+        likely = {token for chances in (one, other) for token in chances if chances[token] > _WORTH_IT}
+        return max(abs(one.get(token, -math.inf) - other.get(token, -math.inf)) for token in likely)
+
+    @property
+    def margin(self) -> float:
+        """By how much either preferred its own token where they part; 0 where they do not."""
+        at = self.parting
+        if at is None:
+            return 0.0
+        one, other = self.transformers.tokens[at], self.served.tokens[at]
+        return max(
+            self.transformers.chances[at][one] - self.transformers.chances[at].get(other, -math.inf),
+            self.served.chances[at][other] - self.served.chances[at].get(one, -math.inf),
+        )
+
+    def agrees(self, tolerance: float) -> bool:
+        """Say whether nothing differs by more than this, in log-probability."""
+        return self.gap <= tolerance and self.margin <= tolerance
+
+
+def compare(
+    question: str, frozen: FrozenModel, served: EmbeddedModel, soft: SoftPrompt, *, tokens: int
+) -> Compared:
+    """Let both go on from the virtual tokens and a question.
+
+    Args:
+        question: what is asked.
+        frozen: the model in transformers.
+        served: the same model in llama.cpp, with the soft prompt in it.
+        soft: the soft prompt.
+        tokens: how many tokens are written.
+    """
+    text = f"{QUESTION}: {quoted(question)}\n{THOUGHT}:"
+    return Compared(
+        question, _in_transformers(text, frozen, soft, tokens), _in_llama(text, frozen, served, soft, tokens)
+    )
+
+
+def _in_transformers(text: str, frozen: FrozenModel, soft: SoftPrompt, tokens: int) -> Likeliest:
+    import torch
+
+    model: Any = frozen.model
+    ids = torch.tensor([frozen.tokenizer(text, add_special_tokens=False)["input_ids"]])
+    with torch.inference_mode():
+        virtual = torch.tensor(soft.vectors)[None]
+        embeds = torch.cat([virtual, model.get_input_embeddings()(ids)], 1)
+        made = model.generate(
+            inputs_embeds=embeds,
+            attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long),
+            max_new_tokens=tokens,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+            pad_token_id=frozen.end,
+        )
+    chances = []
+    for logits in made.logits:
+        likely = torch.log_softmax(logits[0].float(), -1)
+        top = likely.topk(_TOP)
+        chances.append(dict(zip(top.indices.tolist(), top.values.tolist(), strict=True)))
+    return _written(made.sequences[0].tolist(), chances, frozen)
+
+
+def _in_llama(
+    text: str, frozen: FrozenModel, served: EmbeddedModel, soft: SoftPrompt, tokens: int
+) -> Likeliest:
+    rows = served.virtual[soft.name]
+    asked = served.bind(logprobs=True, top_logprobs=_TOP + rows.count)
+    reply = asked.invoke([soft_message([Named(soft.name), text])], max_tokens=tokens)
+    said = reply.response_metadata["logprobs"]["content"]
+    chances = [_without(one["top_logprobs"], rows.tokens) for one in said]
+    return _written([one["id"] for one in said], chances, frozen)
+
+
+def _without(told: Sequence[Mapping[str, Any]], virtual: Sequence[int]) -> dict[int, float]:
+    """Return log-probabilities among real tokens alone.
+
+    The server counts those that are banned as well, and gives them nearly all: the output is tied to their
+    own vectors. What it leaves out below the likeliest is too little to matter.
+    """
+    banned = frozenset(virtual)
+    chances = {one["id"]: one["logprob"] for one in told if one["id"] not in banned}
+    top = max(chances.values())
+    whole = top + math.log(sum(math.exp(chance - top) for chance in chances.values()))
+    return {token: chance - whole for token, chance in chances.items()}
+
+
+def _written(tokens: Sequence[int], chances: Sequence[Mapping[int, float]], frozen: FrozenModel) -> Likeliest:
+    """Put together what was written, without what comes after the end."""
+    end = tokens.index(frozen.end) if frozen.end in tokens else len(tokens)
+    tokenizer: Any = frozen.tokenizer
+    return Likeliest(tuple(tokens[:end]), tokenizer.decode(tokens[:end]), tuple(chances[: end + 1]))
