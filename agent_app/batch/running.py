@@ -84,7 +84,7 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
                 accept_change=how.get("accept_change", False),
             )
         )
-        pace = _pace(agent, kept.index.ended.get("limit", FIRST), how)
+        pace = pace_for(agent, kept.index.ended.get("limit", FIRST), how)
         yield Batch(agent, rows, kept, pace, rules, values)
 
 
@@ -176,7 +176,17 @@ def rows_for(
     return rows_of_values(rows, reading, skip_bad=skip_bad)
 
 
-def _pace(agent: Agent, first: int, how: How) -> Pace:
+def pace_for(agent: Agent, first: int, how: How) -> Pace:
+    """Return the pace for an agent's rows.
+
+    Args:
+        agent: the agent; it is loaded by this.
+        first: how many rows to begin with where that has to be found out.
+        how: see `How`.
+
+    Raises:
+        SettingError: a limit is not above 0.
+    """
     wanted = how.get("concurrency", "auto")
     if wanted != "auto" and not (isinstance(wanted, int) and wanted > 0):
         raise SettingError(f"concurrency is {wanted!r}; it takes a whole number above 0, or 'auto'")
