@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import pickle
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from agent_app.batch.engine import PATIENT, Batch, Rules
 from agent_app.batch.identity import fingerprint
-from agent_app.batch.journal import Journal, open_journal
+from agent_app.batch.journal import SUFFIX, Journal, open_journal
 from agent_app.batch.on_ray.cluster import Crew, quiet_data
 from agent_app.batch.on_ray.relay import Call, Failed, Keep, Open, Pulse, Relay, Until
 from agent_app.batch.on_ray.worker import AT_ONCE, ROWS, Job, Worker
@@ -215,7 +216,7 @@ def open_ray_batch(
     agent: Agent,
     make: Callable[[], Agent],
     rows: Rows,
-    journal: Path,
+    journal: Path | None,
     crew: Crew,
     *,
     budget: Budget | None = None,
@@ -227,7 +228,7 @@ def open_ray_batch(
         agent: one that was made by `make`. It asks nothing itself, and an embedded model of it is closed.
         make: makes the agent of an actor; it is pickled by value, and so is all that it refers to.
         rows: the questions.
-        journal: the file of the journal.
+        journal: the file of the journal; None: a temporary one.
         crew: how many actors there are.
         budget: no further row begins when it is spent; what is on its way then is paid for as well.
         how: see `How`; limits of a minute and the rows at the same time are those of all actors together.
@@ -243,9 +244,11 @@ def open_ray_batch(
     limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
     rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
     job = Job(make, made_of, _share({"retry": rules.retry, **how, "values": values}, crew.actors))
-    with open_journal(
-        journal, made_of, fresh=how.get("fresh", False), accept_change=how.get("accept_change", False)
-    ) as kept:
+    with contextlib.ExitStack() as stack:
+        if journal is None:
+            journal = Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"answers{SUFFIX}"
+        fresh, accept = how.get("fresh", False), how.get("accept_change", False)
+        kept = stack.enter_context(open_journal(journal, made_of, fresh=fresh, accept_change=accept))
         yield RayBatch(agent, rows, kept, rules, job, crew, budget)
 
 
