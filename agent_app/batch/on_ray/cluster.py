@@ -88,19 +88,14 @@ def crew(actors: int | None, cpus: int | None, *, embedded: bool) -> Crew:
 
 @contextlib.contextmanager
 def quiet_data() -> Iterator[None]:
-    """Let the datasets that are made in a block show and print nothing, and keep the order of their rows."""
+    """Let the datasets that are made in a block show and print nothing."""
     from ray.data import DataContext
 
     logging.getLogger("ray.data").setLevel(_QUIET)
     context = DataContext.get_current()
-    options = context.execution_options
-    before = context.enable_progress_bars, context.print_on_execution_start, options.preserve_order
+    before = context.enable_progress_bars, context.print_on_execution_start
+    context.enable_progress_bars = context.print_on_execution_start = False
     try:
-        context.enable_progress_bars, context.print_on_execution_start, options.preserve_order = (
-            False,
-            False,
-            True,
-        )
         yield
     finally:
-        context.enable_progress_bars, context.print_on_execution_start, options.preserve_order = before
+        context.enable_progress_bars, context.print_on_execution_start = before

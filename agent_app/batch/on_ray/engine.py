@@ -78,6 +78,8 @@ class RayBatch(Batch):
         self._giving_up = asyncio.Event()
 
     async def _ask_all(self) -> None:
+        if not self._unasked:
+            return
         relay = _relay()
         serving = asyncio.create_task(self._serve(relay))
         asking = asyncio.create_task(awithin(None, self._run, relay))
@@ -100,8 +102,6 @@ class RayBatch(Batch):
         import ray.data
 
         blocks = [pyarrow.table({ROWS: [pickle.dumps(row) for row in block]}) for block in self._blocks()]
-        if not blocks:
-            return
         with quiet_data(), _explained():
             asked = ray.data.from_arrow(blocks).map_batches(
                 Worker,

@@ -1,4 +1,4 @@
-"""Questions and answers as Parquet, and those that lie in a cloud: whatever Ray Data and Arrow can read.
+"""Questions and answers as Parquet, and those that lie in a cloud, by means of Arrow, as in Ray Data.
 
 JSON lines, CSV and text are read by the very code that reads them from this machine, so that their rows, and
 the rows' ids, are the same wherever they lie.
@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from agent_app.batch.on_ray.cluster import quiet_data
 from agent_app.batch.output import FIELDS, AnswerFile, json_line
 from agent_app.batch.rows import Format, Reading, Rows, format_of, rows_of_stream
 from agent_app.errors import BatchError, DiskFull
@@ -208,16 +207,12 @@ def _schema() -> Any:
 
 
 def _keep_parquet(name: str, kept: IO[bytes]) -> None:
-    import ray.data
+    from pyarrow.dataset import dataset
 
-    # This machine's files are read on this machine, which other nodes of the cluster need not share.
-    place = name if is_remote(name) else f"local://{Path(name).absolute()}"
-    with quiet_data():
-        table: Any
-        for table in ray.data.read_parquet(place).iter_batches(batch_size=_GROUP, batch_format="pyarrow"):
-            rows: list[dict[str, Any]] = table.to_pylist()
-            for row in rows:
-                kept.write(json_line({key: value for key, value in row.items() if value is not None}))
+    system, path = _system(name)
+    for batch in dataset(path, filesystem=system, format="parquet").to_batches(batch_size=_GROUP):
+        for row in batch.to_pylist():
+            kept.write(json_line({key: value for key, value in row.items() if value is not None}))
 
 
 def _keep_bytes(name: str, kept: IO[bytes]) -> None:
@@ -237,9 +232,8 @@ def _system(name: str) -> tuple[Any, str]:
 @contextlib.contextmanager
 def _explained(deed: str, name: str) -> Iterator[None]:
     from pyarrow import ArrowException
-    from ray.exceptions import RayError
 
     try:
         yield
-    except (OSError, ArrowException, RayError, ValueError) as error:
+    except (OSError, ArrowException, ValueError) as error:
         raise BatchError(f"cannot {deed} {name}: {' '.join(str(error).split())[:300]}") from error
