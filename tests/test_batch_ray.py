@@ -26,19 +26,33 @@ import pytest
 from agents import PROMPT, mate
 from pydantic import SecretStr
 
-from agent_app import Agent, BatchError, Observation, Retry, SettingError, load_prompt, run_batch
+from agent_app import (
+    Action,
+    Agent,
+    BatchError,
+    Budget,
+    Observation,
+    Result,
+    Retry,
+    SettingError,
+    Usage,
+    load_prompt,
+    run_batch,
+)
 from agent_app.batch.on_ray import cluster as ray_cluster
 from agent_app.batch.on_ray.cluster import Crew, connected
 from agent_app.batch.on_ray.engine import RayBatch, open_ray_batch
 from agent_app.batch.on_ray.files import answers_at, rows_at
 from agent_app.batch.on_ray.recipe import Recipe, environment, packed_tools
-from agent_app.batch.on_ray.relay import Relay, Until
+from agent_app.batch.on_ray.relay import Keep, Open, Relay, Until
 from agent_app.batch.output import AnswerRow
-from agent_app.batch.rows import Reading, rows_of_values
+from agent_app.batch.record import Record, Status
+from agent_app.batch.rows import Reading, Row, rows_of_values
 from agent_app.cli import app
 from agent_app.models.endpoint import EndpointModel
 from agent_app.prompt import Prompt
 from agent_app.settings import Settings
+from agent_app.steps import PromptRef
 from agent_app.testing import FaultyServer, Request
 
 pytestmark = pytest.mark.filterwarnings(
@@ -124,7 +138,7 @@ async def test_an_actor_whose_agent_is_another_one_stops_the_run_before_anything
     agent = Mate(make.url, load_prompt(tmp_path / "mate.md"))()
     async with running(make, 8, tmp_path / "journal", agent) as (batch, answers):
         assert {row.status for row in await answers} == {"missing"}
-    why = r"on the node [\d.]+: the agent is another one than the driver's: prompt was mate 7 \(.*, is mate 7 \("
+    why = r"on the node \S+: the agent is another one than the driver's: prompt was mate 7 \(.*, is mate 7 "
     assert re.match(why, str(batch.failure))
 
 
@@ -228,6 +242,36 @@ def answered_in(journal: Path) -> set[str]:
 
 
 # --- without a cluster ---
+
+
+async def test_a_block_that_ray_runs_again_is_not_asked_again(tmp_path: Path) -> None:
+    make = Mate("http://127.0.0.1:9/v1", mate(tmp_path))
+    rows, budget = rows_of_values(numbers(4), Reading()), Budget(tokens=1_000)
+    block = Open(tuple(rows))
+    with open_ray_batch(make(), make, rows, tmp_path / "journal", Crew(2, 1), budget=budget) as batch:
+        first, second, third, _ = block.rows
+        assert await batch.heed(block) == [b"", b"", b"", b""]
+        done = record(first, "answered", Usage(1, 300, 100))
+        broken = record(second, "begun", Usage(1, 300, 0))
+        assert [await batch.heed(Keep(each.to_line())) for each in (done, broken)] == [True, True]
+        # Its node is lost: what is done is not wanted, and what was begun goes on where it was.
+        assert await batch.heed(block) == [None, broken.to_line(), b"", b""]
+        # An actor that was taken for dead has asked as well; the first answer stays, and is counted once.
+        assert await batch.heed(Keep(record(first, "answered", Usage(1, 300, 200)).to_line()))
+        assert (batch.progress.answered, batch.progress.usage.calls) == (1, 2)
+        # Of what a row has taken in all, only the new part counts against the budget.
+        assert batch.progress.ending is None
+        assert await batch.heed(Keep(record(second, "answered", Usage(2, 600, 0)).to_line()))
+        assert batch.progress.ending == "budget"
+        assert await batch.heed(Open((third,))) == [None]
+        assert await batch.heed(Until(1)) == 1
+        assert dict(batch.tally()) == {"answered": 2, "missing": 2}
+
+
+def record(row: Row, status: Status, usage: Usage) -> Record:
+    steps = (Action("calculator", "2 + 2"), Observation("4"))
+    result = Result(row.question, "So", steps, "answered", None, usage, PromptRef("mate", "7", ""), "parrot")
+    return Record(row.key, status, result, 1, 1.0)
 
 
 async def test_calls_wait_in_the_relay_until_the_driver_has_replied() -> None:

@@ -84,7 +84,8 @@ class RayBatch(Batch):
         serving = asyncio.create_task(self._serve(relay))
         asking = asyncio.create_task(awithin(None, self._run, relay))
         try:
-            await asyncio.shield(asking)
+            await asyncio.wait([asking, serving], return_when=asyncio.FIRST_COMPLETED)
+            (serving if serving.done() else asking).result()
         except asyncio.CancelledError:  # the run was given up; the steps it has come to are on their way here
             self._giving_up.set()
             await asyncio.wait([asking], timeout=_GIVEN_UP)
@@ -144,13 +145,19 @@ class RayBatch(Batch):
 
     async def _reply(self, relay: Any, number: int, call: Call) -> None:
         try:
-            reply = await self._heed(call)
+            reply = await self.heed(call)
         except (DiskFull, BatchError) as error:
             self._give_up(error)
             reply = None
         await relay.reply.remote(number, reply)
 
-    async def _heed(self, call: Call) -> Any:
+    async def heed(self, call: Call) -> Any:
+        """Do what an actor wants, and return what the relay is to reply.
+
+        Raises:
+            BatchError: something is wrong that is the same for all rows.
+            DiskFull: an answer could not be written.
+        """
         match call:
             case Open(rows):
                 return [self._open(row) for row in rows]
@@ -226,7 +233,7 @@ def open_ray_batch(
 
     Args:
         agent: one that was made by `make`. It asks nothing itself, and an embedded model of it is closed.
-        make: makes the agent of an actor; it is pickled by value, and so is all that it refers to.
+        make: makes the agent of an actor; it is pickled, with all that it refers to.
         rows: the questions.
         journal: the file of the journal; None: a temporary one.
         crew: how many actors there are.
