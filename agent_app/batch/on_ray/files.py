@@ -182,7 +182,8 @@ class ParquetFile:
             self._part.replace(self._path)
 
 
-_JSON = ("data", "steps", "expected", "fields")
+_JSON = ("data", "steps", "expected", "vote", "fields")
+"""Fields that can hold anything."""
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -202,6 +203,9 @@ def _schema() -> Any:
         "prompt": pa.struct([(name, text) for name in ("name", "version", "hash")]),
         "seconds": number,
         "attempts": whole,
+        "repeat": whole,
+        "right": pa.bool_(),
+        "score": number,
     }
     return pa.schema([(name, kinds.get(name, text)) for name in FIELDS])
 
