@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from agent_app.__main__ import main
 from agent_app.batch.comparing import compare
 from agent_app.batch.output import AnswerRow, json_line
-from agent_app.batch.statistics import Pairs
 from agent_app.cli import app
 from agent_app.errors import BatchError
+from agent_app.statistics import Pairs
 
 CHANCE = "p = 0.62 (exact McNemar test, 1 right only in A, 3 only in B)"
 NO_ANSWER: dict[str, Any] = {

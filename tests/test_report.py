@@ -30,7 +30,6 @@ from agent_app.batch.report import Answers, Totals, scales, table, write_report
 from agent_app.batch.report.bars import Bar, bars
 from agent_app.batch.report.histogram import histogram
 from agent_app.batch.report.reading import Answered
-from agent_app.batch.report.totals import wilson
 from agent_app.cli import app
 from agent_app.errors import BatchError
 from agent_app.models.replies import Say
@@ -452,17 +451,6 @@ def test_bars_beyond_the_first_eight_are_counted() -> None:
     assert len(bars_of(drawn)) == 8
     assert ">and 3 more kinds</text>" in drawn
     assert bars([], "no tool <was> called") == '<p class="nothing">no tool &lt;was&gt; called</p>'
-
-
-def test_the_interval_is_wilsons() -> None:
-    # Newcombe, Statistics in Medicine 17 (1998), 857-872, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-    found = [wilson(81, 263), wilson(15, 148), wilson(0, 20), wilson(1, 29)]
-    assert [(round(low, 4), round(high, 4)) for low, high in found] == [
-        (0.2553, 0.3662),
-        (0.0624, 0.1605),
-        (0.0, 0.1611),
-        (0.0061, 0.1718),
-    ]
 
 
 # --- the command ---

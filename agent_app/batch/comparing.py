@@ -14,8 +14,8 @@ from typing import IO, Any, Literal
 
 from agent_app.batch.answers import row_of
 from agent_app.batch.asked import MEASURES, Asked, Side, read_asked
-from agent_app.batch.statistics import Interval, Mean, Pairs, mcnemar, paired_shares
 from agent_app.errors import BatchError
+from agent_app.statistics import Interval, Mean, Pairs, mcnemar, paired_shares
 
 Kind = Literal["right to wrong", "wrong to right", "status", "text"]
 """How a question has changed, the gravest first; only the gravest one counts."""

@@ -7,10 +7,10 @@ import dataclasses
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent_app.batch.asking import Ask, Asking
-from agent_app.batch.journal import Journal
+from agent_app.batch.index import Index
 from agent_app.batch.marking import Marking
 from agent_app.batch.meter import Meter
 from agent_app.batch.output import AnswerRow, answer_row
@@ -29,7 +29,7 @@ from agent_app.errors import (
     UserError,
 )
 from agent_app.retrying import Retry
-from agent_app.steps import Result, Step
+from agent_app.steps import Result, Step, Usage
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -74,6 +74,27 @@ class Rules:
         return failed >= self.max_errors
 
 
+class Keeps(Protocol):
+    """What the engine needs of a journal."""
+
+    index: Index
+
+    def record(self, key: bytes) -> Record | None:
+        """Return the newest record of a question, if there is one."""
+
+    def begin(self, rows: int, **facts: Any) -> None:
+        """Note that a run begins, in which so many rows may be on their way at the same time."""
+
+    async def add(self, record: Record) -> None:
+        """Keep a record, and return when it is kept."""
+
+    async def written(self) -> None:
+        """Wait until nothing waits to be kept."""
+
+    def end(self, **facts: Any) -> None:
+        """Note how a run ended."""
+
+
 class Batch:
     """A run of a batch: asks what has no answer yet, and hands on a row for each row of the input.
 
@@ -91,7 +112,7 @@ class Batch:
         self,
         agent: Agent,
         rows: Rows | Repeated,
-        journal: Journal,
+        journal: Keeps,
         pace: Pace,
         rules: Rules,
         values: Mapping[str, Any],
@@ -181,19 +202,23 @@ class Batch:
         return status == "begun" or (status == "failed" and self._rules.retry_errors)
 
     async def _work(self) -> None:
-        """Give each row that is to be asked its turn."""
+        """Ask what is to be asked, until the time is over."""
         timer = None
         if self._rules.max_seconds is not None:
             timer = asyncio.get_running_loop().call_later(self._rules.max_seconds, self.stop, "time")
         try:
-            async with asyncio.TaskGroup() as group:
-                async for row in self._turns():
-                    group.create_task(self._see_to(row))
+            await self._ask_all()
             self.progress.ending = self.progress.ending or "done"
         finally:
             if timer is not None:
                 timer.cancel()
             await self._journal.written()
+
+    async def _ask_all(self) -> None:
+        """Give each row that is to be asked its turn."""
+        async with asyncio.TaskGroup() as group:
+            async for row in self._turns():
+                group.create_task(self._see_to(row))
 
     async def _turns(self) -> AsyncIterator[Row]:
         """Yield each row that is to be asked when it may begin."""
@@ -219,7 +244,7 @@ class Batch:
                 record = asking.begun()
             if record is not None:
                 await self._journal.add(record)
-                self._count(record, asking)
+                self._count(record, asking.paid)
                 if self._keeps_completed:
                     self._completed.append(row)
         except (DiskFull, BatchError) as error:
@@ -272,9 +297,9 @@ class Batch:
             self.failure = error
         self.stop("failed")
 
-    def _count(self, record: Record, asking: Asking) -> None:
+    def _count(self, record: Record, paid: Usage) -> None:
         progress = self.progress
-        progress.count(record, asking.paid)
+        progress.count(record, paid)
         if self._rules.too_many(progress.failed, progress.done):
             self.stop("errors")
 

@@ -59,12 +59,14 @@ def always_says_the_same(model: BaseChatModel) -> bool:
     return model._get_ls_params().get("ls_temperature") == 0
 
 
-def set_temperature(model: BaseChatModel, temperature: float) -> None:
-    """Let a model take less likely words as well.
+def set_temperature(model: BaseChatModel, temperature: float | None) -> None:
+    """Let a model take less likely words as well; None leaves it as it is.
 
     Raises:
         SettingError: it has no temperature.
     """
+    if temperature is None:
+        return
     if "temperature" not in type(model).model_fields:
         raise SettingError(f"a model of the kind {model._llm_type!r} has no temperature")
     model.temperature = temperature  # type: ignore[attr-defined]

@@ -217,15 +217,25 @@ def rows_of_file(
     Raises:
         BatchError: there is no such file, or nobody knows its format.
     """
-    kind = kind or _SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        known = ", ".join(_SUFFIXES)
-        raise BatchError(f"{path}: the suffix tells no format; known: {known}; or give --format")
+    kind = kind or format_of(path)
     try:
         path.open("rb").close()
     except OSError as error:
         raise BatchError(f"cannot read {path}: {error.strerror}") from error
     return _of_kind(kind, path, path.name, reading, skip_bad=skip_bad)
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that a file's name tells.
+
+    Raises:
+        BatchError: it tells none.
+    """
+    kind = _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(_SUFFIXES)
+        raise BatchError(f"{path}: the suffix tells no format; known: {known}; or give --format")
+    return kind
 
 
 def rows_of_stream(
@@ -234,6 +244,7 @@ def rows_of_stream(
     *,
     kind: Format | None = None,
     skip_bad: bool = False,
+    name: str = "stdin",
 ) -> Rows:
     """Return the rows of what can be read but once, such as stdin, after keeping it in a temporary file.
 
@@ -244,7 +255,7 @@ def rows_of_stream(
         shutil.copyfileobj(stream, file)
     with kept.open("rb") as file:
         kind = kind or ("jsonl" if file.read(4096).removeprefix(_BOM).lstrip()[:1] == b"{" else "txt")
-    return _kept(_of_kind(kind, kept, "stdin", reading, skip_bad=skip_bad), kept)
+    return _kept(_of_kind(kind, kept, name, reading, skip_bad=skip_bad), kept)
 
 
 def rows_of_values(given: Iterable[Given], reading: Reading, *, skip_bad: bool = False) -> Rows:

@@ -66,6 +66,16 @@ class How(TypedDict, total=False):
     """Whether the answer that most repeats agree on becomes the only row."""
 
 
+def repeated(rows: Rows, how: How) -> tuple[Rows | Repeated, Marking]:
+    """Return the rows as often as they are asked, and what marks their answers.
+
+    Raises:
+        SettingError: there is no such judge, or nobody to vote.
+    """
+    marking = Marking(judge_for(how.get("judge")), how.get("repeat", 1), vote=how.get("vote", False))
+    return (rows if marking.repeat == 1 else Repeated(rows, marking.repeat)), marking
+
+
 @contextlib.contextmanager
 def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How]) -> Iterator[Batch]:
     """Open a journal and make a batch ready to run.
@@ -80,8 +90,7 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
         BatchError: the journal is another agent's or another process's, or cannot be opened.
         SettingError: a limit is not above 0, or there is no such judge.
     """
-    marking = Marking(judge_for(how.get("judge")), how.get("repeat", 1), vote=how.get("vote", False))
-    asked = rows if marking.repeat == 1 else Repeated(rows, marking.repeat)
+    asked, marking = repeated(rows, how)
     values = how.get("values", {})
     limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
     rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
@@ -96,7 +105,7 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
                 accept_change=how.get("accept_change", False),
             )
         )
-        pace = _pace(agent, kept.index.ended.get("limit", FIRST), how)
+        pace = pace_for(agent, kept.index.ended.get("limit", FIRST), how)
         yield Batch(agent, asked, kept, pace, rules, values, marking)
 
 
@@ -198,7 +207,17 @@ def rows_for(
     return rows_of_values(rows, reading, skip_bad=skip_bad)
 
 
-def _pace(agent: Agent, first: int, how: How) -> Pace:
+def pace_for(agent: Agent, first: int, how: How) -> Pace:
+    """Return the pace for an agent's rows.
+
+    Args:
+        agent: the agent; it is loaded by this.
+        first: how many rows to begin with where that has to be found out.
+        how: see `How`.
+
+    Raises:
+        SettingError: a limit is not above 0.
+    """
     wanted = how.get("concurrency", "auto")
     if wanted != "auto" and not (isinstance(wanted, int) and wanted > 0):
         raise SettingError(f"concurrency is {wanted!r}; it takes a whole number above 0, or 'auto'")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from agent_app.batch.statistics import Interval, wilson
+from agent_app.statistics import Interval, wilson
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,12 +17,13 @@ import click
 
 from agent_app.batch.journal import SUFFIX
 from agent_app.batch.judging import Judge, judge_for
-from agent_app.batch.output import AnswerFile, schema
+from agent_app.batch.on_ray.files import answers_at, is_ours, is_same, is_there, local_name, rows_at
+from agent_app.batch.output import schema
 from agent_app.batch.rejudging import judge_again
 from agent_app.batch.repeating import always_says_the_same, set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.batch.standing import standing
-from agent_app.cli import options
+from agent_app.cli import batch_ray, options
 from agent_app.cli.batch_showing import last_words, showing, standing_lines
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.showing import print_json_line
@@ -133,16 +135,26 @@ class _Call:
     attempts: int | None
     quiet: bool
     yes: bool
+    engine: str
+    address: str | None
+    actors: int | None
+    cpus_per_actor: int | None
+    worker_env: tuple[str, ...]
+
+    @property
+    def on_ray(self) -> bool:
+        """Whether the rows are asked on a Ray cluster."""
+        return self.engine == "ray"
 
     @property
     def path(self) -> Path | None:
         """The file of answers; None: they go to stdout."""
-        return None if self.output == _STDIO else Path(self.output)
+        return None if self.output == _STDIO else local_name(self.output)
 
     @property
     def journal_path(self) -> Path | None:
         """The journal's file: beside the answers, or beside the questions where those go to stdout."""
-        beside = self.path or (None if self.questions == _STDIO else Path(self.questions))
+        beside = self.path or (None if self.questions == _STDIO else local_name(self.questions))
         return self.journal or (None if beside is None else beside.with_name(beside.name + SUFFIX))
 
     @property
@@ -236,6 +248,7 @@ class _Call:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet.")
+@batch_ray.ray_options
 def run(**given: Any) -> None:
     """Answer the QUESTIONS of a file (.txt, .jsonl or .csv), or of stdin when that is "-".
 
@@ -254,6 +267,13 @@ def run(**given: Any) -> None:
     run ended it early; 130 interrupted.
     """
     call = _Call(**given)
+    with batch_ray.connection(call.address) if call.on_ray else contextlib.nullcontext():
+        code = _run(call)
+    sys.exit(code)
+
+
+def _run(call: _Call) -> int:
+    """Do what the command does, and return its exit code."""
     _check_files(call)
     settings = options.settings(
         model=call.model,
@@ -267,21 +287,41 @@ def run(**given: Any) -> None:
     judge = judge_for(call.judge)
     rows = _rows(call, prompt, values, judge)
     make_sure(settings, yes=call.yes, prompt=prompt)
-    with waiting("loading"):
-        agent, budget = _agent(call, settings, prompt)
-        from agent_app.batch.engine import PATIENT
-        from agent_app.batch.running import open_batch
-
-    retry = dataclasses.replace(PATIENT, attempts=call.attempts or max(PATIENT.attempts, settings.attempts))
-    how: How = {**call.how, "values": values, "retry": retry, "judge": judge}
-    with open_batch(agent, rows, call.journal_path, **how) as opened:
+    with _opened(call, settings, prompt, rows, {"values": values, "judge": judge}) as (opened, budget):
         asyncio.run(_answered(opened, call, rows, budget))
         ending, tally = opened.progress.ending, opened.tally()
         last_words(opened.progress, tally, rows.census.bad, call.path, stderr(), opened.marking.scores)
         if opened.failure is not None:
             raise opened.failure
     whole = tally["answered"] == tally.total()
-    sys.exit(_EXIT_CODES.get(ending or "", 0 if whole else 1))
+    return _EXIT_CODES.get(ending or "", 0 if whole else 1)
+
+
+@contextlib.contextmanager
+def _opened(
+    call: _Call, settings: Settings, prompt: Prompt, rows: Rows, given: How
+) -> Iterator[tuple[Batch, Budget | None]]:
+    """Make the batch ready to run, here or on Ray, and the budget that limits it, if one does."""
+    with waiting("loading"):
+        from agent_app.batch.engine import PATIENT
+        from agent_app.batch.running import open_batch
+        from agent_app.budget import Budget
+
+    retry = dataclasses.replace(PATIENT, attempts=call.attempts or max(PATIENT.attempts, settings.attempts))
+    how: How = {**call.how, **given, "retry": retry}
+    limited = call.max_tokens is not None or call.max_cost is not None
+    budget = Budget(call.max_tokens, call.max_cost) if limited else None
+    most = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
+    parallel = min(most, _EMBEDDED_MOST)
+    if call.on_ray:
+        opening = batch_ray.opened(call, settings, prompt, rows, call.journal_path, budget, parallel, how)
+        with opening as on_ray:
+            yield on_ray, budget
+        return
+    with waiting("loading"):
+        agent = _agent(call, settings, prompt, budget, parallel)
+    with open_batch(agent, rows, call.journal_path, **how) as opened:
+        yield opened, budget
 
 
 @batch.command()
@@ -344,8 +384,11 @@ def print_schema() -> None:
 def _check_files(call: _Call) -> None:
     """Make sure that no file is overwritten that somebody may want to keep."""
     path, journal = call.path, call.journal_path
-    if path is not None and path.exists():
-        if call.questions != _STDIO and path.samefile(call.questions):
+    for name in (call.questions, call.output):
+        if not call.on_ray and is_ours(name):
+            raise BatchError(f"{name}: Parquet, and files that lie elsewhere, take --engine ray")
+    if path is not None and is_there(call.output):
+        if call.questions != _STDIO and is_same(call.questions, call.output):
             raise BatchError(f"{path} has the questions; the answers need another file")
         if journal is not None and not journal.exists() and not call.fresh:
             raise BatchError(f"{path} is there, but not its journal {journal}; --fresh replaces it")
@@ -360,27 +403,18 @@ def _rows(call: _Call, prompt: Prompt, values: dict[str, Value], judge: Judge) -
     reading = Reading(call.field, call.id_field, inputs, judge.check)
     if call.questions == _STDIO:
         return rows_of_stream(sys.stdin.buffer, reading, kind=call.kind, skip_bad=call.skip_bad)
+    if call.on_ray and is_ours(call.questions):
+        return rows_at(call.questions, reading, kind=call.kind, skip_bad=call.skip_bad)
     return rows_of_file(Path(call.questions), reading, kind=call.kind, skip_bad=call.skip_bad)
 
 
-def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budget | None]:
+def _agent(call: _Call, settings: Settings, prompt: Prompt, budget: Budget | None, parallel: int) -> Agent:
     from agent_app.agent import Agent
-    from agent_app.budget import Budget
     from agent_app.models import load_model
     from agent_app.retrying import Retry
 
-    limited = call.max_tokens is not None or call.max_cost is not None
-    budget = Budget(call.max_tokens, call.max_cost) if limited else None
-    parallel = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
-    most = min(parallel, _EMBEDDED_MOST)
-    model = load_model(settings.model, settings=settings, parallel=most, soft=prompt.soft_prompts)
-    if call.temperature is not None:
-        set_temperature(model, call.temperature)
-    if call.repeat > 1 and always_says_the_same(model):
-        stderr().line(
-            f"each question is asked {call.repeat} times, but at temperature 0 a model says hardly "
-            "anything else each time; --temperature 0.7 lets it vary"
-        )
+    model = load_model(settings.model, settings=settings, parallel=parallel, soft=prompt.soft_prompts)
+    set_temperature(model, call.temperature)
     agent = Agent.from_settings(
         settings,
         model=model,
@@ -389,7 +423,12 @@ def _agent(call: _Call, settings: Settings, prompt: Prompt) -> tuple[Agent, Budg
         retry=Retry(attempts=1),  # the engine does that, and goes on where the row was
         budget=budget,
     )
-    return agent.open(), budget
+    if call.repeat > 1 and always_says_the_same(model):
+        stderr().line(
+            f"each question is asked {call.repeat} times, but at temperature 0 a model says hardly "
+            "anything else each time; --temperature 0.7 lets it vary"
+        )
+    return agent.open()
 
 
 async def _answered(batch: Batch, call: _Call, rows: Rows, budget: Budget | None) -> None:
@@ -414,9 +453,10 @@ async def _answered(batch: Batch, call: _Call, rows: Rows, budget: Budget | None
 @contextlib.contextmanager
 def _writer(call: _Call, rows: Rows) -> Iterator[Callable[[dict[str, Any]], None]]:
     if call.path is None:
-        yield print_json_line
+        # Ray's own words go where `sys.stdout` points to, which is not to stdout then.
+        yield functools.partial(print_json_line, stream=sys.__stdout__ if call.on_ray else None)
         return
-    with AnswerFile(call.path, rows.census.names, whole=not call.as_completed) as file:
+    with answers_at(call.output, rows.census.names, whole=not call.as_completed) as file:
         yield file.add
 
 

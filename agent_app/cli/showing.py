@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from agent_app.cli.waiting import waiting
 from agent_app.events import (
@@ -37,10 +37,11 @@ def as_json_lines(events: Iterable[Event]) -> Result:
     raise AssertionError("a run ends with its result")
 
 
-def print_json_line(data: object) -> None:
-    """Write one JSON value to stdout, as a line that can be seen at once."""
-    sys.stdout.write(clean_json(json.dumps(data, ensure_ascii=False)) + "\n")
-    sys.stdout.flush()
+def print_json_line(data: object, stream: TextIO | None = None) -> None:
+    """Write one JSON value to stdout, or another stream, as a line that can be seen at once."""
+    stream = stream or sys.stdout
+    stream.write(clean_json(json.dumps(data, ensure_ascii=False)) + "\n")
+    stream.flush()
 
 
 def account(result: Result, err: Writer) -> None:

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's score interval of a share, as two shares; z = 1.96 makes it the 95 % one.
-
-    After E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
-    """
-    if of == 0:
-        return 0.0, 1.0
-    share, weight = hits / of, z * z / of
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / of + weight / of / 4)
-    return max(0.0, middle - half), min(1.0, middle + half)
+from agent_app.statistics import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +15,7 @@ class Share:
     of: int
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> Interval:
         """Where the true share lies with a confidence of 95 %, after Wilson."""
         return wilson(self.hits, self.of)
 

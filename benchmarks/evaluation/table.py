@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from agent_app.tuning.shares import wilson
+from agent_app.statistics import wilson
 
 Row: TypeAlias = dict[str, Any]
 

@@ -10,7 +10,8 @@ from agent_app.batch.report import scales
 from agent_app.batch.report.bars import Bar, bars
 from agent_app.batch.report.histogram import WORDS, histogram
 from agent_app.batch.report.reading import Answers
-from agent_app.batch.report.totals import OUTCOMES, Outcome, Totals, Trouble, wilson
+from agent_app.batch.report.totals import OUTCOMES, Outcome, Totals, Trouble
+from agent_app.statistics import wilson
 
 _FILTERS: dict[Outcome, dict[str, str]] = {
     "right": {"right": "right"},

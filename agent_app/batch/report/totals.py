@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -121,16 +120,3 @@ class Totals:
         for step, after in pairwise(row.steps):
             if step.kind == "action" and after.kind == "observation" and after.error:
                 self.tool_errors[step.tool] += 1
-
-
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval that a share lies in with a confidence of 95 %, as two shares.
-
-    Wilson's score interval (Wilson 1927), which holds for few rows too, and for shares near 0 and 1.
-    """
-    if not of:
-        return 0.0, 1.0
-    share, weight = hits / of, z * z / of
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / of + weight / of / 4)
-    return max(0.0, middle - half), min(1.0, middle + half)

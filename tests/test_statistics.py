@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_app.batch.statistics import (
+from agent_app.statistics import (
     Interval,
     Mean,
     Pairs,

@@ -31,8 +31,10 @@ def wilson(hits: float, total: int) -> Interval:
 
     Args:
         hits: in how many trials it was so; a fraction where a trial can be so in part.
-        total: how many trials there were; above 0.
+        total: how many trials there were; after none the share can be anything.
     """
+    if total == 0:
+        return Interval(0.0, 1.0)
     share, squared = hits / total, _Z * _Z
     middle = (share + squared / (2 * total)) / (1 + squared / total)
     half = _Z / (1 + squared / total) * math.sqrt(share * (1 - share) / total + squared / (4 * total**2))

@@ -1,0 +1,108 @@
+"""`agent-app batch --engine ray`: its options, and the batch that they make."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent_app.cli import options
+
+if TYPE_CHECKING:
+    from agent_app.batch.on_ray.engine import RayBatch
+    from agent_app.batch.rows import Rows
+    from agent_app.batch.running import How
+    from agent_app.budget import Budget
+    from agent_app.prompt import Prompt
+    from agent_app.settings import Settings
+
+ray_options: Callable[[Any], Any] = options.together(
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where the rows are asked: in this process, or on a Ray cluster.",
+    ),
+    click.option(
+        "--address", metavar="ADDRESS", help="The Ray cluster's [default: RAY_ADDRESS, or one here]."
+    ),
+    click.option(
+        "--actors",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Agents on the cluster [default: one a node].",
+    ),
+    click.option(
+        "--cpus-per-actor",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="CPUs of each [default: 1; for the embedded model all of a node].",
+    ),
+    click.option(
+        "--worker-env",
+        multiple=True,
+        metavar="NAME",
+        help="A variable of the environment that the actors are given, such as a key (repeatable).",
+    ),
+)
+
+
+@contextlib.contextmanager
+def connection(address: str | None) -> Iterator[None]:
+    """Connect to the cluster; what Ray prints goes to stderr, as stdout is for answers."""
+    from agent_app.batch.on_ray.cluster import connected
+
+    with contextlib.redirect_stdout(sys.stderr), connected(address):
+        yield
+
+
+@contextlib.contextmanager
+def opened(
+    call: Any,
+    settings: Settings,
+    prompt: Prompt,
+    rows: Rows,
+    journal: Path | None,
+    budget: Budget | None,
+    parallel: int,
+    how: How,
+) -> Iterator[RayBatch]:
+    """Make the batch ready to run.
+
+    Args:
+        call: what the command was called with.
+        settings: those of the agents.
+        prompt: their prompt.
+        rows: the questions.
+        journal: its file; None: a temporary one.
+        budget: of the whole run.
+        parallel: how many rows an embedded model answers at once.
+        how: see `How`.
+    """
+    from agent_app.batch.on_ray.cluster import crew
+    from agent_app.batch.on_ray.engine import open_ray_batch
+    from agent_app.batch.on_ray.recipe import Recipe, environment, packed_tools
+    from agent_app.cli.waiting import waiting
+
+    with waiting("loading"):
+        embedded = settings.model.strip().partition(":")[0] == "embedded"
+        actors = crew(call.actors, call.cpus_per_actor, embedded=embedded)
+        settings = dataclasses.replace(settings, threads=settings.threads or actors.cpus)
+        make = Recipe(
+            settings,
+            prompt,
+            () if call.no_tools else call.tools or None,
+            packed_tools(settings),
+            parallel,
+            call.temperature,
+            environment(call.worker_env),
+        )
+        agent = make()
+    with open_ray_batch(agent, make, rows, journal, actors, budget=budget, **how) as batch:
+        yield batch
