@@ -15,6 +15,7 @@ from agent_app.cli.columns import columns
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.showing import print_json_line
 from agent_app.cli.waiting import waiting
+from agent_app.prompt import Prompt, library_folders, load_prompt
 from agent_app.terminal import colours, stderr, stdout
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
     if not rows:
         raise DataError(f"{file}: it has no row of the part {part!r}; --part takes another one")
     asked = options.settings(model=given["model"], prompt=given["prompt"], prompts_dir=given["prompts_dir"])
-    make_sure(asked, yes=given["yes"])
+    prompt = load_prompt(asked.prompt, folders=library_folders(asked.prompts_dir))
+    make_sure(asked, yes=given["yes"], prompt=prompt)
     scores, runs = _measured(
-        asked, _spread(rows, limit), whole=given["whole"], grammar=not given["no_grammar"]
+        asked, prompt, _spread(rows, limit), whole=given["whole"], grammar=not given["no_grammar"]
     )
     if given["as_json"]:
         whole = {} if runs is None else {"whole": runs.to_dict()}
@@ -78,17 +80,15 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
 
 
 def _measured(
-    settings: Settings, rows: list[Row], *, whole: bool, grammar: bool
+    settings: Settings, prompt: Prompt, rows: list[Row], *, whole: bool, grammar: bool
 ) -> tuple[Scores, Runs | None]:
     from agent_app.agent import Agent
     from agent_app.models import load_model
-    from agent_app.prompt import library_folders, load_prompt
     from agent_app.tuning import metrics, runs
 
     tools = runs.RecordedTools()
-    prompt = load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir))
     with waiting("loading"):
-        model = load_model(settings.model, settings=settings)
+        model = load_model(settings.model, settings=settings, soft=prompt.soft_prompts)
         if not grammar:
             model = metrics.without_grammar(model)
         agent = Agent(model, prompt, tools.tools, settings=settings).open()

@@ -5,14 +5,4 @@ from agent_app.tuning.data.making import FEWEST, make_rows
 from agent_app.tuning.data.recording import TOOLS
 from agent_app.tuning.data.rows import PARTS, Part, Row, lines_of, read_rows
 
-__all__ = [  # noqa: RUF022 - in the order of their letters
-    "DataError",
-    "FEWEST",
-    "PARTS",
-    "Part",
-    "Row",
-    "TOOLS",
-    "lines_of",
-    "make_rows",
-    "read_rows",
-]
+__all__ = ["FEWEST", "PARTS", "TOOLS", "DataError", "Part", "Row", "lines_of", "make_rows", "read_rows"]
