@@ -130,7 +130,7 @@ def test_the_first_continue_begins_a_session(chat: Chat) -> None:
     [
         (("--continue", "--resume", "x"), "--continue and --resume name two sessions; give one of them"),
         (("--no-log", "--continue"), "--no-log keeps nothing; it cannot go on with a session"),
-        (("-p", "pirat"), "unknown prompt 'pirat'; did you mean 'pirate'?"),
+        (("-p", "pirat"), "unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?"),
         (("--persona", "x"), "mate.md: the prompt 'mate' has no part 'persona'; there is none"),
         (("--rule", "nevr:shell"), "a rule cannot say 'nevr'; did you mean 'never'?"),
     ],

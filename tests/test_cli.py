@@ -364,7 +364,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "an unknown prompt": (
         ("ask", "-m", "scripted:replies.txt", "-p", "pirat", "x"),
         {},
-        "unknown prompt 'pirat'; did you mean 'pirate'?",
+        "unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?",
     ),
     "a missing prompt file": (
         ("ask", "-m", "scripted:replies.txt", "-p", "no.md", "x"),

@@ -557,11 +557,12 @@ def test_the_named_prompt_must_load_and_be_made_for_runs(home: Path) -> None:
     assert named["run"] == Finding(
         "prompts", "ok", f"run 0 is in order: {home}/prompts/run.md", "each question takes -P n=..."
     )
-    assert named["pirat"] == Finding("prompts", "fail", "unknown prompt 'pirat'; did you mean 'pirate'?", see)
+    unknown = "unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?"
+    assert named["pirat"] == Finding("prompts", "fail", unknown, see)
     rest = list(check_prompts(Settings(prompt="plain")))[1:]
     assert [found.status for found in rest] == ["warn", "ok"]
     assert rest[0].says.startswith(f"cannot be used: {broken[: broken.index(';')]}")
-    assert rest[1].says == "4 can be used, see `agent-app prompts`"
+    assert rest[1].says == "5 can be used, see `agent-app prompts`"
 
 
 REQUIRED = [
@@ -626,7 +627,7 @@ def test_lines_for_people_and_json_for_programs_say_the_same(home: Path) -> None
     code, shown = call(*words)
     assert code == 1
     lines = shown.splitlines()
-    at = lines.index("fail  prompts   unknown prompt 'pirat'; did you mean 'pirate'?")
+    at = lines.index("fail  prompts   unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?")
     assert lines[at + 1] == "                see `agent-app prompts` and `agent-app prompts check`"
     code, data = call(*words, "--json")
     found: list[dict[str, Any]] = json.loads(data)

@@ -20,10 +20,10 @@ EXPORTING = sorted(
 
 
 @pytest.mark.parametrize("module", EXPORTING)
-def test_every_exported_name_is_there_and_in_order(module: str) -> None:
+def test_every_exported_name_is_there_and_once(module: str) -> None:
     exporting = importlib.import_module(module)
     names = exporting.__all__
-    assert names == sorted(set(names))
+    assert len(names) == len(set(names))
     assert [name for name in names if getattr(exporting, name, None) is None] == []
 
 

@@ -55,7 +55,7 @@ def run(*words: str) -> Outcome:
             ("ask", "-m", "embedded:smollm", "x"),
             "unknown embedded model 'smollm'; did you mean 'smollm2-135m'?",
         ),
-        (("ask", "-p", "pirat", "x"), "unknown prompt 'pirat'; did you mean 'pirate'?"),
+        (("ask", "-p", "pirat", "x"), "unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?"),
         (("ask", "-t", "clok", "x"), "unknown tool 'clok'; did you mean 'clock'?"),
         (("ask", "--tools-dir", "mine", "x"), "{home}/mine/bad.py:1: ZeroDivisionError: division by zero"),
         (("ask", "--max-steps", "0", "x"), "Invalid value for '--max-steps': 0 is not in the range x>=1."),

@@ -71,8 +71,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 def _files(folder: str) -> set[str]:
     """What a folder of the checkout is called in the wheel."""
     inside = "" if folder == "agent_app" else "agent_app/"
-    kinds = (".py", ".md", ".json", ".toml", ".typed", ".html", ".css", ".js")
-    files = [file for file in (ROOT / folder).rglob("*") if file.suffix in kinds or file.name == "py.typed"]
+    all_there = (ROOT / folder).rglob("*")
+    files = [file for file in all_there if file.is_file() and "__pycache__" not in file.parts]
     return {f"{inside}{file.relative_to(ROOT).as_posix()}" for file in files}
 
 
@@ -83,6 +83,8 @@ def _files(folder: str) -> set[str]:
         "agent_app/models/pinned.toml",
         "agent_app/prompt/frontmatter.schema.json",
         "agent_app/prompts/pirate.md",
+        "agent_app/prompts/soft/pirate-react/adapter_model.safetensors",
+        "agent_app/tuning/data/material/answers.yaml",
         "agent_app/prompts/parts/personas/pirate.md",
         "agent_app/tools/calculator.py",
     ],

@@ -79,7 +79,14 @@ class Case(NamedTuple):
 
 
 CASES: dict[str, Case] = {
-    # batch, log, chat
+    # batch, report, compare, soft, log, chat
+    "a report's answers": Case(("report", EVIL_NAME)),
+    "a comparison's answers": Case(("compare", EVIL_NAME, "other.jsonl")),
+    "a soft prompt's name": Case(("soft", "export", EVIL_NAME, "--to", "gguf")),
+    "a soft prompt's rows": Case(
+        ("soft", "score", "rows.jsonl", "-m", "scripted:x", "-p", "mate.md"),
+        {"rows.jsonl": json.dumps({EVIL: EVIL})},
+    ),
     "a batch's files": Case(("batch", EVIL_NAME, "-o", f"{EVIL_NAME}.jsonl")),
     "a session's id": Case(("log", "show", EVIL_NAME)),
     "a search": Case(("log", "search", EVIL)),
@@ -377,7 +384,7 @@ def test_a_narrow_terminal_and_wide_characters_are_no_trouble(
     prepare(Case((*ASK, "-q", wide), files, {"COLUMNS": "40"}), home, monkeypatch)
     assert f"{wide}\r\n" in at_terminal(monkeypatch)
     prepare(Case(("prompts", "list")), home, monkeypatch)
-    assert f"umi     0    {wide}" in at_terminal(monkeypatch)
+    assert f"umi          0    {wide}" in at_terminal(monkeypatch)
 
 
 @needs_unix
