@@ -109,10 +109,7 @@ def _templates(
     found = []
     for name, kind in kinds.items():
         moves = tuple(kind.get("moves", [move] if move else []))
-        bodies = [
-            *kind.get("be", ()),
-            *([] if topics and "be" in kind else answers["bodies"].get(moves[-1:] and moves[-1], ())),
-        ]
+        bodies = kind.get("be") or answers["bodies"].get(moves[-1:] and moves[-1], ())
         questions = kind[part] if isinstance(kind[part], dict) else dict.fromkeys(kind[part], ())
         for number, (text, given) in enumerate(questions.items()):
             inputs = (given,) if isinstance(given, str) else tuple(given)
