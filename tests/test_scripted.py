@@ -281,6 +281,13 @@ def test_a_file_holds_replies_between_lines_of_hyphens(tmp_path: Path) -> None:
     assert traits_of(model) == Traits()
 
 
+def test_only_a_newline_ends_a_line_of_such_a_file(tmp_path: Path) -> None:
+    reply = "It is\u2028on\x85more than\x0cone line\n"
+    file = tmp_path / "replies.txt"
+    file.write_text(f"{reply}\n---\nArg", encoding="utf-8")
+    assert open_scripted(file).replies == [reply, "Arg"]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -294,6 +294,14 @@ def test_the_blind_set_is_large_whole_and_not_among_what_is_made(made: list[Row]
         assert all(value in observed for value in row.values), row.question
 
 
+def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
+    rows = [Row.from_dict({**GOOD, "id": name, "question": "Why\u2028not\x85now?"}) for name in "ab"]
+    file = tmp_path / "data.jsonl"
+    file.write_text(lines_of(rows), encoding="utf-8", newline="\r\n")
+    assert "\u2028" in file.read_text(encoding="utf-8")
+    assert read_rows(file) == rows
+
+
 # --- rows from a batch ---
 
 
