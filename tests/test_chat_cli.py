@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, environment, script, write
+from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, STEPS, environment, script, write
 from said import Caller
 
 MCP_SERVER = Path(__file__).parent / "mcp_servers" / "stdio_server.py"
-STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
 MORE_STEPS = f"Thought: {HALF}\nObservation: 540.5\nThought: That is it\n"
 CHAT = ("chat", "-p", "mate.md", "-m", "scripted:replies.txt")
 

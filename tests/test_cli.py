@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chats import write
+from agents import PROMPT
+from chats import KNOWN, MULTIPLY, STEPS, script, write
 from said import Caller
 
 import agent_app
@@ -23,20 +24,7 @@ from agent_app.prompt import load_prompt
 from agent_app.steps import Result
 from agent_app.testing import BreakOff, FaultyServer, Request, Status
 
-PROMPT = """\
----
-name: mate
-version: "7"
----
-
-{tools}
-
-Question: {input}
-Thought:{agent_scratchpad}
-"""
-MULTIPLY = "I need to multiply\nAction: calculator\nAction Input: 23 * 47"
-REPLIES = f"{MULTIPLY}\n---\nI now know the final answer\nFinal Answer: Arg, 1081!\n"
-STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
+REPLIES = script(MULTIPLY, KNOWN)
 TOOL = """\
 from langchain_core.tools import tool
 
