@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import PROMPT
+from agents import BARE as PROMPT
 from chats import KNOWN, MULTIPLY, STEPS, script, write
 from said import Caller
 

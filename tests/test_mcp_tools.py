@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import PROMPT
+from agents import BARE as PROMPT
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool, ToolException
 

@@ -1,7 +1,7 @@
 """What rows are made of: templates of questions, facts, and how a pirate puts an answer.
 
 All of it is data, in the files of the folder `material`. Templates and facts are divided into three parts
-(train, dev and test) that share nothing; how an answer is put is what is taught, and so the same in all three.
+(train, dev and test) that share nothing; how an answer is put is what is taught, and so the same in all.
 """
 
 from __future__ import annotations
