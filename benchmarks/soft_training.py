@@ -104,11 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from agent_app.tuning.frozen import load_frozen
     from agent_app.tuning.methods import instruction, wrapped
     from agent_app.tuning.recipe import Recipe
-    from agent_app.tuning.traces import load_data
+    from agent_app.tuning.traces import read_parts, traces
 
     torch.set_num_threads(given.threads)
+    parts = read_parts(given.data, dev_rows=1)
     frozen = load_frozen(given.model, read_settings())
-    data = load_data(given.data, frozen.tokenizer, frozen.end, dev_rows=1)
+    data = traces(parts, frozen.tokenizer, frozen.end)
     recipe = Recipe(tokens=given.tokens, batch=given.batch)
     with wrapped(frozen, recipe, instruction()) as model:
         taken = measure(model, data.train, given.batch, given.steps)

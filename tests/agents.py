@@ -24,6 +24,8 @@ Ye have these tools:
 Question: {input}
 Thought:{agent_scratchpad}
 """
+BARE = PROMPT.replace("Ye have these tools:\n", "")
+"""The same with no words of its own, for tests that count them."""
 QUESTION = "What is 23 * 47?"
 MULTIPLY = " I need to multiply\nAction: calculator\nAction Input: 23 * 47"
 DOUBLE = " Twice that\nAction: calculator\nAction Input: 1081 * 2"

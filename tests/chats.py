@@ -13,18 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROMPT = """\
----
-name: mate
-version: "7"
----
+import agents
 
-Ye have these tools:
-{tools}
-
-{history}Question: {input}
-Thought:{agent_scratchpad}
-"""
+PROMPT = agents.PROMPT.replace("Question:", "{history}Question:")
 SHELL = """\
 from langchain_core.tools import tool
 
@@ -35,8 +26,8 @@ def shell(command: str) -> str:
 
 shell.metadata = {"risk": ["files"]}
 """
-MULTIPLY = "I need to multiply\nAction: calculator\nAction Input: 23 * 47"
-KNOWN = "I now know the final answer\nFinal Answer: Arg, 1081!"
+MULTIPLY, KNOWN = agents.MULTIPLY.lstrip(), agents.KNOWN.lstrip()
+STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
 HALF = "Half of it\nAction: calculator\nAction Input: 1081 / 2"
 HALVED = "That is it\nFinal Answer: Arg, 540.5!"
 FILES = {"mate.md": PROMPT, "mine/shell.py": SHELL}

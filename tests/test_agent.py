@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from agents import KNOWN, MULTIPLY, PROMPT, STEPS
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -40,18 +41,6 @@ from agent_app.run import LONGEST_QUESTION
 from agent_app.settings import Settings
 from agent_app.steps import PromptRef, Step, Usage
 
-PROMPT = """\
----
-name: mate
-version: "7"
----
-
-Ye have these tools:
-{tools}
-
-Question: {input}
-Thought:{agent_scratchpad}
-"""
 MUSING = PROMPT.replace(
     """name: mate
 """,
@@ -63,13 +52,6 @@ thoughts:
 )
 BEGUN = 'I asked "What is 23 * 47". Is it answered?'
 LAST_THOUGHT = 'No more tools for "What is 23 * 47"'
-MULTIPLY = " I need to multiply\nAction: calculator\nAction Input: 23 * 47"
-KNOWN = " I now know the final answer\nFinal Answer: Arg, 1081!"
-STEPS = (
-    Action("calculator", "23 * 47", "I need to multiply"),
-    Observation("1081"),
-    Answer("Arg, 1081!", "I now know the final answer"),
-)
 CALCULATOR = (
     "calculator: Work out arithmetic exactly. Input: one expression, "
     "for example (17 + 3) * 2^5 or 15% of 240 or sqrt(2)."

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, environment, script, write
-
-from agent_app.__main__ import main
+from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, STEPS, environment, script, write
+from said import Caller
 
 MCP_SERVER = Path(__file__).parent / "mcp_servers" / "stdio_server.py"
-STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
 MORE_STEPS = f"Thought: {HALF}\nObservation: 540.5\nThought: That is it\n"
 CHAT = ("chat", "-p", "mate.md", "-m", "scripted:replies.txt")
-
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -37,34 +27,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Chat:
-    """Calls the program within this process, as the console script does."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: str, lines: str = "", data: bytes | None = None) -> Outcome:
-        self._monkeypatch.setattr(sys, "argv", ["agent-app", *arguments])
-        stdin = io.TextIOWrapper(io.BytesIO(lines.encode() if data is None else data), encoding="utf-8")
-        self._monkeypatch.setattr(sys, "stdin", stdin)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, *self._capsys.readouterr())
-
-
 @pytest.fixture
-def chat(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chat:
-    return Chat(monkeypatch, capsys)
+def chat(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
+    return Caller(monkeypatch, capsys)
 
 
-def test_each_line_is_answered_on_stdout_and_all_else_is_on_stderr(chat: Chat) -> None:
-    outcome = chat(*CHAT, lines="What is 23 * 47?\n\nAnd half of it?\n")
+def test_each_line_is_answered_on_stdout_and_all_else_is_on_stderr(chat: Caller) -> None:
+    outcome = chat(*CHAT, stdin="What is 23 * 47?\n\nAnd half of it?\n")
     assert outcome == (0, "Arg, 1081!\nArg, 540.5!\n", STEPS + MORE_STEPS)
 
 
-def test_commands_work_and_a_wrong_one_is_one_line(chat: Chat) -> None:
-    code, out, err = chat(*CHAT, lines="What is 23 * 47?\n/undo\n/undone\n/quit\nnever asked\n")
+def test_commands_work_and_a_wrong_one_is_one_line(chat: Caller) -> None:
+    code, out, err = chat(*CHAT, stdin="What is 23 * 47?\n/undo\n/undone\n/quit\nnever asked\n")
     assert (code, out) == (1, "Arg, 1081!\n")
     assert err == (
         f"{STEPS}Taken back: What is 23 * 47?\n"
@@ -72,7 +46,7 @@ def test_commands_work_and_a_wrong_one_is_one_line(chat: Chat) -> None:
     )
 
 
-def test_it_takes_what_ask_takes(chat: Chat, folder: Path) -> None:
+def test_it_takes_what_ask_takes(chat: Caller, folder: Path) -> None:
     """Values for the prompt's inputs, tools of MCP servers, and limits."""
     crew = {"command": sys.executable, "args": [str(MCP_SERVER)]}
     add = 'Add\nAction: crew_add\nAction Input: {"a": 2, "b": 3}'
@@ -86,43 +60,43 @@ def test_it_takes_what_ask_takes(chat: Chat, folder: Path) -> None:
         },
     )
     options = ("--mcp", "servers.json", "--rule", "always:crew_add", "-P", "ship=Ranger", "--max-steps", "2")
-    code, out, err = chat(*CHAT, *options, lines="What is 2 + 3?\n/why 1\n")
+    code, out, err = chat(*CHAT, *options, stdin="What is 2 + 3?\n/why 1\n")
     assert (code, out.partition("\n")[0]) == (0, "Arg, 5!")
     assert "Observation: 5\n" in err
     assert "  | Ship: Ranger\n  | Question: What is 2 + 3?\n" in err
 
 
-def test_a_document_goes_to_stdout(chat: Chat) -> None:
-    _, out, _ = chat(*CHAT, lines="What is 23 * 47?\n/export json\n")
+def test_a_document_goes_to_stdout(chat: Caller) -> None:
+    _, out, _ = chat(*CHAT, stdin="What is 23 * 47?\n/export json\n")
     answer, _, document = out.partition("\n")
     assert answer == "Arg, 1081!"
     assert [run["result"]["text"] for run in json.loads(document)["runs"]] == ["Arg, 1081!"]
 
 
-def test_a_session_is_gone_on_with(chat: Chat, folder: Path) -> None:
-    chat(*CHAT, lines="What is 23 * 47?\n/rename Sums\n")
+def test_a_session_is_gone_on_with(chat: Caller, folder: Path) -> None:
+    chat(*CHAT, stdin="What is 23 * 47?\n/rename Sums\n")
     write(folder, {"replies.txt": script(HALF, HALVED)})
-    code, out, err = chat(*CHAT, "--continue", lines="And half of it?\n/usage\n")
+    code, out, err = chat(*CHAT, "--continue", stdin="And half of it?\n/usage\n")
     assert (code, out) == (0, "Arg, 540.5!\n")
     assert re.sub(r"[a-z0-9]{6}(?=: Sums)", "ID", err).startswith(
         f"Going on with ID: Sums\n> What is 23 * 47?\nArg, 1081!\n{MORE_STEPS}last answer  2 calls, "
     )
     (id_,) = re.findall(r"Going on with (\w+): Sums", err)
-    assert "Going on with" in chat(*CHAT, "--resume", id_[:4], lines="").err
-    code, _, err = chat(*CHAT, "--resume", "nothing", lines="")
+    assert "Going on with" in chat(*CHAT, "--resume", id_[:4], stdin="").err
+    code, _, err = chat(*CHAT, "--resume", "nothing", stdin="")
     assert (code, err.startswith("agent-app: unknown session 'nothing'; ")) == (2, True)
 
 
-def test_without_a_log_nothing_is_kept(chat: Chat, folder: Path) -> None:
+def test_without_a_log_nothing_is_kept(chat: Caller, folder: Path) -> None:
     assert (
-        chat(*CHAT, "--no-log", lines="What is 23 * 47?\nAnd half of it?\n").out
+        chat(*CHAT, "--no-log", stdin="What is 23 * 47?\nAnd half of it?\n").out
         == "Arg, 1081!\nArg, 540.5!\n"
     )
     assert not (folder / "home").exists()
 
 
-def test_the_first_continue_begins_a_session(chat: Chat) -> None:
-    assert chat(*CHAT, "--continue", lines="What is 23 * 47?\n") == (0, "Arg, 1081!\n", STEPS)
+def test_the_first_continue_begins_a_session(chat: Caller) -> None:
+    assert chat(*CHAT, "--continue", stdin="What is 23 * 47?\n") == (0, "Arg, 1081!\n", STEPS)
 
 
 @pytest.mark.parametrize(
@@ -135,49 +109,49 @@ def test_the_first_continue_begins_a_session(chat: Chat) -> None:
         (("--rule", "nevr:shell"), "a rule cannot say 'nevr'; did you mean 'never'?"),
     ],
 )
-def test_a_wrong_call_is_one_clear_line(arguments: tuple[str, ...], told: str, chat: Chat) -> None:
-    assert chat(*CHAT, *arguments, lines="Hi\n") == (2, "", f"agent-app: {told}\n")
+def test_a_wrong_call_is_one_clear_line(arguments: tuple[str, ...], told: str, chat: Caller) -> None:
+    assert chat(*CHAT, *arguments, stdin="Hi\n") == (2, "", f"agent-app: {told}\n")
 
 
-def test_what_cannot_be_loaded_is_told_at_each_question(chat: Chat) -> None:
+def test_what_cannot_be_loaded_is_told_at_each_question(chat: Caller) -> None:
     told = "agent-app: cannot read the scripted replies none.txt: No such file or directory\n"
-    assert chat("chat", "-m", "scripted:none.txt", lines="Hi\nHo\n") == (1, "", told * 2)
+    assert chat("chat", "-m", "scripted:none.txt", stdin="Hi\nHo\n") == (1, "", told * 2)
 
 
-def test_a_model_that_fails_ends_its_answer_only(chat: Chat) -> None:
-    code, out, err = chat(*CHAT, lines="What is 23 * 47?\nAnd half of it?\nMore?\n/undo\n")
+def test_a_model_that_fails_ends_its_answer_only(chat: Caller) -> None:
+    code, out, err = chat(*CHAT, stdin="What is 23 * 47?\nAnd half of it?\nMore?\n/undo\n")
     assert (code, out) == (1, "Arg, 1081!\nArg, 540.5!\n")
     told = "agent-app: scripted:replies.txt: call 5, but there are only 4 replies\n"
     assert err == f"{STEPS}{MORE_STEPS}{told}Taken back: More?\n"
 
 
-def test_a_limit_is_told(chat: Chat, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_a_limit_is_told(chat: Caller, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("AGENT_APP_MAX_STEPS", "1")
     write(folder, {"replies.txt": script(MULTIPLY, "Arg, 1081 I guess")})
-    code, out, err = chat(*CHAT, lines="What is 23 * 47?\n")
+    code, out, err = chat(*CHAT, stdin="What is 23 * 47?\n")
     assert (code, out) == (0, "Arg, 1081 I guess\n")
     told = "agent-app: stopped by the limit of steps; the answer is the best from what there was\n"
     assert err.endswith(told)
 
 
-def test_tools_are_those_that_are_offered(chat: Chat) -> None:
-    (*_, listed) = chat(*CHAT, "-t", "clock", lines="/tools off clock\n/tools\n").err.splitlines()
+def test_tools_are_those_that_are_offered(chat: Caller) -> None:
+    (*_, listed) = chat(*CHAT, "-t", "clock", stdin="/tools off clock\n/tools\n").err.splitlines()
     assert listed.split()[:2] == ["web_search", "off"]
-    assert chat(*CHAT, "--no-tools", lines="/tools on clock\n").err == "The tools are: clock.\n"
+    assert chat(*CHAT, "--no-tools", stdin="/tools on clock\n").err == "The tools are: clock.\n"
 
 
-def test_nobody_is_there_to_ask_about_a_tool(chat: Chat, folder: Path) -> None:
+def test_nobody_is_there_to_ask_about_a_tool(chat: Caller, folder: Path) -> None:
     write(folder, {"replies.txt": script("Look\nAction: shell\nAction Input: ls", KNOWN)})
-    code, out, err = chat(*CHAT, "--tools-dir", "mine", lines="Look!\n")
+    code, out, err = chat(*CHAT, "--tools-dir", "mine", stdin="Look!\n")
     assert (code, out) == (0, "Arg, 1081!\n")
     assert "This call of shell needs the user's permission, and nobody is there to ask." in err
     write(folder, {"replies.txt": script("Look\nAction: shell\nAction Input: ls", KNOWN)})
-    err = chat(*CHAT, "--tools-dir", "mine", "--rule", "always:shell", lines="Look!\n").err
+    err = chat(*CHAT, "--tools-dir", "mine", "--rule", "always:shell", stdin="Look!\n").err
     assert "Observation: ran ls\n" in err
 
 
-def test_what_needs_a_terminal_says_so(chat: Chat) -> None:
-    err = chat(*CHAT, lines="What is 23 * 47?\n/copy\n/edit\n/edit And half of it?\n/clear\n").err
+def test_what_needs_a_terminal_says_so(chat: Caller) -> None:
+    err = chat(*CHAT, stdin="What is 23 * 47?\n/copy\n/edit\n/edit And half of it?\n/clear\n").err
     assert err == (
         f"{STEPS}agent-app: there is no terminal whose clipboard could be written\n"
         "agent-app: there is no terminal to change it at; write /edit and the new question\n"
@@ -185,8 +159,8 @@ def test_what_needs_a_terminal_says_so(chat: Chat) -> None:
     )
 
 
-def test_what_comes_in_must_be_text(chat: Chat) -> None:
-    code, out, err = chat(*CHAT, data="\ufeffWhat is 23 * 47?\r\n".encode() + b"\xff\n")
+def test_what_comes_in_must_be_text(chat: Caller) -> None:
+    code, out, err = chat(*CHAT, stdin="\ufeffWhat is 23 * 47?\r\n".encode() + b"\xff\n")
     assert (code, out) == (1, "Arg, 1081!\n")
     assert err.splitlines()[-1].startswith("agent-app: what came in on stdin is not UTF-8 text: ")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import signal
@@ -10,33 +9,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from agents import BARE as PROMPT
+from chats import KNOWN, MULTIPLY, STEPS, script, write
+from said import Caller
 
 import agent_app
-from agent_app.__main__ import main
 from agent_app.cli import _COMMANDS
 from agent_app.prompt import load_prompt
 from agent_app.steps import Result
 from agent_app.testing import BreakOff, FaultyServer, Request, Status
 
-PROMPT = """\
----
-name: mate
-version: "7"
----
-
-{tools}
-
-Question: {input}
-Thought:{agent_scratchpad}
-"""
-MULTIPLY = "I need to multiply\nAction: calculator\nAction Input: 23 * 47"
-REPLIES = f"{MULTIPLY}\n---\nI now know the final answer\nFinal Answer: Arg, 1081!\n"
-STEPS = f"Thought: {MULTIPLY}\nObservation: 1081\nThought: I now know the final answer\n"
+REPLIES = script(MULTIPLY, KNOWN)
 TOOL = """\
 from langchain_core.tools import tool
 
@@ -48,12 +36,6 @@ def {name}(text: str) -> str:
 KEY = "sk-very-secret"
 ASK = ("ask", "-p", "mate.md", "-m", "scripted:replies.txt")
 COMMAND = (sys.executable, "-m", "agent_app")
-
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -69,51 +51,33 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-Run = Callable[..., Outcome]
-
-
 @pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
     """Call the program within this process, as the console script does."""
-
-    def run(*arguments: str, stdin: bytes = b"") -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["agent-app", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, *capsys.readouterr())
-
-    return run
-
-
-def write(folder: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+    return Caller(monkeypatch, capsys)
 
 
 # --- ask -------------------------------------------------------------------------------------------
 
 
-def test_steps_go_to_stderr_and_only_the_answer_to_stdout(run: Run) -> None:
+def test_steps_go_to_stderr_and_only_the_answer_to_stdout(run: Caller) -> None:
     assert run(*ASK, "What is 23 * 47?") == (0, "Arg, 1081!\n", STEPS)
 
 
-def test_the_words_of_a_question_need_no_quotes(run: Run) -> None:
+def test_the_words_of_a_question_need_no_quotes(run: Caller) -> None:
     assert run(*ASK, "What", "is", "23 * 47?").out == "Arg, 1081!\n"
 
 
-def test_a_question_can_come_on_stdin(run: Run) -> None:
+def test_a_question_can_come_on_stdin(run: Caller) -> None:
     outcome = run(*ASK, "--json", "-q", "-", stdin="Wie viel ist 23 · 47?\n".encode())
     assert Result.from_json(outcome.out).question == "Wie viel ist 23 · 47?\n"
 
 
-def test_quiet_leaves_the_answer_alone(run: Run) -> None:
+def test_quiet_leaves_the_answer_alone(run: Caller) -> None:
     assert run(*ASK, "-q", "What is 23 * 47?") == (0, "Arg, 1081!\n", "")
 
 
-def test_json_is_the_whole_run(run: Run) -> None:
+def test_json_is_the_whole_run(run: Caller) -> None:
     code, out, err = run(*ASK, "--json", "What is 23 * 47?")
     assert (code, err) == (0, STEPS)
     result = Result.from_json(out)
@@ -123,7 +87,7 @@ def test_json_is_the_whole_run(run: Run) -> None:
     assert result.model == "scripted:replies.txt"
 
 
-def test_verbose_tells_what_was_forgiven_and_what_it_cost(run: Run, folder: Path) -> None:
+def test_verbose_tells_what_was_forgiven_and_what_it_cost(run: Caller, folder: Path) -> None:
     replies = "Hm\n**Action:** calculator\nAction Input: 1 + 1\n---\nSo\nFinal Answer: Arg, 2\n"
     write(folder, {"replies.txt": replies})
     code, out, err = run(*ASK, "-v", "-t", "calculator", "1 + 1?")
@@ -136,7 +100,7 @@ def test_verbose_tells_what_was_forgiven_and_what_it_cost(run: Run, folder: Path
     )
 
 
-def test_a_reply_that_cannot_be_read_is_said_to_be_one(run: Run, folder: Path) -> None:
+def test_a_reply_that_cannot_be_read_is_said_to_be_one(run: Caller, folder: Path) -> None:
     write(folder, {"replies.txt": "Hm\nAction: abacus\nAction Input: 1\n---\nSo\nFinal Answer: Arg\n"})
     code, out, err = run(*ASK, "-t", "calculator", "1?")
     assert (code, out) == (0, "Arg\n")
@@ -148,14 +112,14 @@ def test_a_reply_that_cannot_be_read_is_said_to_be_one(run: Run, folder: Path) -
     )
 
 
-def test_values_for_inputs_of_the_prompt(run: Run, folder: Path) -> None:
+def test_values_for_inputs_of_the_prompt(run: Caller, folder: Path) -> None:
     declared = PROMPT.replace('"7"', '"7"\ninputs:\n  tongue: {type: string}')
     write(folder, {"mate.md": declared.replace("Question:", "Speak {tongue}.\nQuestion:")})
     assert run(*ASK, "-P", "tongue=Latin = dead", "Hi").out == "Arg, 1081!\n"
     assert run(*ASK, "Hi") == (2, "", "agent-app: the prompt 'mate' needs a value for {tongue}\n")
 
 
-def test_each_value_is_read_as_the_type_of_its_input(run: Run, folder: Path) -> None:
+def test_each_value_is_read_as_the_type_of_its_input(run: Caller, folder: Path) -> None:
     inputs = "inputs: {n: {type: integer}, x: {type: number}, b: {type: boolean}, l: {type: list}, s: {}}"
     spoken = "Speak {n} {x} {b} {s} {l}.\nQuestion:"
     asking = PROMPT.replace('"7"', f'"7"\n{inputs}').replace("Question:", spoken)
@@ -172,20 +136,20 @@ def test_each_value_is_read_as_the_type_of_its_input(run: Run, folder: Path) -> 
     [("many", "a whole number, not text"), ("2.5", "a whole number, not a number")],
 )
 def test_a_value_that_does_not_fit_its_input_is_told_before_a_model_is_looked_for(
-    value: str, takes: str, run: Run, folder: Path
+    value: str, takes: str, run: Caller, folder: Path
 ) -> None:
     write(folder, {"mate.md": PROMPT.replace('"7"', '"7"\ninputs: {n: {type: integer}}') + "{n}"})
     said = f"agent-app: n='{value}' does not fit the prompt 'mate'; it takes {takes}\n"
     assert run("ask", "-p", "mate.md", "-m", "embedded:none.gguf", "-P", f"n={value}", "Hi") == (2, "", said)
 
 
-def test_without_tools_there_is_none(run: Run) -> None:
+def test_without_tools_there_is_none(run: Caller) -> None:
     code, out, err = run(*ASK, "--no-tools", "Hi")
     assert (code, out) == (0, "Arg, 1081!\n")
     assert err == STEPS.replace("1081", "there is no tool 'calculator'; there is none")
 
 
-def test_a_limit_that_ends_a_run_is_told_and_has_its_exit_code(run: Run, folder: Path) -> None:
+def test_a_limit_that_ends_a_run_is_told_and_has_its_exit_code(run: Caller, folder: Path) -> None:
     last = "Thought: I may use no more tools, so I give the best answer that I can from what I have seen\n"
     write(folder, {"replies.txt": f"{MULTIPLY}\n---\nArg, 1081 I guess\n"})
     code, out, err = run(*ASK, "--max-steps", "1", "What is 23 * 47?")
@@ -194,7 +158,7 @@ def test_a_limit_that_ends_a_run_is_told_and_has_its_exit_code(run: Run, folder:
     assert err.replace(last, "") == f"Thought: {MULTIPLY}\nObservation: 1081\n{told}"
 
 
-def test_a_run_without_an_answer_has_failed(run: Run, folder: Path) -> None:
+def test_a_run_without_an_answer_has_failed(run: Caller, folder: Path) -> None:
     write(folder, {"replies.txt": "Action:\n---\nAction:\n---\nAction:\n---\nAction:\n"})
     code, out, err = run(*ASK, "-q", "What is 23 * 47?")
     assert (code, out) == (1, "")
@@ -202,7 +166,7 @@ def test_a_run_without_an_answer_has_failed(run: Run, folder: Path) -> None:
 
 
 def test_settings_come_from_a_file_in_the_folder(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Caller, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder, {".env": "AGENT_APP_MODEL=scripted:replies.txt\nAGENT_APP_PROMPT=mate.md\n"})
     for variable in ("AGENT_APP_MODEL", "AGENT_APP_PROMPT"):  # so that they go away after the test
@@ -214,13 +178,13 @@ def test_settings_come_from_a_file_in_the_folder(
 # --- the other commands ----------------------------------------------------------------------------
 
 
-def test_a_tool_can_be_run_without_a_model(run: Run) -> None:
+def test_a_tool_can_be_run_without_a_model(run: Caller) -> None:
     assert run("tools", "run", "calculator", "2*(3+4)") == (0, "14\n", "")
     assert run("tools", "run", "calculator", "2", "*", "7") == (0, "14\n", "")
     assert run("tools", "run", "calculator", "1/0") == (1, "", "division by zero has no result\n")
 
 
-def test_the_tools_are_listed_with_what_the_model_reads(run: Run, folder: Path) -> None:
+def test_the_tools_are_listed_with_what_the_model_reads(run: Caller, folder: Path) -> None:
     write(folder, {"mine/row.py": TOOL.format(name="row", body="return text")})
     code, out, err = run("tools", "--tools-dir", "mine")
     assert (code, err) == (0, "")
@@ -230,7 +194,7 @@ def test_the_tools_are_listed_with_what_the_model_reads(run: Run, folder: Path) 
     assert run("tools", "list").out == "".join(out.splitlines(keepends=True)[:-1])
 
 
-def test_the_models_are_listed(run: Run) -> None:
+def test_the_models_are_listed(run: Caller) -> None:
     assert run("models") == run("models", "list")
     code, out, err = run("models")
     assert (code, err) == (0, "")
@@ -242,19 +206,19 @@ def test_the_models_are_listed(run: Run) -> None:
     assert [" not here " in line for line in out.splitlines()] == [True, True, True]
 
 
-def test_the_version_is_that_of_the_package(run: Run) -> None:
+def test_the_version_is_that_of_the_package(run: Caller) -> None:
     assert run("--version") == (0, f"agent-app {agent_app.__version__}\n", "")
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
-def test_every_command_in_the_help_is_there(command: str, run: Run) -> None:
+def test_every_command_in_the_help_is_there(command: str, run: Caller) -> None:
     code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: agent-app {command} ")
     assert f"  {command} " in run("--help").out
 
 
-def test_the_help_lists_the_exit_codes(run: Run) -> None:
+def test_the_help_lists_the_exit_codes(run: Caller) -> None:
     code, out, err = run("-h")
     assert (code, err) == (0, "")
     assert (
@@ -391,7 +355,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
 
 @pytest.mark.parametrize(("arguments", "files", "says"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_clear_line(
-    arguments: tuple[str, ...], files: dict[str, str], says: str, run: Run, folder: Path
+    arguments: tuple[str, ...], files: dict[str, str], says: str, run: Caller, folder: Path
 ) -> None:
     write(folder, files)
     code, out, err = run(*arguments)
@@ -405,19 +369,19 @@ def _builtin_tools() -> Path:
     return places.builtin("tools").resolve()
 
 
-def test_a_wrong_setting_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_is_one_clear_line(run: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_APP_MAX_STEPS", "many")
     says = "agent-app: AGENT_APP_MAX_STEPS is 'many'; it takes a whole number above 0\n"
     assert run(*ASK, "x") == (2, "", says)
 
 
-def test_an_unknown_option_is_one_line(run: Run) -> None:
+def test_an_unknown_option_is_one_line(run: Caller) -> None:
     code, out, err = run("ask", "--jsn", "x")
     assert (code, out) == (2, "")
     assert re.fullmatch(r"agent-app: No such option.*--json.*\n", err)
 
 
-def test_a_question_on_stdin_must_be_text(run: Run) -> None:
+def test_a_question_on_stdin_must_be_text(run: Caller) -> None:
     code, out, err = run(*ASK, "-", stdin=b"ahoy \xff")
     assert (code, out) == (2, "")
     assert err.startswith("agent-app: what came in on stdin is not UTF-8 text: ")
@@ -425,7 +389,7 @@ def test_a_question_on_stdin_must_be_text(run: Run) -> None:
 
 
 def test_a_pinned_model_with_other_bytes_is_refused_and_left_alone(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Caller, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_APP_MODEL_DIR", str(folder))
     write(folder, {"smollm2-135m.gguf": "GGUF"})
@@ -438,7 +402,7 @@ def test_a_pinned_model_with_other_bytes_is_refused_and_left_alone(
 
 
 def test_a_fetch_without_a_network_says_what_failed_at_each_source(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Caller, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = f"http://127.0.0.1:{_free_port()}"
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
@@ -481,7 +445,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield server.url
 
 
-def test_a_refused_key_is_the_users_to_mend_and_never_printed(run: Run, endpoint: str) -> None:
+def test_a_refused_key_is_the_users_to_mend_and_never_printed(run: Caller, endpoint: str) -> None:
     outcome = run("ask", "-v", "-m", "openai:401", "x")
     assert outcome == (2, "", f"agent-app: {endpoint} refuses the key (HTTP 401)\n")
     assert KEY not in outcome.out + outcome.err
@@ -496,13 +460,13 @@ def test_a_refused_key_is_the_users_to_mend_and_never_printed(run: Run, endpoint
     ],
 )
 def test_other_refusals_are_the_users_or_the_servers(
-    status: int, code: int, says: str, run: Run, endpoint: str
+    status: int, code: int, says: str, run: Caller, endpoint: str
 ) -> None:
     assert run("ask", "-m", f"openai:{status}", "x") == (code, "", f"agent-app: {endpoint} {says}\n")
 
 
 def test_a_line_that_breaks_off_is_ended_before_the_complaint(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FaultyServer(BreakOff(" I wonder why")) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
@@ -512,7 +476,7 @@ def test_a_line_that_breaks_off_is_ended_before_the_complaint(
         assert run("ask", "-m", "openai:parrot", "x") == (1, "", says)
 
 
-def test_a_dead_endpoint_is_one_clear_line_an_attempt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_endpoint_is_one_clear_line_an_attempt(run: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{_free_port()}/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     monkeypatch.setenv("AGENT_APP_ATTEMPTS", "2")
@@ -534,7 +498,7 @@ def _free_port() -> int:
 # --- tools that fail -------------------------------------------------------------------------------
 
 
-def test_a_tool_with_a_bug_is_named(run: Run, folder: Path) -> None:
+def test_a_tool_with_a_bug_is_named(run: Caller, folder: Path) -> None:
     files = {
         "mine/bad.py": TOOL.format(name="bad", body="return 1 / 0"),
         "replies.txt": "Hm\nAction: bad\nAction Input: x\n",
@@ -548,7 +512,7 @@ def test_a_tool_with_a_bug_is_named(run: Run, folder: Path) -> None:
     )
 
 
-def test_too_few_replies_are_one_clear_line(run: Run, folder: Path) -> None:
+def test_too_few_replies_are_one_clear_line(run: Caller, folder: Path) -> None:
     write(folder, {"replies.txt": MULTIPLY})
     code, out, err = run(*ASK, "-q", "x")
     assert (code, out) == (1, "")
@@ -651,7 +615,7 @@ _ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-
 _OURS = re.compile(r"\x1b\[(?:0?m|2m|22m|32m|\?25[lh]|1A|2K)|\r(?=\n|\x1b\[)|\r+\n")
 
 
-def test_nothing_of_a_hostile_model_gets_raw_into_a_pipe(run: Run, folder: Path) -> None:
+def test_nothing_of_a_hostile_model_gets_raw_into_a_pipe(run: Caller, folder: Path) -> None:
     write(folder, EVIL_FILES)
     code, out, err = run(*EVIL_ASK, "Hi")
     assert code == 0
@@ -661,7 +625,7 @@ def test_nothing_of_a_hostile_model_gets_raw_into_a_pipe(run: Run, folder: Path)
     assert _ACTS.findall(out + err) == []
 
 
-def test_the_json_of_a_hostile_run_is_harmless_and_loses_nothing(run: Run, folder: Path) -> None:
+def test_the_json_of_a_hostile_run_is_harmless_and_loses_nothing(run: Caller, folder: Path) -> None:
     write(folder, EVIL_FILES)
     code, out, err = run(*EVIL_ASK, "--json", "Hi")
     assert code == 0
@@ -669,7 +633,7 @@ def test_the_json_of_a_hostile_run_is_harmless_and_loses_nothing(run: Run, folde
     assert Result.from_json(out).text == f"Arg {EVIL}"
 
 
-def test_the_names_of_hostile_files_are_shown_harmlessly_in_complaints(run: Run) -> None:
+def test_the_names_of_hostile_files_are_shown_harmlessly_in_complaints(run: Caller) -> None:
     code, out, err = run("ask", "-p", "mate.md", "-m", f"scripted:{EVIL_NAME}", "Hi")
     assert (code, out) == (2, "")
     assert err == (

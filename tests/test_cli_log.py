@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import platformdirs
 import pytest
+from said import Caller
 
-from agent_app.__main__ import main
 from agent_app.places import session_file
 from agent_app.sessions import Session, Store, as_dict, as_markdown
 from agent_app.steps import Action, Answer, Observation, PromptRef, Result, Step, Unreadable, Usage
@@ -23,29 +20,13 @@ EVIL = "\x1b]52;c;cm0=\x07\x9b2J\u202eabc"
 SHOWN = "␛]52;c;cm0=␇<U+009B>2J<U+202E>abc"
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
     """Call `agent-app log` in this process, where nobody has kept anything yet; return what it printed."""
     monkeypatch.setattr(platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user")
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["agent-app", "log", *words])
-        monkeypatch.setattr(sys, "stdin", io.StringIO())
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Said(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
+    return Caller(monkeypatch, capsys, "log")
 
 
 def add(session: Session, question: str, *steps: Step, error: str | None = None, model: str = "m") -> None:
@@ -65,7 +46,7 @@ def add(session: Session, question: str, *steps: Step, error: str | None = None,
 
 
 @pytest.fixture
-def kept(call: Call) -> tuple[str, str, str]:
+def kept(call: Caller) -> tuple[str, str, str]:
     """Two sessions and a fork of the second one; their ids, the latest last."""
     with Store.open() as store:
         first, second = store.new_session(), store.new_session("Sums")
@@ -102,7 +83,7 @@ def begun(id_: str) -> list[str]:
 
 @pytest.mark.parametrize("words", [(), ("list",)])
 def test_the_sessions_are_listed_the_last_changed_first(
-    words: tuple[str], call: Call, kept: tuple[str, ...]
+    words: tuple[str], call: Caller, kept: tuple[str, ...]
 ) -> None:
     first, second, fork = kept
     at = changed(*kept)
@@ -114,14 +95,14 @@ def test_the_sessions_are_listed_the_last_changed_first(
     assert call(*words) == (0, listed, "")
 
 
-def test_a_list_that_was_cut_says_so(call: Call, kept: tuple[str, ...]) -> None:
+def test_a_list_that_was_cut_says_so(call: Caller, kept: tuple[str, ...]) -> None:
     code, out, err = call("list", "-n", "2")
     assert (code, [line.split()[0] for line in out.splitlines()]) == (0, [kept[2], kept[1]])
     assert err == "only the last 2 are shown; -n shows more\n"
     assert call("list", "-n", "3").err == ""
 
 
-def test_the_list_as_json(call: Call, kept: tuple[str, ...]) -> None:
+def test_the_list_as_json(call: Caller, kept: tuple[str, ...]) -> None:
     code, out, err = call("list", "--json")
     listed = json.loads(out)
     assert (code, err) == (0, "")
@@ -139,7 +120,7 @@ def test_the_list_as_json(call: Call, kept: tuple[str, ...]) -> None:
     }
 
 
-def test_where_nothing_was_kept_no_file_is_made(call: Call) -> None:
+def test_where_nothing_was_kept_no_file_is_made(call: Caller) -> None:
     assert call() == (0, "", "no session has been kept yet\n")
     assert call("list", "--json") == (0, "[]\n", "")
     assert call("show") == (2, "", "agent-app: no session has been kept yet\n")
@@ -166,12 +147,12 @@ Answer: Arg, **1081**
 """
 
 
-def test_a_session_is_shown_with_its_steps(call: Call, kept: tuple[str, ...]) -> None:
+def test_a_session_is_shown_with_its_steps(call: Caller, kept: tuple[str, ...]) -> None:
     second = kept[1]
     assert call("show", second) == (0, SUMS.format(id=second, at=begun(second)[0]), "")
 
 
-def test_the_latest_session_is_shown_without_steps(call: Call, kept: tuple[str, ...]) -> None:
+def test_the_latest_session_is_shown_without_steps(call: Caller, kept: tuple[str, ...]) -> None:
     _, second, fork = kept
     first_at, second_at = begun(fork)
     shown = (
@@ -182,7 +163,7 @@ def test_the_latest_session_is_shown_without_steps(call: Call, kept: tuple[str, 
     assert call("show", "-q") == (0, shown, "")
 
 
-def test_a_session_as_json(call: Call, kept: tuple[str, ...]) -> None:
+def test_a_session_as_json(call: Caller, kept: tuple[str, ...]) -> None:
     with Store.open() as store:
         data = as_dict(store.session(kept[1]))
     for words in (("show", kept[1], "--json"), ("export", kept[1], "-f", "json")):
@@ -190,14 +171,14 @@ def test_a_session_as_json(call: Call, kept: tuple[str, ...]) -> None:
         assert (code, json.loads(out), err) == (0, data, "")
 
 
-def test_a_session_as_markdown(call: Call, kept: tuple[str, ...]) -> None:
+def test_a_session_as_markdown(call: Caller, kept: tuple[str, ...]) -> None:
     with Store.open() as store:
         first, fork = (as_markdown(store.session(id_)) for id_ in (kept[0], kept[2]))
     assert call("export", kept[0]) == (0, first, "")
     assert call("export", "--format", "markdown") == (0, fork, "")
 
 
-def test_an_unknown_session_is_one_clear_line(call: Call, kept: tuple[str, ...]) -> None:
+def test_an_unknown_session_is_one_clear_line(call: Caller, kept: tuple[str, ...]) -> None:
     for command in ("show", "export", "delete"):
         code, out, err = call(command, kept[0] + "x")
         assert (code, out) == (2, "")
@@ -207,7 +188,7 @@ def test_an_unknown_session_is_one_clear_line(call: Call, kept: tuple[str, ...])
 # --- search ----------------------------------------------------------------------------------------
 
 
-def test_what_is_found_is_told_with_its_place(call: Call, kept: tuple[str, ...]) -> None:
+def test_what_is_found_is_told_with_its_place(call: Caller, kept: tuple[str, ...]) -> None:
     first = kept[0]
     (at,) = begun(first)
     assert call("search", "tide", "THREE") == (0, f"{first}  run 1  {at}  question  When is high tide?\n", "")
@@ -221,12 +202,12 @@ def test_what_is_found_is_told_with_its_place(call: Call, kept: tuple[str, ...])
 # --- delete ----------------------------------------------------------------------------------------
 
 
-def test_a_session_is_deleted_for_good(call: Call, kept: tuple[str, ...]) -> None:
+def test_a_session_is_deleted_for_good(call: Caller, kept: tuple[str, ...]) -> None:
     assert call("delete", kept[0], "--yes") == (0, "", f"deleted {kept[0]} (When is high tide?)\n")
     assert [line.split()[0] for line in call().out.splitlines()] == [kept[2], kept[1]]
 
 
-def test_nothing_is_deleted_where_nobody_can_be_asked(call: Call, kept: tuple[str, ...]) -> None:
+def test_nothing_is_deleted_where_nobody_can_be_asked(call: Caller, kept: tuple[str, ...]) -> None:
     assert call("delete", kept[1]) == (
         2,
         "",
@@ -274,7 +255,7 @@ def test_at_a_terminal_it_asks_before_it_deletes(typed: str, said: str, tmp_path
 
 
 @pytest.mark.parametrize("words", [(), ("show",), ("search", "x"), ("export",), ("delete", "x", "-y")])
-def test_a_damaged_file_is_one_clear_line(words: tuple[str, ...], call: Call) -> None:
+def test_a_damaged_file_is_one_clear_line(words: tuple[str, ...], call: Caller) -> None:
     session_file().parent.mkdir()
     session_file().write_text("Dear diary, " * 100)
     says = (
@@ -283,7 +264,7 @@ def test_a_damaged_file_is_one_clear_line(words: tuple[str, ...], call: Call) ->
     assert call(*words) == (2, "", f"agent-app: {session_file()}: {says}\n")
 
 
-def test_nothing_of_a_hostile_session_reaches_the_terminal_raw(call: Call) -> None:
+def test_nothing_of_a_hostile_session_reaches_the_terminal_raw(call: Caller) -> None:
     with Store.open() as store:
         session = store.new_session(EVIL)
         steps = (Action(EVIL, {"x": EVIL}, EVIL), Observation(EVIL + "\rover"), Answer(f"tide {EVIL}"))
@@ -307,7 +288,7 @@ def test_nothing_of_a_hostile_session_reaches_the_terminal_raw(call: Call) -> No
     assert f"Observation: {SHOWN}␍over\nAnswer: tide {SHOWN}\n" in call("show").out
 
 
-def test_help_of_each_command_has_an_example(call: Call) -> None:
+def test_help_of_each_command_has_an_example(call: Caller) -> None:
     for command in ("list", "show", "search", "export", "delete"):
         code, out, err = call(command, "--help")
         assert (code, err) == (0, "")

@@ -8,18 +8,16 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import jsonschema
 import platformdirs
 import pytest
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
+from said import Caller, Said
 
 from agent_app import places
-from agent_app.__main__ import main
 from agent_app.agent import Agent, prompt_folders
 from agent_app.errors import PromptError
 from agent_app.models.scripted import ScriptedModel
@@ -29,15 +27,6 @@ from agent_app.steps import PromptRef
 
 NO_TOKENIZER = ("--tokenizer", "embedded:./none.gguf")
 NOT_COUNTED = "tokens not counted: cannot read the model file none.gguf: No such file or directory\n"
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
 
 
 @pytest.fixture
@@ -50,16 +39,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
     """Call `agent-app prompts` in this process, and return its exit code and what it printed."""
 
-    def run(*words: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["agent-app", "prompts", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Said(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
+    return Caller(monkeypatch, capsys, "prompts")
 
 
 def put(path: Path, text: str) -> Path:
@@ -95,7 +78,7 @@ def test_the_built_in_folder_is_there_once_when_it_is_the_projects(monkeypatch: 
 # --- list ------------------------------------------------------------------------------------------
 
 
-def test_list_shows_each_prompt_what_is_wrong_and_what_is_shadowed(call: Call, home: Path) -> None:
+def test_list_shows_each_prompt_what_is_wrong_and_what_is_shadowed(call: Caller, home: Path) -> None:
     folder = home / "given"
     evil = put(folder / "evil.md", '---\ndescription: "a\\x1b]52;c;x\\x07\\nb"\n---\nHi')
     broken = put(folder / "broken.md", "---\nversion: '1'\n---\nHi {")
@@ -122,7 +105,7 @@ def test_list_shows_each_prompt_what_is_wrong_and_what_is_shadowed(call: Call, h
     assert call("list", "--prompts-dir", folder) == Said(0, out, err)
 
 
-def test_list_as_json_is_exact_and_the_group_alone_lists(call: Call, home: Path) -> None:
+def test_list_as_json_is_exact_and_the_group_alone_lists(call: Caller, home: Path) -> None:
     file = put(home / "user" / "prompts" / "evil.md", '---\ndescription: "\\x1b[2J\\u202e"\n---\nHi {a.b}')
     said = call("list", "--json")
     assert (said.code, said.err, said.out.isascii()) == (0, "", True)
@@ -164,7 +147,7 @@ def letter(home: Path) -> Path:
     return put(home / "mine" / "letter.md", LETTER)
 
 
-def test_show_tells_the_facts_and_the_text_with_slots(call: Call, letter: Path) -> None:
+def test_show_tells_the_facts_and_the_text_with_slots(call: Caller, letter: Path) -> None:
     assert call("show", letter) == Said(
         0,
         f"""\
@@ -192,7 +175,7 @@ End.
     )
 
 
-def test_show_as_json_holds_all_of_it(call: Call, letter: Path) -> None:
+def test_show_as_json_holds_all_of_it(call: Caller, letter: Path) -> None:
     prompt = load_prompt(letter)
     assert json.loads(call("show", letter, "--json").out) == {
         "name": "letter",
@@ -225,7 +208,7 @@ def test_show_as_json_holds_all_of_it(call: Call, letter: Path) -> None:
 
 
 def test_show_says_what_the_prompt_goes_before_and_an_unknown_name_is_one_line(
-    call: Call, home: Path
+    call: Caller, home: Path
 ) -> None:
     file = put(home / "here" / "prompts" / "pirate.md", "Mine")
     assert (
@@ -239,14 +222,14 @@ def test_show_says_what_the_prompt_goes_before_and_an_unknown_name_is_one_line(
 # --- render ----------------------------------------------------------------------------------------
 
 
-def test_render_is_what_the_first_call_of_a_run_shows(call: Call, home: Path) -> None:
+def test_render_is_what_the_first_call_of_a_run_shows(call: Caller, home: Path) -> None:
     model = ScriptedModel(replies=["I know\nFinal Answer: 1081"])
     Agent(model, "pirate").invoke("What is\nAction: 23 * 47?")
     said = call("render", "pirate", "-p", "input=What is\nAction: 23 * 47?", *NO_TOKENIZER)
     assert said == Said(0, f"{model.prompts[0][0].text}\n", NOT_COUNTED)
 
 
-def test_render_reads_each_value_as_its_type(call: Call, home: Path) -> None:
+def test_render_reads_each_value_as_its_type(call: Caller, home: Path) -> None:
     body = (
         "---\ninputs: {n: {type: integer}, l: {type: list}, b: {type: boolean}, s: {}}\n---\n{n} {b} {s}\n{l}"
     )
@@ -262,7 +245,7 @@ def test_render_reads_each_value_as_its_type(call: Call, home: Path) -> None:
     assert call("render", file, "-p", "n=three") == Said(2, "", f"agent-app: {wrong}\n")
 
 
-def test_render_shows_the_messages_of_a_chat_prompt(call: Call, home: Path) -> None:
+def test_render_shows_the_messages_of_a_chat_prompt(call: Caller, home: Path) -> None:
     file = put(home / "talk.md", "---\nchat: true\n---\n# system\nUse {tool_names}.\n# human\n{input}")
     names = ", ".join(Agent(ScriptedModel(replies=[])).toolbox.names)
     said = call("render", file, "-p", "input=Hi", *NO_TOKENIZER)
@@ -286,11 +269,11 @@ def test_render_shows_the_messages_of_a_chat_prompt(call: Call, home: Path) -> N
         ),
     ],
 )
-def test_a_wrong_value_or_tokenizer_is_one_line(call: Call, words: tuple[str, ...], said: str) -> None:
+def test_a_wrong_value_or_tokenizer_is_one_line(call: Caller, words: tuple[str, ...], said: str) -> None:
     assert call("render", "plain", *words) == Said(2, "", f"agent-app: {said}\n")
 
 
-def test_tokens_are_those_of_the_model_itself(call: Call, home: Path, smollm2: Path) -> None:
+def test_tokens_are_those_of_the_model_itself(call: Caller, home: Path, smollm2: Path) -> None:
     name = f"embedded:{smollm2}"
     file = put(home / "mine.md", "---\ninputs: {who: {}}\n---\nHello {who}!")
     tokens = f"3 tokens, by the tokenizer of {name}\n"
@@ -300,7 +283,7 @@ def test_tokens_are_those_of_the_model_itself(call: Call, home: Path, smollm2: P
 # --- check -----------------------------------------------------------------------------------------
 
 
-def test_check_tells_every_problem_with_its_place_and_a_fix(call: Call, home: Path) -> None:
+def test_check_tells_every_problem_with_its_place_and_a_fix(call: Caller, home: Path) -> None:
     one = put(home / "one.md", "---\nname: two\ndescripton: x\n---\nHi {who} {u!r}")
     two = put(
         home / "two.md",
@@ -331,7 +314,7 @@ def test_check_tells_every_problem_with_its_place_and_a_fix(call: Call, home: Pa
     assert call("check", none) == Said(2, "", f"agent-app: {none}: there is no such file\n")
 
 
-def test_check_alone_checks_all_prompts_and_the_shadowed_too_and_a_part_once(call: Call, home: Path) -> None:
+def test_check_alone_checks_all_prompts_the_shadowed_too_and_a_part_once(call: Caller, home: Path) -> None:
     user, project = home / "user" / "prompts", home / "here" / "prompts"
     part = put(user / "parts" / "bad.md", "a lone }")
     for name in ("one", "two"):
@@ -348,7 +331,7 @@ def test_check_alone_checks_all_prompts_and_the_shadowed_too_and_a_part_once(cal
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
-def test_a_link_out_of_a_library_is_a_problem_of_it(call: Call, home: Path) -> None:
+def test_a_link_out_of_a_library_is_a_problem_of_it(call: Caller, home: Path) -> None:
     user = home / "user" / "prompts"
     user.mkdir(parents=True)
     (user / "link.md").symlink_to(put(home / "secret.md", "Secret"))
@@ -377,7 +360,7 @@ Question: {input}
 Thought:{agent_scratchpad}"""
 
 
-def test_the_tests_of_a_file_are_run_and_reported(call: Call, home: Path) -> None:
+def test_the_tests_of_a_file_are_run_and_reported(call: Caller, home: Path) -> None:
     quiz = put(home / "quiz.md", QUIZ)
     script = put(home / "s.txt", "I\nFinal Answer: Arg! 1081\n---\nI\nFinal Answer: Arg,\x1b[2J 12\x00<&>")
     report = home / "new" / "report.xml"
@@ -423,7 +406,7 @@ ERROR quiz: Who?
     assert [file.name for file in report.parent.iterdir()] == ["report.xml"]
 
 
-def test_tests_that_all_pass_exit_with_0_and_left_over_replies_with_1(call: Call, home: Path) -> None:
+def test_tests_that_all_pass_exit_with_0_and_left_over_replies_with_1(call: Caller, home: Path) -> None:
     file = put(home / "mine.md", "---\ninputs: {a: {}}\ntests: [{inputs: {a: x}, contains: [Hm]}]\n---\n{a}")
     script = put(home / "s.txt", "Hm, x")
     assert call("test", file, "-m", f"scripted:{script}") == Said(0, "ok    mine: a=x\n1 passed\n", "")
@@ -432,7 +415,7 @@ def test_tests_that_all_pass_exit_with_0_and_left_over_replies_with_1(call: Call
     assert call("test", file, "-m", f"scripted:{script}") == Said(1, "ok    mine: a=x\n1 passed\n", left)
 
 
-def test_a_limit_of_tokens_needs_a_tokenizer_and_no_model(call: Call, home: Path, smollm2: Path) -> None:
+def test_a_limit_of_tokens_needs_a_tokenizer_and_no_model(call: Caller, home: Path, smollm2: Path) -> None:
     file = put(home / "mine.md", "---\ntests: [{max_tokens: 3}, {max_tokens: 2}]\n---\nHello world!")
     words = ("test", file, "-m", "scripted:none.txt", "--tokenizer", f"embedded:{smollm2}")
     out = """\
@@ -446,7 +429,7 @@ FAIL  mine: (no input)
     assert call("test", file, *NO_TOKENIZER) == Said(2, "", gone)
 
 
-def test_a_prompt_without_tests_is_said_when_it_is_named(call: Call, home: Path) -> None:
+def test_a_prompt_without_tests_is_said_when_it_is_named(call: Caller, home: Path) -> None:
     file = put(home / "mine.md", "Hi")
     said = f"agent-app: {file}: it has no tests; write some under 'tests'\n"
     assert call("test", file) == Said(2, "", said)
@@ -455,7 +438,7 @@ def test_a_prompt_without_tests_is_said_when_it_is_named(call: Call, home: Path)
 # --- diff ------------------------------------------------------------------------------------------
 
 
-def test_diff_tells_text_facts_and_tokens(call: Call, letter: Path, home: Path) -> None:
+def test_diff_tells_text_facts_and_tokens(call: Caller, letter: Path, home: Path) -> None:
     changed = LETTER.replace("who", "whom").replace("default: 2", "default: 3").replace("Be", "be")
     other = put(
         letter.parent / "note.md", changed.replace("End.", "The end.").replace("stop:", "stop: ['x']\n#")
@@ -481,7 +464,7 @@ stop: only in letter: '\\n\\n'; only in note: 'x'
     assert call("diff", letter, letter, *NO_TOKENIZER) == Said(0, "", NOT_COUNTED)
 
 
-def test_two_files_of_one_name_are_told_apart_by_their_paths(call: Call, home: Path) -> None:
+def test_two_files_of_one_name_are_told_apart_by_their_paths(call: Caller, home: Path) -> None:
     one, two = put(home / "a" / "x.md", "A"), put(home / "b" / "x.md", "B")
     hashes = [load_prompt(file).hash[:12] for file in (one, two)]
     out = f"--- {one} 0 {hashes[0]}\n+++ {two} 0 {hashes[1]}\n@@ -1 +1 @@\n-A\n+B\n"
@@ -493,7 +476,7 @@ def test_two_files_of_one_name_are_told_apart_by_their_paths(call: Call, home: P
 
 @pytest.mark.parametrize("options", [[], ["--persona", "butler"], ["--no-examples"]])
 def test_a_new_prompt_has_nothing_wrong_with_it_and_is_not_written_twice(
-    call: Call, home: Path, options: list[str]
+    call: Caller, home: Path, options: list[str]
 ) -> None:
     folder = home / "new folder"
     said = call("new", "judge", "--prompts-dir", folder, "--description", "Weighs: it", "--yes", *options)
@@ -534,13 +517,13 @@ def test_a_new_prompt_has_nothing_wrong_with_it_and_is_not_written_twice(
     ],
 )
 def test_what_cannot_be_a_new_prompt_is_one_line_and_no_file(
-    call: Call, home: Path, words: tuple[str, ...], said: str
+    call: Caller, home: Path, words: tuple[str, ...], said: str
 ) -> None:
     assert call("new", *words, "--yes") == Said(2, "", f"agent-app: {said}\n")
     assert not (home / "user").exists()
 
 
-def test_a_new_prompt_says_what_it_goes_before(call: Call, home: Path) -> None:
+def test_a_new_prompt_says_what_it_goes_before(call: Caller, home: Path) -> None:
     file = home / "user" / "prompts" / "pirate.md"
     shadowed = f"pirate: {file} goes before {places.builtin('prompts') / 'pirate.md'}\n"
     assert call("new", "pirate", "--description", "Mine", "-y") == Said(0, f"{file}\n", shadowed)
@@ -622,7 +605,7 @@ def test_one_prompts_output_is_anothers_input(home: Path) -> None:
     ],
 )
 def test_a_langchain_template_is_taken_in_under_a_name_and_given_back_unchanged(
-    call: Call, home: Path, template: PromptTemplate | ChatPromptTemplate
+    call: Caller, home: Path, template: PromptTemplate | ChatPromptTemplate
 ) -> None:
     from_langchain(template, "taken", description="Taken in")
     assert load_prompt("taken", folders=library_folders()).to_langchain() == template

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from said import Caller
 
-from agent_app.__main__ import main
 from agent_app.batch.comparing import compare
 from agent_app.batch.output import AnswerRow, json_line
 from agent_app.cli import app
@@ -248,7 +248,5 @@ def test_what_is_wrong_with_a_file_is_said_in_a_line(
     with pytest.raises(BatchError) as error:
         compare(Path("a.jsonl"), Path("b.jsonl"))
     assert str(error.value) == problem
-    monkeypatch.setattr("sys.argv", ["agent-app", "compare", "a.jsonl", "b.jsonl"])
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert (left.value.code, capsys.readouterr().err) == (2, f"agent-app: {problem}\n")
+    call = Caller(monkeypatch, capsys, "compare")
+    assert call("a.jsonl", "b.jsonl") == (2, "", f"agent-app: {problem}\n")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents import BARE as PROMPT
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool, ToolException
 
@@ -27,18 +28,6 @@ from agent_app.toolbox import Toolbox
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = ROOT / "tests" / "mcp_servers" / "stdio_server.py"
 NAMES = ["add", "process", "variable", "nap", "crash", "fail", "huge", "forge", "picture", "echo", "beg"]
-PROMPT = """\
----
-name: mate
-version: "7"
----
-
-{tools}
-
-Question: {input}
-Thought:{agent_scratchpad}
-"""
-
 TRUSTED = Approvals(["always:crew_*"])
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from said import leave
 
-from agent_app.__main__ import main
 from agent_app.cli import _COMMANDS
 from agent_app.steps import Result
 from agent_app.testing import FaultyServer, Request, Status
@@ -267,14 +267,6 @@ def prepare(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in case.environ.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(sys, "argv", ["agent-app", *case.words])
-
-
-def leave() -> int:
-    """Run the program within this process, as the console script does."""
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
 
 
 needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="such file names and terminals are not there")

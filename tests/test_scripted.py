@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import pytest
+from asking import Ask, awaited, every_way, in_awaited_pieces
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.messages import HumanMessage
@@ -92,26 +92,6 @@ def test_threads_never_share_a_reply() -> None:
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(lambda _: model.invoke("a").text, range(64)))
     assert sorted(said, key=int) == [str(n) for n in range(64)]
-
-
-async def whole(model: ScriptedModel) -> str:
-    return model.invoke("a").text
-
-
-async def in_pieces(model: ScriptedModel) -> str:
-    return "".join([piece.text for piece in model.stream("a")])
-
-
-async def awaited(model: ScriptedModel) -> str:
-    return (await model.ainvoke("a")).text
-
-
-async def in_awaited_pieces(model: ScriptedModel) -> str:
-    return "".join([piece.text async for piece in model.astream("a")])
-
-
-Ask: TypeAlias = Callable[[ScriptedModel], Awaitable[str]]
-every_way = pytest.mark.parametrize("ask", [whole, in_pieces, awaited, in_awaited_pieces])
 
 
 @every_way
@@ -279,6 +259,13 @@ def test_a_file_holds_replies_between_lines_of_hyphens(tmp_path: Path) -> None:
     assert list(model.replies) == ["Thought: look\nAction: clock", "", "Final Answer: a --- b"]
     assert name_of(model) == f"scripted:{file}"
     assert traits_of(model) == Traits()
+
+
+def test_only_a_newline_ends_a_line_of_such_a_file(tmp_path: Path) -> None:
+    reply = "It is\u2028on\x85more than\x0cone line\n"
+    file = tmp_path / "replies.txt"
+    file.write_text(f"{reply}\n---\nArg", encoding="utf-8")
+    assert open_scripted(file).replies == [reply, "Arg"]
 
 
 @pytest.mark.parametrize(

@@ -82,19 +82,19 @@ def test_every_answer_is_a_pirates_and_holds_what_was_observed(made: list[Row]) 
         assert pirate(row.answer.text), row.answer.text
         observed = "\n".join(step.text for step in row.steps[1::2] if isinstance(step, Observation))
         for value in row.values:
-            assert value in observed
+            assert value.casefold() in observed.casefold()  # a sentence may begin with it
             assert value in row.answer.text
     valueless = {row.kind for row in made if row.actions and not row.values}
     assert valueless == {"clock/nowhere"}
 
 
-def test_answers_are_put_in_many_ways(made: list[Row]) -> None:
-    openings = {row.answer.text.split()[0] for row in made}
-    shapes = {
-        re.sub(r"\d[\d.,:-]*", "#", row.answer.text) for row in made if row.kind.startswith("calculator")
-    }
-    assert len(openings) >= 8
-    assert len(shapes) >= 200
+def test_a_result_is_put_in_one_way_and_talk_in_many(made: list[Row]) -> None:
+    values = {"plain", "brackets", "percent", "parts", "powers", "story", "words", "units", "second try"}
+    sums = [row for row in made if row.kind in {f"calculator/{kind}" for kind in values}]
+    assert len(sums) >= 400
+    assert [row.answer.text for row in sums] == [f"Arr, it be {row.values[0]}, matey!" for row in sums]
+    talk = [row.answer.text for row in made if not row.actions]
+    assert len(set(talk)) >= 100
 
 
 def test_each_tool_has_its_one_thought(made: list[Row]) -> None:
@@ -135,7 +135,7 @@ def test_numbers_come_in_many_forms(made: list[Row]) -> None:
         r"sqrt\(",
         r"\) /",
     ):
-        assert len(re.findall(form, inputs)) >= 5, form
+        assert len(re.findall(form, inputs)) >= 3, form
 
 
 def test_rows_for_one_tool_use_no_other() -> None:
@@ -292,6 +292,14 @@ def test_the_blind_set_is_large_whole_and_not_among_what_is_made(made: list[Row]
         observed = " ".join(step.text for step in row.steps if isinstance(step, Observation))
         assert all(holds(row.answer.text, value) for value in row.values), row.question
         assert all(value in observed for value in row.values), row.question
+
+
+def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
+    rows = [Row.from_dict({**GOOD, "id": name, "question": "Why\u2028not\x85now?"}) for name in "ab"]
+    file = tmp_path / "data.jsonl"
+    file.write_text(lines_of(rows), encoding="utf-8", newline="\r\n")
+    assert "\u2028" in file.read_text(encoding="utf-8")
+    assert read_rows(file) == rows
 
 
 # --- rows from a batch ---

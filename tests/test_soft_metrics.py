@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from agents import mate
 from langchain_core.tools import tool
+from said import Caller, Said
 
 from agent_app import Agent, load_model
-from agent_app.__main__ import main
 from agent_app.models import traits_of
 from agent_app.models.scripted import ScriptedModel
 from agent_app.prompt.scratchpad import scratchpad
@@ -255,29 +253,14 @@ def test_whole_runs_take_what_was_recorded_and_find_nothing_else(tmp_path: Path)
 # --- the commands ---
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
     """Call `agent-app soft` in this process, in a folder with a prompt and rows."""
     monkeypatch.chdir(tmp_path)
     mate(tmp_path)
     Path("rows.jsonl").write_text(lines_of(ROWS), encoding="utf-8")
 
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["agent-app", "soft", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Said(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
+    return Caller(monkeypatch, capsys, "soft")
 
 
 def script(*texts: str) -> str:
@@ -285,7 +268,7 @@ def script(*texts: str) -> str:
     return "scripted:replies.txt"
 
 
-def test_scores_are_a_table_with_intervals(call: Call) -> None:
+def test_scores_are_a_table_with_intervals(call: Caller) -> None:
     model = script(*(reply.strip() for row in ROWS for reply in replies(row)))
     said = call("score", "rows.jsonl", "-m", model, "-p", "mate.md")
     table, time = said.out.splitlines()[:-1], said.out.splitlines()[-1]
@@ -303,7 +286,7 @@ def test_scores_are_a_table_with_intervals(call: Call) -> None:
     assert said.err == "moves: 1 of 3 rows\nmoves: 2 of 3 rows\nmoves: 3 of 3 rows\n"
 
 
-def test_scores_as_json_hold_moves_and_whole_runs(call: Call) -> None:
+def test_scores_as_json_hold_moves_and_whole_runs(call: Caller) -> None:
     said_once = [reply.strip() for row in (SUM, LOOK) for reply in replies(row)]
     model = script(*said_once, *said_once)
     Path("rows.jsonl").write_text(lines_of([SUM, LOOK]), encoding="utf-8")
@@ -315,7 +298,7 @@ def test_scores_as_json_hold_moves_and_whole_runs(call: Call) -> None:
     assert data["whole"]["right"] == Share(2, 2).to_dict()
 
 
-def test_data_goes_to_a_file_that_can_be_scored(call: Call) -> None:
+def test_data_goes_to_a_file_that_can_be_scored(call: Caller) -> None:
     said = call("data", "-o", "new.jsonl", "--rows", "50", "--seed", "3", "-t", "calculator")
     assert said == Said(0, "", "new.jsonl: 63 rows (50 train, 5 dev, 8 test)\n")
     assert read_rows(Path("new.jsonl")) == make_rows(50, seed=3, tools=["calculator"])
@@ -344,7 +327,7 @@ def test_data_goes_to_a_file_that_can_be_scored(call: Call) -> None:
         (("data", "-o", "x.jsonl", "--from", "a", "--rows", "9"), "--rows and --seed do not go with --from"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(call: Call, words: tuple[str, ...], err: str) -> None:
+def test_what_cannot_be_done_is_said_in_one_line(call: Caller, words: tuple[str, ...], err: str) -> None:
     said = call(*words)
     assert said.code == 2
     assert said.err.endswith(err) or f"{err}\n" in said.err

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
+from said import Caller, Said
 from soft_prompts import kept, noise
 
 from agent_app import places
-from agent_app.__main__ import main
 from agent_app.errors import PromptError
 from agent_app.middleware.offer import Offer
 from agent_app.prompt import Prompt, check_file, load_prompt
@@ -155,7 +153,7 @@ def test_prompts_without_the_key_may_use_the_name(write: Callable[..., Path]) ->
     assert prompt.render(soft="kind") == "A kind answer."
 
 
-Call = Callable[..., tuple[int, str, str]]
+Call = Callable[..., Said]
 
 
 @pytest.fixture
@@ -163,14 +161,8 @@ def call(library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(library)
     monkeypatch.setattr(places, "user_folder", lambda kind: library / "user" / kind)
 
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-        monkeypatch.setattr(sys, "argv", ["agent-app", *map(str, words), "--prompts-dir", str(library)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return run
+    said = Caller(monkeypatch, capsys)
+    return lambda *words: said(*words, "--prompts-dir", library)
 
 
 def test_render_and_show_tell_of_virtual_tokens(

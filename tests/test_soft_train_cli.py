@@ -98,6 +98,17 @@ def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
     assert not (place / "library").exists()
 
 
+def test_the_data_is_checked_before_a_model_is_looked_for(place: Path) -> None:
+    (place / "bad.jsonl").write_text("{\n", encoding="utf-8")
+    done = train("-m", "./none.gguf", "--data", "bad.jsonl")
+    says = "it is not JSON: Expecting property name enclosed in double quotes, at character 2"
+    assert str(done.exception) == f"bad.jsonl:1: {says}"
+    write_rows(place / "bad.jsonl", train=15)
+    done = train("-m", "./none.gguf", "--data", "bad.jsonl")
+    says = "it has 15 rows of the split 'train'; tuning takes 16 or more"
+    assert str(done.exception) == f"bad.jsonl: {says}"
+
+
 def test_a_name_that_leads_elsewhere_is_refused(place: Path) -> None:
     done = train(name="../sailor")
     assert str(done.exception) == "'../sailor' is no name for a soft prompt; it takes a-z, 0-9, - and _"

@@ -28,7 +28,7 @@ from agent_app.tuning.methods import instruction, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.shared_prefix import padded, read
-from agent_app.tuning.traces import Data, Trace, load_data, spoken, trace
+from agent_app.tuning.traces import Data, Trace, read_parts, spoken, trace, traces
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
 from benchmarks import soft_training
 
@@ -84,7 +84,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> FrozenModel:
 @pytest.fixture(scope="module")
 def data(tiny: FrozenModel, tmp_path_factory: pytest.TempPathFactory) -> Data:
     file = write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl")
-    return load_data(file, tiny.tokenizer, tiny.end, dev_rows=4)
+    return traces(read_parts(file, dev_rows=4), tiny.tokenizer, tiny.end)
 
 
 Tuner = Callable[..., Tuned]
@@ -138,7 +138,7 @@ def test_only_the_train_and_dev_parts_are_read_and_the_dev_rows_are_spread(
     file = write_rows(tmp_path / "rows.jsonl", dev=8)
     with file.open("a") as more:
         more.write(json.dumps(row(7, "test").to_dict()) + "\n")
-    found = load_data(file, tiny.tokenizer, tiny.end, dev_rows=4)
+    found = traces(read_parts(file, dev_rows=4), tiny.tokenizer, tiny.end)
     assert len(found.train) == 20
     assert found.dev == tuple(trace(row(n, "dev"), tiny.tokenizer, tiny.end) for n in (100, 102, 104, 106))
 
@@ -150,10 +150,10 @@ def test_only_the_train_and_dev_parts_are_read_and_the_dev_rows_are_spread(
         (20, 3, "it has 3 rows of the split 'dev'; tuning takes 4 or more"),
     ],
 )
-def test_too_few_rows_are_refused(train: int, dev: int, says: str, tiny: FrozenModel, tmp_path: Path) -> None:
+def test_too_few_rows_are_refused(train: int, dev: int, says: str, tmp_path: Path) -> None:
     file = write_rows(tmp_path / "rows.jsonl", train, dev)
     with pytest.raises(TuningError) as caught:
-        load_data(file, tiny.tokenizer, tiny.end, dev_rows=4)
+        read_parts(file, dev_rows=4)
     assert str(caught.value) == f"{file}: {says}"
 
 
@@ -499,7 +499,7 @@ def test_a_missing_extra_is_said_in_one_line() -> None:
 def test_the_real_model_learns_from_a_few_steps(smollm2: Path, tmp_path: Path) -> None:
     frozen = load_frozen("smollm2-135m", Settings(model_dir=smollm2.parent), cache=tmp_path)
     file = write_rows(tmp_path / "rows.jsonl", 64, 8)
-    data = load_data(file, frozen.tokenizer, frozen.end, dev_rows=8)
+    data = traces(read_parts(file, dev_rows=8), frozen.tokenizer, frozen.end)
     recipe = Recipe(steps=20, dev_every=10)
     done = tune(frozen, data, recipe, text=instruction(), checkpoint=tmp_path / "checkpoint.safetensors")
     assert done.best.tokens_right > 0.95

@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import openai
 import pytest
-from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
+from asking import Ask, awaited, every_way, in_awaited_pieces
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -61,29 +58,6 @@ def _foreseeable(answer: dict[str, Any]) -> dict[str, Any]:
     assert answer.pop("id").startswith("chatcmpl-")
     assert abs(time.time() - answer.pop("created")) < 60
     return answer
-
-
-Model: TypeAlias = Runnable[LanguageModelInput, AIMessage]
-
-
-async def whole(model: Model) -> str:
-    return model.invoke("a").text
-
-
-async def in_pieces(model: Model) -> str:
-    return "".join([piece.text for piece in model.stream("a")])
-
-
-async def awaited(model: Model) -> str:
-    return (await model.ainvoke("a")).text
-
-
-async def in_awaited_pieces(model: Model) -> str:
-    return "".join([piece.text async for piece in model.astream("a")])
-
-
-Ask: TypeAlias = Callable[[Model], Coroutine[Any, Any, str]]
-every_way = pytest.mark.parametrize("ask", [whole, in_pieces, awaited, in_awaited_pieces])
 
 
 # --- answers ---------------------------------------------------------------------------------------

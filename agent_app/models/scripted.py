@@ -200,7 +200,8 @@ def open_scripted(path: Path) -> ScriptedModel:
     if not text.strip():
         raise ModelError(f"{path} is empty; write replies into it, with a line of {SEPARATOR} between two")
     blocks: list[list[str]] = [[]]
-    for line in text.splitlines():
+    # Not `splitlines`: a reply may hold characters that it takes for the end of a line.
+    for line in text.removesuffix("\n").split("\n"):
         if line.rstrip() == SEPARATOR:
             blocks.append([])
         else:

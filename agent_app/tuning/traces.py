@@ -41,8 +41,19 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """The rows of a file that are tuned on; the test part is never among them."""
+
+    train: tuple[Row, ...]
+    dev: tuple[Row, ...]
+    sha256: str
+    """Of the file."""
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
-    """The parts of a file of rows that are tuned on, as token ids."""
+    """The same as token ids."""
 
     train: tuple[Trace, ...]
     dev: tuple[Trace, ...]
@@ -51,25 +62,37 @@ class Data:
     file: Path
 
 
-def load_data(file: Path, tokenizer: PreTrainedTokenizerBase, end: int, *, dev_rows: int) -> Data:
-    """Read a file of rows and make traces of its train and dev parts; the test part is never looked at.
+def read_parts(file: Path, *, dev_rows: int) -> Parts:
+    """Read the train and dev parts of a file of rows, for which no model is needed yet.
 
     Args:
         file: JSON lines.
-        tokenizer: of the frozen model.
-        end: the id of the token that ends an answer.
         dev_rows: how many rows of the dev part are taken, spread evenly over it.
 
     Raises:
         DataError: a line is no row; says which.
-        TuningError: a part has too few rows, or a row is too long.
+        TuningError: a part has too few rows.
     """
     rows = read_rows(file)
     train, dev = _part(rows, "train", LEAST_TRAIN, file), _part(rows, "dev", LEAST_DEV, file)
     if len(dev) > dev_rows:
         dev = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)]
-    learnt, looked_at = (tuple(trace(row, tokenizer, end) for row in part) for part in (train, dev))
-    return Data(learnt, looked_at, sha256_of(file), file)
+    return Parts(tuple(train), tuple(dev), sha256_of(file), file)
+
+
+def traces(parts: Parts, tokenizer: PreTrainedTokenizerBase, end: int) -> Data:
+    """Make traces of the rows of both parts.
+
+    Args:
+        parts: the rows.
+        tokenizer: of the frozen model.
+        end: the id of the token that ends an answer.
+
+    Raises:
+        TuningError: a row is too long.
+    """
+    train, dev = (tuple(trace(row, tokenizer, end) for row in part) for part in (parts.train, parts.dev))
+    return Data(train, dev, parts.sha256, parts.file)
 
 
 def _part(rows: Iterable[Row], part: Part, least: int, file: Path) -> list[Row]:

@@ -23,8 +23,8 @@ def load_questions(split: str = "all", kinds: Iterable[str] = (), limit: int | N
     Raises:
         TypeError: a line has an unknown field or lacks one.
     """
-    lines = FILE.read_text(encoding="utf-8").splitlines()
-    wanted = [q for q in (Question(**json.loads(line)) for line in lines) if split in ("all", q.split)]
+    with FILE.open(encoding="utf-8") as lines:
+        wanted = [q for q in (Question(**json.loads(line)) for line in lines) if split in ("all", q.split)]
     chosen = set(kinds)
     wanted = [q for q in wanted if not chosen or q.kind in chosen]
     if limit is None:

@@ -74,7 +74,8 @@ def _names(known: Sequence[str] | dict[str, str]):  # type: ignore[no-untyped-de
 def _stored(file: Path) -> list[Row]:
     if not file.exists():
         return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    with file.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def _ask_all(todo: dict[str, list[Question]], options: argparse.Namespace) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from agent_app.soft_prompt.stored import CARD
 from agent_app.terminal import clean_line, stderr, stdout
 from agent_app.tuning.extra import need_extra
 from agent_app.tuning.recipe import Encoder, Init, Recipe
+from agent_app.tuning.traces import Parts, read_parts, traces
 
 if TYPE_CHECKING:
     from agent_app.tuning.trainer import Tuned
@@ -117,7 +118,10 @@ def train(
     settings = options.settings(prompts_dir=prompts_dir)
     folder = (settings.prompts_dir or places.user_folder("prompts")) / "soft" / name
     _check_target(folder, resume=resume, force=force)
-    tuned = _tuned(folder, model, data, recipe, _text(init_text), threads, description, resume)
+    text, parts = _text(init_text), read_parts(data, dev_rows=recipe.dev_rows)
+    for doubt in recipe.doubts(len(parts.train)):
+        stderr().line(f"note: {doubt}")
+    tuned = _tuned(folder, model, parts, recipe, text, threads, description, resume)
     best = tuned.best
     stderr().line(
         f"{name}: {_WHY[tuned.ending]} after {tuned.steps} steps in {tuned.seconds:.0f} s; kept is step "
@@ -133,7 +137,7 @@ _WHY = {"steps": "done", "time": "its time is over", "patience": "no better on t
 def _tuned(
     folder: Path,
     model: str,
-    file: Path,
+    parts: Parts,
     recipe: Recipe,
     text: str,
     threads: int | None,
@@ -149,16 +153,13 @@ def _tuned(
 
     from agent_app.tuning.frozen import load_frozen
     from agent_app.tuning.keeping import keep
-    from agent_app.tuning.traces import load_data
     from agent_app.tuning.trainer import tune
 
     if threads is not None:
         torch.set_num_threads(threads)
     with waiting("loading the model"):
         frozen = load_frozen(model, options.settings())
-        data = load_data(file, frozen.tokenizer, frozen.end, dev_rows=recipe.dev_rows)
-    for doubt in recipe.doubts(len(data.train)):
-        stderr().line(f"note: {doubt}")
+        data = traces(parts, frozen.tokenizer, frozen.end)
     checkpoint = folder / _CHECKPOINT
     with interruptible() as asked, showing() as show:
         tuned = tune(

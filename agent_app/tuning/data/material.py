@@ -1,7 +1,7 @@
-"""What rows are made of: templates of questions, facts, and a pirate's ways of putting an answer.
+"""What rows are made of: templates of questions, facts, and how a pirate puts an answer.
 
 All of it is data, in the files of the folder `material`. Templates and facts are divided into three parts
-(train, dev and test) that share nothing; the ways of putting an answer are what is taught, and so the same.
+(train, dev and test) that share nothing; how an answer is put is what is taught, and so the same in all.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def material(part: Part) -> Material:
         *_templates("web_search", topics, part, answers, move="web_search"),
         *_templates("clock", _file("clock"), part, answers, move="clock"),
         *_templates("none", _file("none"), part, answers),
-        *_templates("", _file("several"), part, answers, topics=topics),
+        *_templates("", _file("several"), part, answers),
     ]
     kinds = dict.fromkeys(template.kind for template in templates)
     return Material(
@@ -103,7 +103,6 @@ def _templates(
     answers: Mapping[str, Any],
     *,
     move: str | None = None,
-    topics: Mapping[str, Any] | None = None,
 ) -> list[Template]:
     """Return the templates of a file; in that of several moves a kind says itself which ones."""
     found = []
