@@ -41,6 +41,7 @@ from agent_app import (
     run_batch,
 )
 from agent_app.batch.identity import fingerprint
+from agent_app.batch.journal.record import Record, Status
 from agent_app.batch.on_ray import cluster as ray_cluster
 from agent_app.batch.on_ray.cluster import Crew, connected
 from agent_app.batch.on_ray.engine import RayBatch, open_ray_batch
@@ -49,7 +50,6 @@ from agent_app.batch.on_ray.recipe import Recipe, environment, packed_tools
 from agent_app.batch.on_ray.relay import Call, Keep, Open, Relay, Until
 from agent_app.batch.on_ray.worker import ROWS, Job, Worker
 from agent_app.batch.output import AnswerRow
-from agent_app.batch.record import Record, Status
 from agent_app.batch.rows import Reading, Row, rows_of_values
 from agent_app.batch.running import How
 from agent_app.cli import app

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar, U
 from agent_app.batch.blocking import from_thread
 from agent_app.batch.engine import PATIENT, Batch, Rules
 from agent_app.batch.identity import fingerprint
-from agent_app.batch.journal import SUFFIX, Journal, open_journal
-from agent_app.batch.judging import Function, Judge, judge_for
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.journal import SUFFIX, Journal, open_journal
+from agent_app.batch.judging.judges import Function, Judge, judge_for
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
@@ -55,7 +55,7 @@ class How(TypedDict, total=False):
     accept_change: bool
     """Whether to go on with a journal whose answers are another agent's."""
     judge: str | Function | Judge
-    """Says which answers are right: a rule's name (see `judging`), ``"module:function"``, or a function that
+    """Says which answers are right: a rule's name (see `judging.judges`), ``"module:function"``, or a function that
     is given a row of answers; by default what each row's ``expected`` is judges it."""
     repeat: int
     """How often each question is asked; each time has a row of its own."""

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent_app.batch.journal import SUFFIX
-from agent_app.batch.judging import Judge, judge_for
+from agent_app.batch.answers.rejudging import judge_again
+from agent_app.batch.journal.journal import SUFFIX
+from agent_app.batch.journal.standing import standing
+from agent_app.batch.judging.judges import Judge, judge_for
 from agent_app.batch.on_ray.files import answers_at, is_ours, is_same, is_there, local_name, rows_at
 from agent_app.batch.output import schema
-from agent_app.batch.rejudging import judge_again
 from agent_app.batch.repeating import always_says_the_same, set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
-from agent_app.batch.standing import standing
 from agent_app.cli import batch_ray, options
 from agent_app.cli.batch_showing import last_words, showing, standing_lines
 from agent_app.cli.fetching import make_sure

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from agent_app.batch.engine import Batch, Rules
 from agent_app.batch.identity import fingerprint
-from agent_app.batch.journal import Journal
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.journal import Journal
+from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.on_ray.cluster import Crew, quiet_data
 from agent_app.batch.on_ray.relay import Call, Failed, Keep, Open, Pulse, Relay, Until
 from agent_app.batch.on_ray.worker import AT_ONCE, ROWS, Job, Worker
 from agent_app.batch.pace import FIRST, MOST, Pace
-from agent_app.batch.record import Record
 from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Row, Rows
 from agent_app.batch.running import How, opened_journal, pace_for, repeated, rules_of

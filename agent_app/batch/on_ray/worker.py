@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent_app.batch.engine import Batch, Rules
 from agent_app.batch.identity import differences, fingerprint
-from agent_app.batch.index import Index
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.index import Index
+from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.on_ray.relay import Call, Failed, Keep, Open, Pulse, Until
 from agent_app.batch.pace import FIRST, Pace
-from agent_app.batch.record import Record
 from agent_app.batch.rows import Census, Row, Rows
 from agent_app.batch.running import How, pace_for
 from agent_app.errors import AgentAppError, BatchError, DiskFull
