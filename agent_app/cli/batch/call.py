@@ -84,8 +84,18 @@ run_options = options.together(
     ),
     click.option("--rpm", type=ABOVE_0, metavar="N", help="Calls of the model a minute, at most."),
     click.option("--tpm", type=ABOVE_0, metavar="N", help="Tokens a minute, at most."),
-    click.option("--max-cost", type=ABOVE_0, metavar="USD", help="What the whole run may cost."),
-    click.option("--max-tokens", type=ABOVE_NONE, metavar="N", help="Tokens the whole run may take."),
+    click.option(
+        "--max-cost",
+        type=ABOVE_0,
+        metavar="USD",
+        help="What the whole run may cost; with --engine ray, rows on their way at the limit may exceed it.",
+    ),
+    click.option(
+        "--max-tokens",
+        type=ABOVE_NONE,
+        metavar="N",
+        help="Tokens the whole run may take; with --engine ray, likewise.",
+    ),
     click.option("--max-seconds", type=ABOVE_0, metavar="S", help="After that, no further row begins."),
 )
 effort_options = options.together(
