@@ -9,10 +9,7 @@ bug in it and reaches the caller as `ToolCrash`.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import itertools
 import json
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from agent_app import places
 from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
 from agent_app.jsonish import encodable
 from agent_app.patience import OutOfTime, awithin, in_time, within
+from agent_app.python_file import run_python_file
 from agent_app.redaction import Redactor, redacting_tool
 from agent_app.steps import Action, Arguments, Observation
 
@@ -37,8 +35,6 @@ _SHOWN = 60
 
 
 # --- tool files ---
-
-_loads = itertools.count()
 
 
 def load_tool_files(folder: Path) -> list[BaseTool]:
@@ -112,18 +108,9 @@ def load_tool_file(file: Path) -> list[BaseTool]:
     """
     from langchain_core.tools import BaseTool
 
-    # A name of its own for each load: a file called json.py hides no other module, and the tools of
-    # an earlier load keep theirs.
-    name = f"_agent_app_tool_{next(_loads)}_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None  # a file that ends in .py always has one
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        module = run_python_file(file)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
         raise ToolFileError(f"{_place_of(error, file)}: {type(error).__name__}: {_reason(error)}") from error
     public = (value for key, value in vars(module).items() if not key.startswith("_"))
     # By identity, as a tool may have two names in the file, and tools are not hashable.

@@ -269,8 +269,8 @@ async def _answer_all_but(count: int, questions: Path, journal: Path) -> None:
     """Fill a journal with answers as they are, for all questions but the last so many."""
     from agent_app import Agent
     from agent_app.batch.identity import fingerprint
-    from agent_app.batch.journal import open_journal
-    from agent_app.batch.record import Record
+    from agent_app.batch.journal.journal import open_journal
+    from agent_app.batch.journal.record import Record
     from agent_app.batch.rows import Reading, rows_of_file
 
     agent = Agent(_forgetful_model(), tools=["calculator"]).open()

@@ -22,11 +22,11 @@ from agents import PROMPT
 from jsonschema import Draft202012Validator
 
 from agent_app import Budget, Result, Usage
+from agent_app.batch.journal.record import Record
 from agent_app.batch.output import schema
 from agent_app.batch.progress import Progress
-from agent_app.batch.record import Record
 from agent_app.cli import app
-from agent_app.cli.batch_showing import in_a_line
+from agent_app.cli.batch.showing import in_a_line
 from agent_app.steps import PromptRef
 from agent_app.testing import FaultyServer, Request, Say, Status
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from agent_app import Answer, BatchError, DiskFull, Result, Usage
-from agent_app.batch.index import Index
-from agent_app.batch.journal import Journal, open_journal
-from agent_app.batch.record import Record, Status
-from agent_app.batch.standing import standing
+from agent_app.batch.journal.index import Index
+from agent_app.batch.journal.journal import Journal, open_journal
+from agent_app.batch.journal.record import Record, Status
+from agent_app.batch.journal.standing import standing
 from agent_app.steps import PromptRef
 
 AGENT = {"prompt": "mate 7 (0123456789ab)", "model": "scripted", "tool clock": "aa"}
@@ -127,7 +127,8 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
 def test_two_writers_of_one_journal_are_one_too_many(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     hold = (
-        "import sys, time; from pathlib import Path; from agent_app.batch.journal import open_journal\n"
+        "import sys, time; from pathlib import Path\n"
+        "from agent_app.batch.journal.journal import open_journal\n"
         f"with open_journal(Path(sys.argv[1]), {AGENT!r}): print('here', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", hold, str(path)], stdout=subprocess.PIPE) as other:

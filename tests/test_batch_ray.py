@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 from agents import PROMPT, mate
 from pydantic import SecretStr
+from ray.exceptions import ActorDiedError
 
 from agent_app import (
     Action,
@@ -39,15 +40,18 @@ from agent_app import (
     load_prompt,
     run_batch,
 )
+from agent_app.batch.identity import fingerprint
+from agent_app.batch.journal.record import Record, Status
 from agent_app.batch.on_ray import cluster as ray_cluster
 from agent_app.batch.on_ray.cluster import Crew, connected
 from agent_app.batch.on_ray.engine import RayBatch, open_ray_batch
 from agent_app.batch.on_ray.files import answers_at, rows_at
 from agent_app.batch.on_ray.recipe import Recipe, environment, packed_tools
-from agent_app.batch.on_ray.relay import Keep, Open, Relay, Until
+from agent_app.batch.on_ray.relay import Call, Keep, Open, Relay, Until
+from agent_app.batch.on_ray.worker import ROWS, Job, Worker
 from agent_app.batch.output import AnswerRow
-from agent_app.batch.record import Record, Status
 from agent_app.batch.rows import Reading, Row, rows_of_values
+from agent_app.batch.running import How
 from agent_app.cli import app
 from agent_app.models.endpoint import EndpointModel
 from agent_app.prompt import Prompt
@@ -284,6 +288,39 @@ async def test_calls_wait_in_the_relay_until_the_driver_has_replied() -> None:
     await relay.reply(0, "one")
     assert await calls[0] == "one"
     fetching.cancel()
+
+
+class DyingRelay:
+    """Stands where a worker has the handle of its relay; it dies when answers come, after a given event."""
+
+    def __init__(self, event: Callable[[], object]) -> None:
+        self.call, self._event, self._dead = self, event, False
+
+    async def remote(self, call: Call) -> Any:
+        match call:
+            case Open(rows):
+                return [b""] * len(rows)
+            case Until():
+                await until(lambda: self._dead)
+            case Keep():
+                await until(self._event)
+                self._dead = True
+        raise ActorDiedError
+
+
+async def test_a_worker_whose_driver_is_gone_begins_no_further_row(tmp_path: Path) -> None:
+    rows = list(rows_of_values(numbers(16), Reading()))
+    blocks = [{ROWS: [pickle.dumps(row) for row in rows[begin : begin + 8]]} for begin in (0, 8)]
+    with FaultyServer(repeat=echo) as server:
+        make = Mate(server.url, mate(tmp_path))
+        how: How = {"concurrency": AT_ONCE, "retry": Retry(attempts=2), "values": {}}
+        relay = DyingRelay(lambda: len(server.requests) >= AT_ONCE)
+        worker = Worker(Job(make, fingerprint(make(), {}), how), relay)
+        asking = [asyncio.to_thread(worker, block) for block in blocks]
+        async with asyncio.timeout(30):
+            errors = await asyncio.gather(*asking, return_exceptions=True)
+        assert len(server.requests) == AT_ONCE
+        assert [(type(error), str(error)) for error in errors] == [(BatchError, "the driver is gone")] * 2
 
 
 def test_a_recipe_makes_the_same_agent_where_the_files_of_its_tools_are_not(tmp_path: Path) -> None:

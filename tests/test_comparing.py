@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from said import Caller
 
-from agent_app.batch.comparing import compare
+from agent_app.batch.answers.comparing import compare
 from agent_app.batch.output import AnswerRow, json_line
 from agent_app.cli import app
 from agent_app.errors import BatchError

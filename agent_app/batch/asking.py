@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from agent_app.batch.record import Record, Status
+from agent_app.batch.journal.record import Record, Status
 from agent_app.errors import LimitReached, partial_result
 from agent_app.steps import Result, Step, Usage
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent_app.batch.asking import Ask, Asking
-from agent_app.batch.index import Index
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.index import Index
+from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.meter import Meter
 from agent_app.batch.output import AnswerRow, answer_row
 from agent_app.batch.pace import Pace
 from agent_app.batch.progress import Ending, Progress
-from agent_app.batch.record import Record
 from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Row, Rows
 from agent_app.errors import (

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from agent_app.batch.record import Record, encoded
+from agent_app.batch.journal.record import Record, encoded
 from agent_app.batch.rows import Row
 from agent_app.errors import BatchError, DiskFull
 from agent_app.steps import LeftOut, Usage, step_to_dict

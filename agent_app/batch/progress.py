@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent_app.batch.record import Record
+from agent_app.batch.journal.record import Record
 from agent_app.steps import Usage
 
 Ending = Literal["done", "budget", "time", "errors", "interrupted", "failed"]

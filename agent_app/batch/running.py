@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import functools
-import os
+import inspect
 import tempfile
-import threading
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
+from agent_app.batch.blocking import from_thread
 from agent_app.batch.engine import PATIENT, Batch, Rules
 from agent_app.batch.identity import fingerprint
-from agent_app.batch.journal import SUFFIX, open_journal
-from agent_app.batch.judging import Function, Judge, judge_for
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.journal import SUFFIX, Journal, open_journal
+from agent_app.batch.judging.judges import Function, Judge, judge_for
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
@@ -29,8 +26,8 @@ if TYPE_CHECKING:
     from agent_app.agent import Agent
     from agent_app.prompt.inputs import Value
 
-_AHEAD = 64
-"""How many answers a synchronous caller may be behind."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class How(TypedDict, total=False):
@@ -58,8 +55,8 @@ class How(TypedDict, total=False):
     accept_change: bool
     """Whether to go on with a journal whose answers are another agent's."""
     judge: str | Function | Judge
-    """Says which answers are right: a rule's name (see `judging`), ``"module:function"``, or a function that
-    is given a row of answers; by default what each row's ``expected`` is judges it."""
+    """Says which answers are right: a rule's name (see `judging.judges`), ``"module:function"``, or a function
+    that is given a row of answers; by default what each row's ``expected`` is judges it."""
     repeat: int
     """How often each question is asked; each time has a row of its own."""
     vote: bool
@@ -91,22 +88,39 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
         SettingError: a limit is not above 0, or there is no such judge.
     """
     asked, marking = repeated(rows, how)
-    values = how.get("values", {})
+    rules, values = rules_of(how), how.get("values", {})
+    with opened_journal(journal, fingerprint(agent, values), how) as kept:
+        pace = pace_for(agent, kept.index.ended.get("limit", FIRST), how)
+        yield Batch(agent, asked, kept, pace, rules, values, marking)
+
+
+def rules_of(how: How) -> Rules:
+    """Return when to ask again, and when to stop.
+
+    Raises:
+        SettingError: a limit is not above 0.
+    """
     limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
-    rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
+    return Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
+
+
+@contextlib.contextmanager
+def opened_journal(journal: Path | None, made_of: dict[str, Any], how: How) -> Iterator[Journal]:
+    """Open the journal of a batch for the length of a block.
+
+    Args:
+        journal: its file; None: a temporary one.
+        made_of: the `fingerprint` of the agent.
+        how: see `How`.
+
+    Raises:
+        BatchError: it is another agent's or another process's, or cannot be opened.
+    """
+    fresh, accept = how.get("fresh", False), how.get("accept_change", False)
     with contextlib.ExitStack() as stack:
         if journal is None:
             journal = Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"answers{SUFFIX}"
-        kept = stack.enter_context(
-            open_journal(
-                journal,
-                fingerprint(agent, values),
-                fresh=how.get("fresh", False),
-                accept_change=how.get("accept_change", False),
-            )
-        )
-        pace = pace_for(agent, kept.index.ended.get("limit", FIRST), how)
-        yield Batch(agent, asked, kept, pace, rules, values, marking)
+        yield stack.enter_context(open_journal(journal, made_of, fresh=fresh, accept_change=accept))
 
 
 async def arun_batch(
@@ -160,30 +174,27 @@ async def arun_batch(
             raise batch.failure
 
 
-def run_batch(
-    agent: Agent,
-    rows: str | Path | Iterable[Given],
-    *,
-    journal: str | Path | None = None,
-    field: str = "question",
-    id_field: str = "id",
-    skip_bad: bool = False,
-    as_completed: bool = False,
-    **how: Unpack[How],
-) -> Iterator[AnswerRow]:
-    """Do what `arun_batch` does, for code that does not await: the work goes on in another thread."""
-    return _from_thread(
-        arun_batch(
-            agent,
-            rows,
-            journal=journal,
-            field=field,
-            id_field=id_field,
-            skip_bad=skip_bad,
-            as_completed=as_completed,
-            **how,
-        )
-    )
+def _called_like(other: Callable[P, object]) -> Callable[[Callable[..., T]], Callable[P, T]]:
+    """Give a function the parameters of another one, which it hands them on to."""
+
+    def decorate(function: Callable[..., T]) -> Callable[P, T]:
+        given = inspect.signature(function).return_annotation
+        shown = inspect.signature(other).replace(return_annotation=given)
+        function.__signature__ = shown  # type: ignore[attr-defined]  # what `help` and editors show
+        return function
+
+    return decorate
+
+
+@_called_like(arun_batch)
+def run_batch(*args: Any, **options: Any) -> Iterator[AnswerRow]:
+    """Do what `arun_batch` does, for code that does not await: the work goes on in another thread.
+
+    Args:
+        args: the agent and the rows, as for `arun_batch`.
+        options: all the others of `arun_batch`, by name.
+    """
+    return from_thread(arun_batch(*args, **options))
 
 
 def rows_for(
@@ -234,55 +245,3 @@ def pace_for(agent: Agent, first: int, how: How) -> Pace:
         calls_per_minute=how.get("calls_per_minute"),
         tokens_per_minute=how.get("tokens_per_minute"),
     )
-
-
-# --- an async iterator for code that does not await ---
-
-
-class _End(NamedTuple):
-    """The last thing that the other thread gives."""
-
-    error: BaseException | None
-
-
-def _from_thread(answers: AsyncGenerator[AnswerRow]) -> Iterator[AnswerRow]:
-    """Yield what an async iterator gives, which goes on in another thread, a little ahead."""
-    given: SimpleQueue[AnswerRow | _End] = SimpleQueue()
-    room = asyncio.Semaphore(_AHEAD)
-    loop = _loop(os.getpid())
-
-    async def feed() -> None:
-        error: BaseException | None = None
-        try:
-            async with contextlib.aclosing(answers) as rows:
-                async for answer in rows:
-                    await room.acquire()
-                    given.put(answer)
-        except BaseException as caught:  # noqa: BLE001 - it is the caller's
-            error = caught
-        given.put(_End(error))
-
-    feeding = asyncio.run_coroutine_threadsafe(feed(), loop)
-    over = False
-    try:
-        while not (over := isinstance(answer := given.get(), _End)):
-            loop.call_soon_threadsafe(room.release)
-            yield answer
-        if answer.error is not None:
-            raise answer.error
-    finally:
-        if not over:
-            feeding.cancel()
-            while not isinstance(given.get(), _End):
-                pass
-
-
-@functools.cache
-def _loop(process: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked process needs its own
-    """Return an event loop that runs in a thread of its own as long as the program.
-
-    One loop for all runs, as the connections that a model keeps open belong to the loop they were made in.
-    """
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="agent_app-batch", daemon=True).start()
-    return loop

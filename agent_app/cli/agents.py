@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,12 @@ ABOVE_NONE = click.IntRange(min=1)
 ABOVE_0 = click.FloatRange(min=0, min_open=True)
 
 
-def _limit(name: str, kind: click.ParamType[Any], metavar: str, what: str) -> Any:
+def _limit(name: str, kind: click.ParamType[Any], metavar: str, what: str) -> Callable[[Any], Any]:
     words = f"{what} that a question may take {options.unless(name)}."
     return click.option(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=words)
 
 
-agent_options = options.together(
+basic_options = options.together(
     options.model,
     options.prompt,
     options.tools_dir,
@@ -40,7 +40,13 @@ agent_options = options.together(
     options.params,
     options.persona,
     options.tools,
-    click.option("--no-tools", is_flag=True, help="Offer no tool."),
+    options.no_tools,
+)
+max_steps = _limit("max_steps", ABOVE_NONE, "N", "Tool calls")
+"""With these and `options.yes` a command can hand what it takes to `Basics`."""
+
+agent_options = options.together(
+    basic_options,
     options.mcp,
     click.option(
         "--rule",
@@ -57,7 +63,7 @@ agent_options = options.together(
         metavar="NAME",
         help="A model that takes over when the one before fails for good (may be repeated).",
     ),
-    _limit("max_steps", ABOVE_NONE, "N", "Tool calls"),
+    max_steps,
     _limit("max_seconds", ABOVE_0, "S", "Seconds"),
     _limit("max_tokens", ABOVE_NONE, "N", "Tokens, read and written,"),
     _limit("max_cost", ABOVE_0, "USD", "US dollars"),
@@ -66,9 +72,9 @@ agent_options = options.together(
 """A command with these takes them as ``**given`` and hands them to `Choices`."""
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What was given for `agent_options`."""
+@dataclass(frozen=True, kw_only=True)
+class Basics:
+    """What was given for `basic_options`, `max_steps` and `options.yes`."""
 
     model: str | None
     prompt: str | None
@@ -78,13 +84,7 @@ class Choices:
     persona: str | None
     tools: tuple[str, ...]
     no_tools: bool
-    mcp: Path | None
-    rules: tuple[str, ...]
-    fallbacks: tuple[str, ...]
     max_steps: int | None
-    max_seconds: float | None
-    max_tokens: int | None
-    max_cost: float | None
     yes: bool
 
     def settings(self) -> Settings:
@@ -94,11 +94,7 @@ class Choices:
             prompt=self.prompt,
             tools_dir=self.tools_dir,
             prompts_dir=self.prompts_dir,
-            mcp=self.mcp,
             max_steps=self.max_steps,
-            max_seconds=self.max_seconds,
-            max_tokens=self.max_tokens,
-            max_cost=self.max_cost,
         )
 
     def loaded_prompt(self, settings: Settings) -> tuple[Prompt, dict[str, Value]]:
@@ -106,6 +102,29 @@ class Choices:
         folders = library_folders(settings.prompts_dir)
         prompt = load_prompt(settings.prompt, folders=folders, persona=self.persona)
         return prompt, options.values(self.params, prompt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices(Basics):
+    """What was given for `agent_options`."""
+
+    mcp: Path | None
+    rules: tuple[str, ...]
+    fallbacks: tuple[str, ...]
+    max_seconds: float | None
+    max_tokens: int | None
+    max_cost: float | None
+
+    def settings(self) -> Settings:
+        """Return the settings, with what was given before them."""
+        given: dict[str, Any] = {
+            "mcp": self.mcp,
+            "max_seconds": self.max_seconds,
+            "max_tokens": self.max_tokens,
+            "max_cost": self.max_cost,
+        }
+        wanted = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(super().settings(), **wanted)
 
     def agent(
         self, settings: Settings, prompt: Prompt, values: Mapping[str, Value], ask: Approver | None

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from agent_app.batch.asked import Side
-from agent_app.batch.comparing import Change, Comparison, Difference
-from agent_app.batch.comparing import compare as compared
+from agent_app.batch.answers.asked import Side
+from agent_app.batch.answers.comparing import Change, Comparison, Difference
+from agent_app.batch.answers.comparing import compare as compared
 from agent_app.cli.columns import columns
 from agent_app.cli.showing import print_json_line
 from agent_app.terminal import clean_line, stdout

@@ -53,6 +53,7 @@ tools = click.option(
     shell_complete=completing.tools,
     help="Offer only this tool; may be repeated [default: every tool there is].",
 )
+no_tools = click.option("--no-tools", is_flag=True, help="Offer no tool.")
 tools_dir = click.option(
     "--tools-dir",
     type=FOLDER,

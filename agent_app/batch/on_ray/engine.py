@@ -6,24 +6,23 @@ import asyncio
 import contextlib
 import math
 import pickle
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from agent_app.batch.engine import PATIENT, Batch, Rules
+from agent_app.batch.engine import Batch, Rules
 from agent_app.batch.identity import fingerprint
-from agent_app.batch.journal import SUFFIX, Journal, open_journal
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.journal import Journal
+from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.on_ray.cluster import Crew, quiet_data
 from agent_app.batch.on_ray.relay import Call, Failed, Keep, Open, Pulse, Relay, Until
 from agent_app.batch.on_ray.worker import AT_ONCE, ROWS, Job, Worker
 from agent_app.batch.pace import FIRST, MOST, Pace
-from agent_app.batch.record import Record
 from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Row, Rows
-from agent_app.batch.running import How, pace_for, repeated
+from agent_app.batch.running import How, opened_journal, pace_for, repeated, rules_of
 from agent_app.errors import BatchError, DiskFull, SettingError
 from agent_app.patience import awithin
 from agent_app.steps import Usage
@@ -252,15 +251,10 @@ def open_ray_batch(
     made_of = fingerprint(agent, values)
     pace_for(agent, FIRST, how)  # complains of limits
     _close(agent)
-    limits = {name: how[name] for name in ("max_errors", "max_seconds") if name in how}
-    rules = Rules(how.get("retry", PATIENT), how.get("retry_errors", False), **limits)
+    rules = rules_of(how)
     asked, marking = repeated(rows, how)
     job = Job(make, made_of, _share({"retry": rules.retry, **how, "values": values}, crew.actors))
-    with contextlib.ExitStack() as stack:
-        if journal is None:
-            journal = Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"answers{SUFFIX}"
-        fresh, accept = how.get("fresh", False), how.get("accept_change", False)
-        kept = stack.enter_context(open_journal(journal, made_of, fresh=fresh, accept_change=accept))
+    with opened_journal(journal, made_of, how) as kept:
         yield RayBatch(agent, asked, kept, rules, job, crew, budget, marking)
 
 

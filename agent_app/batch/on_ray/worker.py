@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_app.batch.engine import Batch, Rules
 from agent_app.batch.identity import differences, fingerprint
-from agent_app.batch.index import Index
-from agent_app.batch.marking import Marking
+from agent_app.batch.journal.index import Index
+from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.marking import Marking
 from agent_app.batch.on_ray.relay import Call, Failed, Keep, Open, Pulse, Until
 from agent_app.batch.pace import FIRST, Pace
-from agent_app.batch.record import Record
 from agent_app.batch.rows import Census, Row, Rows
 from agent_app.batch.running import How, pace_for
 from agent_app.errors import AgentAppError, BatchError, DiskFull
@@ -62,6 +64,8 @@ class Worker:
         self._opening = asyncio.Lock()
         self._batches: set[Batch] = set()
         self._stage = 0
+        self._lost: BatchError | None = None
+        """Why the driver cannot be called any more, if it cannot."""
         self._duties: list[asyncio.Task[None]] = []
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="agent_app-worker", daemon=True).start()
@@ -92,16 +96,15 @@ class Worker:
         journal = _Journal(self._call, [Record.from_line(line) for _, line in wanted if line])
         rules = Rules(how["retry"], retry_errors=True)  # what is not to be asked again is not wanted
         batch = Batch(agent, block, journal, pace, rules, how["values"], Marking())
-        if self._stage:
-            return
-        self._batches.add(batch)
-        try:
-            async for _ in batch.answers():
-                pass
-        finally:
-            self._batches.discard(batch)
-        if batch.failure is not None:
-            raise batch.failure
+        if not self._stage:
+            self._batches.add(batch)
+            try:
+                async for _ in batch.answers():
+                    pass
+            finally:
+                self._batches.discard(batch)
+        if failure := batch.failure or self._lost:
+            raise failure
 
     async def _opened(self) -> tuple[Agent, Pace]:
         """Make the agent, once; it must be the same as the driver's."""
@@ -119,21 +122,25 @@ class Worker:
         return agent.open()
 
     async def _beat(self) -> None:
-        import ray
-
-        actor = str(ray.get_runtime_context().get_actor_id())
-        while True:
+        actor = uuid.uuid4().hex
+        while not self._lost:
             if self._pace is not None:
-                await self._call(Pulse(actor, self._pace.in_flight, self._pace.limit))
+                with contextlib.suppress(BatchError):  # it is the blocks that tell of a lost driver
+                    await self._call(Pulse(actor, self._pace.in_flight, self._pace.limit))
             await asyncio.sleep(_BEAT)
 
     async def _obey(self) -> None:
-        """Stop when the driver says so."""
-        self._stage = await self._call(Until(1))
+        """Stop when the driver says so; give up what is on its way when it says so, or can keep nothing."""
+        with contextlib.suppress(BatchError):
+            self._stop(await self._call(Until(1)))
+            self._stage = await self._call(Until(2))
+        await asyncio.gather(*(batch.abort() for batch in self._batches))
+
+    def _stop(self, stage: int) -> None:
+        """Begin no further row."""
+        self._stage = stage
         for batch in self._batches:
             batch.stop()
-        self._stage = await self._call(Until(2))
-        await asyncio.gather(*(batch.abort() for batch in self._batches))
 
     def _told(self, error: AgentAppError) -> str:
         import ray.util
@@ -143,7 +150,20 @@ class Worker:
         return redactor.text(f"on the node {here}: {error}")
 
     async def _call(self, call: Call) -> Any:
-        return await self._relay.call.remote(call)
+        """Call the driver, and return its reply.
+
+        Raises:
+            BatchError: the relay is gone, and with it the driver; no further row begins then.
+        """
+        from ray.exceptions import RayActorError
+
+        try:
+            return await self._relay.call.remote(call)
+        except RayActorError as error:
+            # At once: the caller will give back its row's place, where the next would begin and be paid for.
+            self._lost = BatchError("the driver is gone")
+            self._stop(2)
+            raise self._lost from error
 
 
 class _Block(Rows):

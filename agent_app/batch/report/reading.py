@@ -13,8 +13,8 @@ from typing import IO, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from agent_app.batch.index import OPENING, read_index, read_record
-from agent_app.batch.journal import SUFFIX
+from agent_app.batch.journal.index import OPENING, read_index, read_record
+from agent_app.batch.journal.journal import SUFFIX
 from agent_app.batch.output import answer_row
 from agent_app.batch.rows import Row
 from agent_app.errors import BatchError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_app.batch.answers import read_answers
-from agent_app.batch.judging import Judge, verdict
+from agent_app.batch.answers.reading import read_answers
+from agent_app.batch.judging.judges import Judge, verdict
+from agent_app.batch.judging.scores import Scores
 from agent_app.batch.output import AnswerFile
-from agent_app.batch.scores import Scores
 from agent_app.errors import BatchError
 
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from agent_app.batch.journal.standing import Standing
+from agent_app.batch.judging.scores import Scores
 from agent_app.batch.progress import Progress
-from agent_app.batch.scores import Scores
-from agent_app.batch.standing import Standing
 from agent_app.budget import Budget
 from agent_app.terminal import Writer, colours, stderr
 

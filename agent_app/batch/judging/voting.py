@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from agent_app.batch.judging import plain
-from agent_app.batch.numbers import number_of, numbers_in
+from agent_app.batch.judging.numbers import number_of, numbers_in
+from agent_app.batch.judging.rules import plain
 from agent_app.batch.output import NOT_FINISHED, AnswerRow
 from agent_app.steps import Usage
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from agent_app.batch.answers import row_of
-from agent_app.batch.asked import MEASURES, Asked, Side, read_asked
+from agent_app.batch.answers.asked import MEASURES, Asked, Side, read_asked
+from agent_app.batch.answers.reading import row_of
 from agent_app.errors import BatchError
 from agent_app.statistics import Interval, Mean, Pairs, mcnemar, paired_shares
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from agent_app.batch.judging import Judge, Verdict, judge_for, verdict
+from agent_app.batch.judging.judges import Judge, Verdict, judge_for, verdict
+from agent_app.batch.judging.scores import Scores
+from agent_app.batch.judging.voting import Ballot, outcome_of
 from agent_app.batch.output import AnswerRow
-from agent_app.batch.scores import Scores
-from agent_app.batch.voting import Ballot, outcome_of
 from agent_app.errors import SettingError
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from agent_app.batch.answers import read_answers
+from agent_app.batch.answers.reading import read_answers
 from agent_app.errors import BatchError
 
 MEASURES: dict[str, Callable[[dict[str, Any]], float | None]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from agent_app.batch.record import Record, Status, head
+from agent_app.batch.journal.record import Record, Status, head
 from agent_app.errors import BatchError
 
 VERSION = 1

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_app.batch.index import read_index, read_record
-from agent_app.batch.lock import lock
-from agent_app.batch.scores import Scores
+from agent_app.batch.journal.index import read_index, read_record
+from agent_app.batch.journal.lock import lock
+from agent_app.batch.judging.scores import Scores
 from agent_app.errors import BatchError
 
 

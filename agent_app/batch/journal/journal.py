@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from agent_app.batch.identity import differences
-from agent_app.batch.index import VERSION, Index, read_index, read_record
-from agent_app.batch.lock import lock
-from agent_app.batch.record import Record, encoded
-from agent_app.batch.spare import Spare
+from agent_app.batch.journal.index import VERSION, Index, read_index, read_record
+from agent_app.batch.journal.lock import lock
+from agent_app.batch.journal.record import Record, encoded
+from agent_app.batch.journal.spare import Spare
 from agent_app.errors import BatchError, DiskFull
 
 SUFFIX = ".journal"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from agent_app.errors import SettingError, suggest
+from agent_app.python_file import run_python_file
 
 
 def load_function(reference: str) -> Callable[..., Any]:
@@ -21,7 +19,7 @@ def load_function(reference: str) -> Callable[..., Any]:
     """
     where, _, name = reference.rpartition(":")
     try:
-        module = _of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+        module = run_python_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())
         raise SettingError(f"cannot use {reference}: {type(error).__name__}: {reason}") from error
@@ -31,19 +29,3 @@ def load_function(reference: str) -> Callable[..., Any]:
         raise SettingError(f"cannot use {reference}: there is no function {name!r}; {suggest(name, known)}")
     loaded: Callable[..., Any] = function
     return loaded
-
-
-def _of_file(file: Path) -> ModuleType:
-    # A name of its own, so that a file called json.py hides no other module.
-    name = f"_agent_app_function_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None  # a file that ends in .py always has one
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
