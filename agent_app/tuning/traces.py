@@ -16,7 +16,7 @@ from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
 from agent_app.models.stored import sha256_of
 from agent_app.prompt.scratchpad import quoted, written
 from agent_app.steps import Action, Observation
-from agent_app.tuning.data import Part, Row, read_rows
+from agent_app.tuning.data import Part, Row, read_rows, spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,9 +66,8 @@ def load_data(file: Path, tokenizer: PreTrainedTokenizerBase, end: int, *, dev_r
     """
     rows = read_rows(file)
     train, dev = _part(rows, "train", LEAST_TRAIN, file), _part(rows, "dev", LEAST_DEV, file)
-    if len(dev) > dev_rows:
-        dev = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)]
-    learnt, looked_at = (tuple(trace(row, tokenizer, end) for row in part) for part in (train, dev))
+    parts = (train, spread(dev, dev_rows))
+    learnt, looked_at = (tuple(trace(row, tokenizer, end) for row in part) for part in parts)
     return Data(learnt, looked_at, sha256_of(file), file)
 
 
