@@ -25,7 +25,7 @@ class Near:
     token: int
     word: str
     cosine: float
-    """Of the angle between the two: 1 where they point the same way, about 0 where they have nothing in common."""
+    """Of the angle between the two: 1 where they point the same way, 0 where they have nothing in common."""
     distance: float
     """From tip to tip (Euclidean)."""
 

@@ -15,7 +15,7 @@ _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 
 
 def vocabulary(base: Path) -> list[str]:
-    """Return the text of each token of a model's vocabulary; what is no whole character is shown as ``\\xe2``.
+    """Return the text of each token of a model's vocabulary; half a character as ``\\xe2``.
 
     Args:
         base: the model's GGUF file.
@@ -43,7 +43,7 @@ def _of_bytes(token: str) -> str:
 
 
 def _of_pieces(token: str) -> str:
-    """Return the text of a token with a low line for each space, and names for single bytes (SentencePiece)."""
+    """Return the text of a token with low lines for spaces and names for single bytes (SentencePiece)."""
     byte = _BYTE.fullmatch(token)
     return _shown(bytes.fromhex(byte[1])) if byte else token.replace("\u2581", " ")
 

@@ -138,18 +138,16 @@ def _draw_ways(
 def _write_names(
     axes: Any, virtual: np.ndarray, tokens: Sequence[VirtualToken], losses: Sequence[float] | None
 ) -> None:
-    from matplotlib.patheffects import withStroke
-
-    halo = [withStroke(linewidth=2, foreground="white")]
+    ground = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.6, "linewidth": 0}
     for number in _labelled(virtual, tokens, losses):
         axes.annotate(
             _name(tokens[number]),
             virtual[number],
-            xytext=(4, 3),
+            xytext=(5, 3),
             textcoords="offset points",
             fontsize=_SMALL,
             parse_math=False,
-            path_effects=halo,
+            bbox=ground,
             zorder=4,
         )
 

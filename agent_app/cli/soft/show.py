@@ -130,7 +130,7 @@ def _rows(file: Path, part: str, limit: int) -> Sequence[Row]:
 
 
 def _began_as(soft: SoftPrompt, base: Path, settings: Settings) -> list[int]:
-    """Return the tokens of the text that the virtual tokens began as; none where the card tells of no text."""
+    """Return the tokens of the text that virtual tokens began as; none where the card tells of no text."""
     from agent_app.models import load_model
     from agent_app.models.embedded import EmbeddedModel
 
