@@ -55,8 +55,8 @@ class How(TypedDict, total=False):
     accept_change: bool
     """Whether to go on with a journal whose answers are another agent's."""
     judge: str | Function | Judge
-    """Says which answers are right: a rule's name (see `judging.judges`), ``"module:function"``, or a function
-    that is given a row of answers; by default what each row's ``expected`` is judges it."""
+    """Says which answers are right: a rule's name (see `judging.judges`), ``"module:function"``, or a
+    function that is given a row of answers; by default what each row's ``expected`` is judges it."""
     repeat: int
     """How often each question is asked; each time has a row of its own."""
     vote: bool

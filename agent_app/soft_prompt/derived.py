@@ -186,6 +186,20 @@ def table_rows(base: Path, tokens: Sequence[int]) -> np.ndarray:
     return rows
 
 
+def table_parts(base: Path) -> Iterator[np.ndarray]:
+    """Yield the vectors of all tokens of a model's vocabulary, some thousand at a time.
+
+    Yields:
+        float32, [tokens of this part, dimension].
+
+    Raises:
+        ModelError: the model's file is not of a kind that this can be done with.
+    """
+    _, table, _ = _opened(base)
+    with base.open("rb") as source:
+        yield from _decoded(source, table)
+
+
 def token_name(soft: str, index: int) -> str:
     """Return the name that a virtual token has in the vocabulary."""
     return f"<|soft:{soft}:{index}|>"

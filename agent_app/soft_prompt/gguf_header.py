@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +37,14 @@ class Entry:
         """How many values a list holds."""
         count: int = struct.unpack_from("<Q", self.value, 4)[0]
         return count
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts of a list of texts."""
+        at = 12
+        for _ in range(self.length):
+            (length,) = struct.unpack_from("<Q", self.value, at)
+            at += 8 + length
+            yield self.value[at - length : at].decode()
 
     def with_more(self, values: bytes, count: int) -> Entry:
         """Return a list with more values at its end, as they are written in a file."""

@@ -10,8 +10,12 @@ LIBRARIES = ("torch", "transformers", "peft", "matplotlib")
 """What the extra `soft` installs."""
 
 
-def need_extra(libraries: tuple[str, ...] = LIBRARIES) -> None:
+def need_extra(libraries: tuple[str, ...] = LIBRARIES, what: str = "tuning") -> None:
     """Make sure that the extra `soft` is installed.
+
+    Args:
+        libraries: those of it that are needed.
+        what: what needs them, for the message.
 
     Raises:
         TuningError: a library is missing; names it, and the command that installs it.
@@ -19,5 +23,5 @@ def need_extra(libraries: tuple[str, ...] = LIBRARIES) -> None:
     missing = [name for name in libraries if find_spec(name) is None]
     if missing:
         raise TuningError(
-            f'tuning needs {", ".join(missing)}; install it with `pip install "agent-app[soft]"`'
+            f'{what} needs {", ".join(missing)}; install it with `pip install "agent-app[soft]"`'
         )

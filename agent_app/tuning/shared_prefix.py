@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 class Read:
     """What a batch came to."""
 
-    loss: torch.Tensor
-    """Mean over all tokens that are to be learnt; a scalar."""
+    losses: torch.Tensor
+    """For each token that is to be learnt, how unlikely the model holds it to be, in nats; [learnt]."""
     right: torch.Tensor
     """For each of them, whether the model would have written it; [learnt]."""
     rows: torch.Tensor
     """For each of them, the number of its row in the batch; [learnt]."""
+
+    @property
+    def loss(self) -> torch.Tensor:
+        """Mean over all of them; a scalar."""
+        return self.losses.mean()
 
 
 def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
@@ -38,20 +43,30 @@ def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
         model: a frozen model with its virtual tokens, as `wrapped` gives it.
         batch: at least one row; rows of a like length cost the least.
     """
+    return read_after(model.get_base_model(), model.get_prompt(1), batch)
+
+
+def read_after(base: Any, vectors: torch.Tensor, batch: Sequence[Trace]) -> Read:
+    """Let a model read rows after vectors, and compare what it would write.
+
+    Args:
+        base: a frozen model, as transformers has it.
+        vectors: what stands before each row in place of words; [1, tokens, dimension].
+        batch: at least one row; rows of a like length cost the least.
+    """
     import torch
     from torch.nn.functional import cross_entropy
 
-    base: Any = model.get_base_model()
     ids, learnt = padded(batch)
-    cache = _shared(base, model.get_prompt(1), len(batch))
+    cache = _shared(base, vectors, len(batch))
     # Padding stands after a row's end, where no word of the row can see it: it needs no mask.
     hidden = base.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
     targets, wanted = ids[:, 1:], learnt[:, 1:]
     logits = base.get_output_embeddings()(hidden[:, :-1][wanted])
-    loss = cross_entropy(logits.float(), targets[wanted])
+    losses = cross_entropy(logits.float(), targets[wanted], reduction="none")
     with torch.no_grad():
         right = logits.argmax(-1) == targets[wanted]
-    return Read(loss, right, wanted.nonzero()[:, 0])
+    return Read(losses, right, wanted.nonzero()[:, 0])
 
 
 def padded(batch: Sequence[Trace]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,6 +87,8 @@ def _shared(base: Any, vectors: torch.Tensor, rows: int) -> Any:
     from transformers import DynamicCache
 
     once = DynamicCache(config=base.config)
+    if not vectors.shape[1]:
+        return once
     base.base_model(inputs_embeds=vectors, past_key_values=once, use_cache=True)
     shared = DynamicCache(config=base.config)
     layers: list[Any] = once.layers

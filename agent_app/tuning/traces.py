@@ -16,7 +16,7 @@ from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
 from agent_app.models.stored import sha256_of
 from agent_app.prompt.scratchpad import quoted, written
 from agent_app.steps import Action, Observation
-from agent_app.tuning.data import Part, Row, read_rows
+from agent_app.tuning.data import Part, Row, read_rows, spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -75,9 +75,7 @@ def read_parts(file: Path, *, dev_rows: int) -> Parts:
     """
     rows = read_rows(file)
     train, dev = _part(rows, "train", LEAST_TRAIN, file), _part(rows, "dev", LEAST_DEV, file)
-    if len(dev) > dev_rows:
-        dev = [dev[n * len(dev) // dev_rows] for n in range(dev_rows)]
-    return Parts(tuple(train), tuple(dev), sha256_of(file), file)
+    return Parts(tuple(train), tuple(spread(dev, dev_rows)), sha256_of(file), file)
 
 
 def traces(parts: Parts, tokenizer: PreTrainedTokenizerBase, end: int) -> Data:

@@ -7,10 +7,11 @@ import click
 from agent_app.cli.soft.data import data
 from agent_app.cli.soft.export import export
 from agent_app.cli.soft.score import score
+from agent_app.cli.soft.show import show
 from agent_app.cli.soft.train import train
 from agent_app.cli.soft.verify import verify
 
-_COMMANDS: tuple[click.Command, ...] = (data, train, score, verify, export)
+_COMMANDS: tuple[click.Command, ...] = (data, train, score, show, verify, export)
 
 
 @click.group()

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from agent_app.cli import options
+from agent_app.cli.soft.base import base_file
 from agent_app.cli.waiting import waiting
 from agent_app.errors import SettingError
-from agent_app.models.pinned import pinned_model
-from agent_app.models.stored import check_gguf, checked_file, sha256_of
 from agent_app.prompt import library_folders
 from agent_app.soft_prompt import SoftPrompt, find_soft_prompt, load_soft_prompt
-from agent_app.soft_prompt.derived import check_base, token_name
+from agent_app.soft_prompt.derived import token_name
 from agent_app.soft_prompt.exporting import export_embeds, export_gguf
 from agent_app.terminal import clean_line, stderr, stdout
 
@@ -85,9 +84,9 @@ def export(
     soft = load_soft_prompt(find_soft_prompt(name, library_folders(settings.prompts_dir)))
     with waiting("writing"):
         if form == "gguf":
-            told = _gguf(soft, target, _base(soft, model, settings))
+            told = _gguf(soft, target, base_file(soft, model, settings))
         elif text:
-            told = _whole_prompt(soft, target, text, _base(soft, model, settings), settings)
+            told = _whole_prompt(soft, target, text, base_file(soft, model, settings), settings)
         else:
             told = f"{export_embeds(soft, target)} vectors, of the virtual tokens alone"
     stderr().line(clean_line(told))
@@ -106,14 +105,3 @@ def _whole_prompt(soft: SoftPrompt, target: Path, text: str, base: Path, setting
     model = load_model(f"embedded:{base}", settings=dataclasses.replace(settings, context=_CONTEXT))
     vectors = export_embeds(soft, target, base, model.get_token_ids(text))
     return f"{vectors} vectors, {soft.card.tokens} of them of the virtual tokens"
-
-
-def _base(soft: SoftPrompt, model: str | None, settings: Settings) -> Path:
-    """Return the file of the model that a soft prompt was tuned for."""
-    if model is not None:
-        check_gguf(Path(model))
-        check_base(soft, sha256_of(Path(model)), model)
-        return Path(model)
-    pinned = pinned_model(soft.card.base.name)
-    check_base(soft, pinned.sha256, pinned.name)
-    return checked_file(pinned, settings)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,9 +12,10 @@ from agent_app.cli import options
 from agent_app.cli.columns import columns
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.showing import print_json_line
+from agent_app.cli.soft.counting import counting
 from agent_app.cli.waiting import waiting
 from agent_app.prompt import Prompt, library_folders, load_prompt
-from agent_app.terminal import colours, stderr, stdout
+from agent_app.terminal import stdout
 
 if TYPE_CHECKING:
     from agent_app.settings import Settings
@@ -60,7 +59,7 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
 
     See also: agent-app soft data.
     """
-    from agent_app.tuning.data import TOOLS, DataError, read_rows
+    from agent_app.tuning.data import TOOLS, DataError, read_rows, spread
 
     rows = [row for row in read_rows(file, tools=TOOLS) if part in ("all", row.split)]
     if not rows:
@@ -69,7 +68,7 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
     prompt = load_prompt(asked.prompt, folders=library_folders(asked.prompts_dir))
     make_sure(asked, yes=given["yes"], prompt=prompt)
     scores, runs = _measured(
-        asked, prompt, _spread(rows, limit), whole=given["whole"], grammar=not given["no_grammar"]
+        asked, prompt, spread(rows, limit), whole=given["whole"], grammar=not given["no_grammar"]
     )
     if given["as_json"]:
         whole = {} if runs is None else {"whole": runs.to_dict()}
@@ -80,7 +79,7 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
 
 
 def _measured(
-    settings: Settings, prompt: Prompt, rows: list[Row], *, whole: bool, grammar: bool
+    settings: Settings, prompt: Prompt, rows: Sequence[Row], *, whole: bool, grammar: bool
 ) -> tuple[Scores, Runs | None]:
     from agent_app.agent import Agent
     from agent_app.models import load_model
@@ -92,42 +91,12 @@ def _measured(
         if not grammar:
             model = metrics.without_grammar(model)
         agent = Agent(model, prompt, tools.tools, settings=settings).open()
-    with _bar(len(rows), "moves") as advance:
+    with counting(len(rows), "rows", "moves") as advance:
         scores = metrics.score(rows, metrics.moves_of(agent), advance)
     if not whole:
         return scores, None
-    with _bar(len(rows), "runs") as advance:
+    with counting(len(rows), "rows", "runs") as advance:
         return scores, runs.ask(rows, agent, tools, advance)
-
-
-def _spread(rows: list[Row], limit: int | None) -> list[Row]:
-    """Return some rows, evenly spread over all of them."""
-    if limit is None or limit >= len(rows):
-        return rows
-    return [rows[number * len(rows) // limit] for number in range(limit)]
-
-
-@contextlib.contextmanager
-def _bar(total: int, word: str) -> Iterator[Callable[[object], None]]:
-    """Show a bar on a terminal; elsewhere a line for each tenth."""
-    if not colours(sys.stderr):
-        done = 0
-
-        def count(_: object) -> None:
-            nonlocal done
-            done += 1
-            if 10 * done // total > 10 * (done - 1) // total:
-                stderr().line(f"{word}: {done} of {total} rows")
-
-        yield count
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(word, total=total)
-        yield lambda _: bar.advance(task)
 
 
 def _lines(scores: Scores) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -97,6 +97,13 @@ def read_rows(path: Path, *, tools: Iterable[str] | None = None) -> list[Row]:
         seen[row.id] = number
         rows.append(row)
     return rows
+
+
+def spread(rows: Sequence[Row], most: int | None) -> Sequence[Row]:
+    """Return no more rows than this, evenly spread over all of them; None: all."""
+    if most is None or most >= len(rows):
+        return rows
+    return [rows[number * len(rows) // most] for number in range(most)]
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
