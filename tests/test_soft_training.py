@@ -163,21 +163,19 @@ def test_a_row_that_no_small_machine_can_hold_is_refused_by_its_id(tiny: FrozenM
         trace(long, tiny.tokenizer, tiny.end)
 
 
-def test_an_epoch_reads_each_row_once_and_rows_of_a_like_length_together() -> None:
-    lengths = [n * n % 97 for n in range(64)]
-    order = Order(lengths, 8, seed=1)
-    epoch = [order.rows(step) for step in range(8)]
-    assert Counter(n for batch in epoch for n in batch) == Counter(range(64))
-    spans = [max(map(lengths.__getitem__, batch)) - min(map(lengths.__getitem__, batch)) for batch in epoch]
-    assert sum(spans) <= max(lengths)
-    assert [order.rows(step) for step in range(8, 16)] != epoch
+def test_an_epoch_reads_each_row_once_and_no_two_epochs_are_alike() -> None:
+    order = Order(64, 8, seed=1)
+    epochs = [[order.rows(8 * epoch + step) for step in range(8)] for epoch in range(2)]
+    for epoch in epochs:
+        assert Counter(n for batch in epoch for n in batch) == Counter(range(64))
+    assert epochs[0] != epochs[1]
 
 
 def test_the_order_follows_from_seed_and_step_alone() -> None:
-    order = Order(range(20), 4, seed=3)
+    order = Order(20, 4, seed=3)
     forth = [order.rows(step) for step in range(17)]
-    assert [Order(range(20), 4, seed=3).rows(step) for step in range(17)] == forth
-    assert [Order(range(20), 4, seed=4).rows(step) for step in range(17)] != forth
+    assert [Order(20, 4, seed=3).rows(step) for step in range(17)] == forth
+    assert [Order(20, 4, seed=4).rows(step) for step in range(17)] != forth
 
 
 # --- one step ------------------------------------------------------------------------------------
@@ -185,7 +183,7 @@ def test_the_order_follows_from_seed_and_step_alone() -> None:
 
 @methods
 def test_loss_and_gradients_are_those_of_pefts_own_forward(family: FrozenModel, recipe: Recipe) -> None:
-    rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33)]
+    rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33, 4, 70, 12)]
     ids, learnt = padded(rows)
     mask = torch.tensor([[n < len(one.ids) for n in range(ids.shape[1])] for one in rows])
     with wrapped(family, recipe, instruction()) as model:
@@ -209,7 +207,7 @@ def test_the_benchmark_takes_turns_and_compares_each_loss(
         monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * read(model, batch).loss)
         with pytest.raises(RuntimeError, match="the losses differ"):
             soft_training.measure(model, data.train, 4, 1)
-    assert {way: len(took) for way, took in taken.items()} == {"ours": 2, "PEFT": 2, "PEFT, shuffled": 2}
+    assert {way: len(took) for way, took in taken.items()} == {"ours": 2, "PEFT": 2}
     lines = soft_training.table({"ours": [1.0, 2.0], "PEFT": [2.0, 5.0]}).splitlines()
     assert [line.split() for line in lines[1:]] == [
         ["ours", "1.50", "1.00", "1.00", "to", "1.00"],

@@ -186,7 +186,7 @@ class _Tuning:
 
         self._model, self._data, self._recipe = model, data, recipe
         self._file, self._same = checkpoint, same
-        self._order = Order([len(row.ids) for row in data.train], recipe.batch, recipe.seed)
+        self._order = Order(len(data.train), recipe.batch, recipe.seed)
         self._learnt = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._adam = torch.optim.AdamW(self._learnt.values(), lr=recipe.rate, weight_decay=0.0)
         self._at = _Standing()
@@ -203,14 +203,14 @@ class _Tuning:
         while (ending := self._ending(stop)) is None:
             batch = [self._data.train[row] for row in self._order.rows(self._at.step)]
             loss, rate = self._step(batch)
-            self._at.seconds = time.monotonic() - began
+            self._note_pace(began)
             looked = self._at.step % self._recipe.dev_every == 0 or self._is_over()
             if looked:
                 self._look()
             self._add_point(looked)
             if looked:
                 self.save()
-            self._note_pace(began)
+                self._at.seconds = time.monotonic() - began
             on_progress(self._progress(loss, rate, batch, looked))
         if ending == "stopped":
             self.save()
@@ -312,12 +312,12 @@ class _Tuning:
         return min(1.0, max(at.step / self._recipe.steps, at.seconds / (60 * minutes) if minutes else 0.0))
 
     def _note_pace(self, began: float) -> None:
-        """Take down what the step took, with the look after it."""
-        seconds = time.monotonic() - began
+        """Take down what the step took, with the look before it."""
+        self._at.seconds = time.monotonic() - began
         if len(self._took) == 1 and self._took.maxlen != 1:
             self._took.clear()  # the first step also imports half of torch
-        self._took.append(seconds - self._noted)
-        self._noted = self._at.seconds = seconds
+        self._took.append(self._at.seconds - self._noted)
+        self._noted = self._at.seconds
 
     def _pace(self) -> float:
         """Return how many seconds a step takes lately, with its share of the looks."""
