@@ -38,12 +38,23 @@ def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
         model: a frozen model with its virtual tokens, as `wrapped` gives it.
         batch: at least one row; rows of a like length cost the least.
     """
+    base: Any = model.get_base_model()
+    return read_after(base, memory_of(base, inputs_embeds=model.get_prompt(1)), batch)
+
+
+def read_after(base: Any, before: Any, batch: Sequence[Trace]) -> Read:
+    """Let a model read rows after what it has read already, and compare what it would write.
+
+    Args:
+        base: the model without what PEFT puts round it.
+        before: what all rows begin with, as `memory_of` gives it.
+        batch: at least one row.
+    """
     import torch
     from torch.nn.functional import cross_entropy
 
-    base: Any = model.get_base_model()
     ids, learnt = padded(batch)
-    cache = _shared(base, model.get_prompt(1), len(batch))
+    cache = _shared(base, before, len(batch))
     # Padding stands after a row's end, where no word of the row can see it: it needs no mask.
     hidden = base.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
     targets, wanted = ids[:, 1:], learnt[:, 1:]
@@ -67,14 +78,26 @@ def padded(batch: Sequence[Trace]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, learnt
 
 
-def _shared(base: Any, vectors: torch.Tensor, rows: int) -> Any:
-    """Read the virtual tokens once; return a cache that shows them to each row, gradients and all."""
+def memory_of(base: Any, before: Any = None, **beginning: torch.Tensor) -> Any:
+    """Read what rows begin with, once; return the model's memory of it, of one row, gradients and all.
+
+    Args:
+        base: the model without what PEFT puts round it.
+        before: the memory of what stands before that; it stays as it is. None: nothing does.
+        beginning: ``inputs_embeds`` or ``input_ids`` of one row; nothing: there is no more to read.
+    """
+    once = _shared(base, before, 1)
+    if beginning:
+        base.base_model(past_key_values=once, use_cache=True, **beginning)
+    return once
+
+
+def _shared(base: Any, once: Any, rows: int) -> Any:
+    """Return a cache of its own for each row, which begins with what was read once."""
     from transformers import DynamicCache
 
-    once = DynamicCache(config=base.config)
-    base.base_model(inputs_embeds=vectors, past_key_values=once, use_cache=True)
     shared = DynamicCache(config=base.config)
-    layers: list[Any] = once.layers
+    layers: list[Any] = once.layers if once is not None and once.get_seq_length() else []
     for number, layer in enumerate(layers):
         keys, values = (kept.expand(rows, -1, -1, -1) for kept in (layer.keys, layer.values))
         shared.update(keys, values, number)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from agent_app.cli.soft.compare import compare
 from agent_app.cli.soft.data import data
 from agent_app.cli.soft.export import export
 from agent_app.cli.soft.score import score
 from agent_app.cli.soft.train import train
 from agent_app.cli.soft.verify import verify
 
-_COMMANDS: tuple[click.Command, ...] = (data, train, score, verify, export)
+_COMMANDS: tuple[click.Command, ...] = (data, train, score, verify, compare, export)
 
 
 @click.group()
