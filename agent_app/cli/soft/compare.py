@@ -30,24 +30,16 @@ def _sizes(_: object, __: object, given: str) -> tuple[int, ...]:
 
 
 _effort = options.together(
-    click.option("--steps", type=_COUNT, default=240, help="Of each tuning, at most [default: 240]."),
-    click.option("--batch", type=_COUNT, default=8, help="Rows in a step [default: 8]."),
+    click.option("--steps", type=_COUNT, default=80, help="Of each tuning, at most [default: 80]."),
+    click.option("--batch", type=_COUNT, default=4, help="Rows in a step [default: 4]."),
+    click.option("--passes", type=_COUNT, default=10, help="How often a row is read at most [default: 10]."),
     click.option(
         "--minutes-each",
         type=click.FloatRange(min=0, min_open=True),
-        default=1.0,
         metavar="M",
-        help="Of each tuning, at most [default: 1].",
+        help="Of each tuning, at most [default: as long as the steps take].",
     ),
-    click.option(
-        "--curve-minutes",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="M",
-        help="The same for each point of the curves [default: as --minutes-each].",
-    ),
-    click.option(
-        "--passes", type=_COUNT, default=10, help="How often a row is read at most [default: 10]."
-    ),
+    click.option("--bfloat16", is_flag=True, help="Tune with fewer bits, faster where the processor can."),
 )
 
 
@@ -102,7 +94,7 @@ def compare(file: Path, output: Path, work: Path, curve: tuple[int, ...], **give
     \b
     Examples:
       agent-app soft compare rows.jsonl -o docs/hard-vs-soft.md
-      agent-app soft compare rows.jsonl --minutes-each 10 --seeds 5
+      agent-app soft compare rows.jsonl --steps 1000 --seeds 5
       agent-app soft compare rows.jsonl --systems hard,soft-50 --curve '' --rows 20 --seeds 1
 
     Exit codes: 0 done; 2 the call, the data or the model is wrong; 130 interrupted, which loses one cell.
@@ -144,8 +136,6 @@ def _measure(file: Path, work: Path, wanted: tuple[Task, ...], given: dict[str, 
 
 
 def _setup(file: Path, wanted: tuple[Task, ...], given: dict[str, Any]) -> Setup:
-    import dataclasses
-
     from agent_app.tuning.comparing.learning import Effort, chosen
     from agent_app.tuning.comparing.measuring import Setup
     from agent_app.tuning.data import TOOLS, DataError, read_rows
@@ -162,8 +152,9 @@ def _setup(file: Path, wanted: tuple[Task, ...], given: dict[str, Any]) -> Setup
     for task in wanted:
         chosen(train, task.examples, task.seed)
     scored = test if given["rows"] >= len(test) else _spread(test, given["rows"])
-    effort = Effort(given["steps"], given["batch"], given["minutes_each"], given["passes"])
-    minutes = given["curve_minutes"] or effort.minutes
+    effort = Effort(
+        given["steps"], given["batch"], given["passes"], given["minutes_each"], given["bfloat16"]
+    )
     settings = options.settings(threads=given["threads"])
     return Setup(
         frozen=load_frozen(given["model"], settings),
@@ -171,7 +162,6 @@ def _setup(file: Path, wanted: tuple[Task, ...], given: dict[str, Any]) -> Setup
         test=scored,
         data=file,
         effort=effort,
-        curve=dataclasses.replace(effort, minutes=minutes),
         timed=min(given["timed"], len(scored)),
         parallel=given["parallel"],
         settings=settings,
@@ -191,5 +181,5 @@ def _command(
     for option in compare.params:
         name = option.name or ""
         if name in told and name != "report_only" and told[name] not in (None, option.default):
-            parts += [option.opts[-1], repr(told[name]) if told[name] == "" else str(told[name])]
+            parts += [option.opts[-1]] if told[name] is True else [option.opts[-1], str(told[name]) or "''"]
     return " ".join(parts)

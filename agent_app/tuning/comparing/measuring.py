@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,6 @@ class Setup:
     """The rows that are scored."""
     data: Path
     effort: Effort
-    curve: Effort
-    """For the points of the curves."""
     timed: int
     """How many whole questions are timed with each system."""
     parallel: int
@@ -52,15 +51,8 @@ class Setup:
             "train": len(self.train),
             "rows": len(self.test),
             "timed": self.timed,
-            **_told("", self.effort),
-            **_told("curve_", self.curve),
+            **dataclasses.asdict(self.effort),
         }
-
-
-def _told(before: str, effort: Effort) -> dict[str, float]:
-    return {
-        f"{before}{name}": getattr(effort, name) for name in ("steps", "batch", "minutes", "passes")
-    }
 
 
 def measure(tasks: Sequence[Task], setup: Setup, work: Path, tell: Tell) -> Iterator[Cell]:
@@ -105,7 +97,7 @@ def _measured(
 
 def _learnt(task: Task, system: System, setup: Setup, tell: Tell) -> Learnt:
     rows = chosen(setup.train, task.examples, task.seed)
-    effort = setup.effort if task.examples is None else setup.curve
+    effort = setup.effort
     began = time.monotonic()
 
     def show(step: int, loss: float) -> None:
@@ -114,7 +106,13 @@ def _learnt(task: Task, system: System, setup: Setup, tell: Tell) -> Learnt:
 
     words = _words(system)
     return learn(
-        setup.frozen, rows, system, effort.recipe(system, len(rows), task.seed), words=words, tell=show
+        setup.frozen,
+        rows,
+        system,
+        effort.recipe(system, len(rows), task.seed),
+        words=words,
+        bfloat16=effort.bfloat16,
+        tell=show,
     )
 
 
