@@ -152,9 +152,7 @@ def _setup(file: Path, wanted: tuple[Task, ...], given: dict[str, Any]) -> Setup
     for task in wanted:
         chosen(train, task.examples, task.seed)
     scored = test if given["rows"] >= len(test) else _spread(test, given["rows"])
-    effort = Effort(
-        given["steps"], given["batch"], given["passes"], given["minutes_each"], given["bfloat16"]
-    )
+    effort = Effort(given["steps"], given["batch"], given["passes"], given["minutes_each"], given["bfloat16"])
     settings = options.settings(threads=given["threads"])
     return Setup(
         frozen=load_frozen(given["model"], settings),
@@ -172,9 +170,7 @@ def _spread(rows: list[Any], count: int) -> list[Any]:
     return [rows[number * len(rows) // count] for number in range(count)]
 
 
-def _command(
-    file: Path, output: Path, work: Path, curve: tuple[int, ...], given: dict[str, Any]
-) -> str:
+def _command(file: Path, output: Path, work: Path, curve: tuple[int, ...], given: dict[str, Any]) -> str:
     """Return the call that measures what the report tells, with all that was not left at its default."""
     parts = ["agent-app soft compare", str(file), "-o", str(output), "--work", str(work)]
     told = {**given, "curve": ",".join(map(str, curve))}

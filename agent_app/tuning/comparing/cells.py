@@ -103,5 +103,7 @@ def _read(file: Path) -> Cell:
             if not 0 <= mark["hits"] <= mark["of"]:
                 raise ValueError(f"{mark['hits']} of {mark['of']} were right")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TuningError(f"{file}: the cell is damaged ({error}); delete it, and it is measured anew") from error
+        raise TuningError(
+            f"{file}: the cell is damaged ({error}); delete it, and it is measured anew"
+        ) from error
     return cell

@@ -47,7 +47,9 @@ class Effort:
     def recipe(self, system: System, rows: int, seed: int) -> Recipe:
         """Return the settings of one tuning; of LoRA only the steps, the batch and the rate are taken."""
         soft: dict[str, Any] = (
-            {"lr": LORA_RATE} if system.method == "lora" else {"method": system.method, "tokens": system.tokens}
+            {"lr": LORA_RATE}
+            if system.method == "lora"
+            else {"method": system.method, "tokens": system.tokens}
         )
         steps = min(self.steps, max(1, self.passes * rows // min(self.batch, rows)))
         return Recipe(steps=steps, batch=self.batch, minutes=self.minutes, seed=seed, **soft)

@@ -80,9 +80,7 @@ def measure(tasks: Sequence[Task], setup: Setup, work: Path, tell: Tell) -> Iter
         yield cell
 
 
-def _measured(
-    task: Task, setup: Setup, made_with: Mapping[str, Any], work: Path, tell: Tell
-) -> Cell:
+def _measured(task: Task, setup: Setup, made_with: Mapping[str, Any], work: Path, tell: Tell) -> Cell:
     system, learnt = task.system, None
     if system.method is not None:
         learnt = _learnt(task, system, setup, tell)

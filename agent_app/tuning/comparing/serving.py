@@ -1,4 +1,4 @@
-"""A system as it is served: llama.cpp with the grammar of the format, the same rows and the same judgement."""
+"""A system as it is served: llama.cpp with the grammar, the same rows, and the same judgement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -49,7 +49,12 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    system: System, frozen: FrozenModel, learnt: Learnt | None, settings: Settings, folder: Path, parallel: int
+    system: System,
+    frozen: FrozenModel,
+    learnt: Learnt | None,
+    settings: Settings,
+    folder: Path,
+    parallel: int,
 ) -> Iterator[Served]:
     """Load a system.
 

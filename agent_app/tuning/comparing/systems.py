@@ -90,9 +90,7 @@ class Task:
         return f"{'' if self.examples is None else f'curve-{self.examples}-'}{self.name}-{self.seed}"
 
 
-def tasks(
-    names: Sequence[str], seeds: int, sizes: Sequence[int], curve_seeds: int
-) -> tuple[Task, ...]:
+def tasks(names: Sequence[str], seeds: int, sizes: Sequence[int], curve_seeds: int) -> tuple[Task, ...]:
     """Return all cells of a comparison, in an order that leaves a whole one at every seed.
 
     Args:
