@@ -71,7 +71,7 @@ class Cells:
             before, now = cell.made_with.get(name), made_with.get(name)
             if before != now:
                 raise TuningError(
-                    f"{file}: measured with another {name} ({before!r}, not {now!r}), and cannot be compared; "
+                    f"{file}: measured with another {name} ({before!r}, not {now!r}), no match; "
                     "take another --work folder, or delete this one"
                 )
         return cell
@@ -97,13 +97,17 @@ def _read(file: Path) -> Cell:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         cell = Cell(**{**data, "task": Task(**data["task"])})
-        if cell.task.name not in (SYSTEMS if cell.task.examples is None else ARMS):
-            raise ValueError(f"no system is called {cell.task.name!r}")
-        for mark in cell.marks.values():
-            if not 0 <= mark["hits"] <= mark["of"]:
-                raise ValueError(f"{mark['hits']} of {mark['of']} were right")
+        _check(cell)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TuningError(
             f"{file}: the cell is damaged ({error}); delete it, and it is measured anew"
         ) from error
     return cell
+
+
+def _check(cell: Cell) -> None:
+    if cell.task.name not in (SYSTEMS if cell.task.examples is None else ARMS):
+        raise ValueError(f"no system is called {cell.task.name!r}")
+    for mark in cell.marks.values():
+        if not 0 <= mark["hits"] <= mark["of"]:
+            raise ValueError(f"{mark['hits']} of {mark['of']} were right")

@@ -92,7 +92,7 @@ def was_read(cell: Cell) -> bool:
 
 
 def worth(bare: Curve, hard: Curve) -> Worth | None:
-    """Return the prompt's worth in examples, after Le Scao and Rush (2021); None if the curves share no accuracy.
+    """Return the prompt's worth in examples, after Le Scao and Rush (2021); None if that cannot be said.
 
     That is the horizontal distance of both curves at the same accuracy, its mean over all accuracies that
     both reach, and its range. Between two points a curve is a line over the logarithm of the examples; where

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os.path
 import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import TuningError
@@ -164,8 +164,9 @@ def _lora(frozen: FrozenModel, seed: int) -> Iterator[Any]:
 
 def _without_beginning(traces: Sequence[Trace]) -> tuple[list[Trace], tuple[int, ...]]:
     """Cut off the tokens that all rows begin with, which are read once for a whole batch."""
-    shared = len(os.path.commonprefix([one.ids for one in traces]))
-    shared = min(shared, *(one.learnt.index(True) - 1 for one in traces))
+    columns = zip(*(one.ids for one in traces), strict=False)
+    shared = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))
+    shared = min([shared, *(one.learnt.index(True) - 1 for one in traces)])
     return [Trace(one.ids[shared:], one.learnt[shared:]) for one in traces], traces[0].ids[:shared]
 
 
@@ -194,7 +195,7 @@ def _steps(
     order = Order([len(one.ids) for one in traces], recipe.batch, recipe.seed)
     learnt = [p for p in model.parameters() if p.requires_grad]
     adam = torch.optim.AdamW(learnt, lr=recipe.rate, weight_decay=0.0)
-    began, seconds, losses = time.monotonic(), 0.0, []
+    began, seconds, losses = time.monotonic(), 0.0, list[float]()
     limit = math.inf if recipe.minutes is None else 60 * recipe.minutes
     while len(losses) < recipe.steps and seconds * (len(losses) + 1) <= limit * max(1, len(losses)):
         step = len(losses)

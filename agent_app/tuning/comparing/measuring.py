@@ -1,4 +1,4 @@
-"""Measures the cells of a comparison one after the other; those that are there already are left as they are."""
+"""Measures the cells of a comparison one after the other; those that are there already stay."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _measured(task: Task, setup: Setup, made_with: Mapping[str, Any], work: Path
     if task.examples is None and task.seed == 0:
         with served(system, setup.frozen, learnt, setup.settings, work, 1) as ready:
             speed = timed(ready, setup.test[: setup.timed])
-    return Cell(task, made_with, marks_of(scores), learnt and _training(learnt), speed)
+    return Cell(task, made_with, marks_of(scores), _training(learnt) if learnt else None, speed)
 
 
 def _learnt(task: Task, system: System, setup: Setup, tell: Tell) -> Learnt:

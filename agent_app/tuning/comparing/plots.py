@@ -23,7 +23,7 @@ def plot_systems(file: Path, systems: Mapping[str, Sequence[Cell]]) -> None:
         OSError: it cannot be written.
     """
     picture, axes = _picture()
-    names = list(reversed(systems))
+    names = list(systems)[::-1]
     for number, measure in enumerate(SHOWN):
         found = {row: f for row, name in enumerate(names) if (f := figure(systems[name], measure))}
         places = [row + 0.2 * (1 - number) for row in found]

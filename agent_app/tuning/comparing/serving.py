@@ -118,7 +118,8 @@ def timed(served: Served, rows: Sequence[Row]) -> dict[str, float]:
         began = time.perf_counter()
         reply = served.model.invoke(messages, max_tokens=1, extra_body=_READ_ANEW)
         prefills.append(time.perf_counter() - began)
-        tokens.append(reply.usage_metadata["input_tokens"])  # type: ignore[attr-defined]
+        assert reply.usage_metadata is not None
+        tokens.append(reply.usage_metadata["input_tokens"])
     ask(rows[:1], served.agent, served.tools, lambda _: None)  # from here on the beginning is in memory
     began = time.perf_counter()
     runs = ask(rows, served.agent, served.tools, lambda _: None).to_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -59,7 +59,7 @@ SYSTEMS = MappingProxyType(
 )
 """By the name that a call gives."""
 
-ARMS = MappingProxyType(
+ARMS: Mapping[Arm, System] = MappingProxyType(
     {
         "bare": System("LoRA, nothing before the question", "bare", "lora"),
         "hard": System("LoRA behind the hard prompt", "hard-tuned", "lora"),
@@ -82,7 +82,7 @@ class Task:
     @property
     def system(self) -> System:
         """What is measured."""
-        return SYSTEMS[self.name] if self.examples is None else ARMS[self.name]
+        return SYSTEMS[self.name] if self.examples is None else ARMS[self.name]  # type: ignore[index]
 
     @property
     def key(self) -> str:
