@@ -276,12 +276,12 @@ def compare(*more: str) -> Result:
 
 
 def test_a_comparison_goes_on_where_it_was_and_the_report_is_made_of_cells_alone(place: Path) -> None:
-    done = compare("--systems", "soft-20,lora", "--curve", "")
+    done = compare("--systems", "soft-20,lora", "--curve", "none")
     assert (done.exit_code, done.stdout) == (0, "r.md\n"), done.output
     kept = {path.name: path.stat().st_mtime_ns for path in (place / "w").glob("cell-*")}
     assert set(kept) == {"cell-soft-20-0.json", "cell-lora-0.json"}
     (place / "w" / "cell-lora-0.json").unlink()
-    again = compare("--systems", "soft-20,lora", "--curve", "")
+    again = compare("--systems", "soft-20,lora", "--curve", "none")
     assert again.stderr.splitlines()[0] == "cell 1 of 1: lora-0"
     assert (place / "w" / "cell-soft-20-0.json").stat().st_mtime_ns == kept["cell-soft-20-0.json"]
     (place / "tiny.gguf").unlink()

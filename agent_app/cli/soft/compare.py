@@ -23,6 +23,8 @@ _COUNT = click.IntRange(min=1)
 
 
 def _sizes(_: object, __: object, given: str) -> tuple[int, ...]:
+    if given == "none":
+        return ()
     try:
         return tuple(int(size) for size in given.split(",") if size.strip())
     except ValueError:
@@ -73,7 +75,7 @@ _effort = options.together(
     default=",".join(map(str, SIZES)),
     callback=_sizes,
     metavar="LIST",
-    help=f"Examples that LoRA learns from, with and without the hard prompt; '' for none "
+    help=f"Examples that LoRA learns from, with and without the hard prompt; or none "
     f"[default: {','.join(map(str, SIZES))}].",
 )
 @click.option("--curve-seeds", type=_COUNT, default=1, help="Of each point of the curves [default: 1].")
@@ -95,7 +97,7 @@ def compare(file: Path, output: Path, work: Path, curve: tuple[int, ...], **give
     Examples:
       agent-app soft compare rows.jsonl -o docs/hard-vs-soft.md
       agent-app soft compare rows.jsonl --steps 1000 --seeds 5
-      agent-app soft compare rows.jsonl --systems hard,soft-50 --curve '' --rows 20 --seeds 1
+      agent-app soft compare rows.jsonl --systems hard,soft-50 --curve none --rows 20 --seeds 1
 
     Exit codes: 0 done; 2 the call, the data or the model is wrong; 130 interrupted, which loses one cell.
 
@@ -173,9 +175,9 @@ def _spread(rows: list[Any], count: int) -> list[Any]:
 def _command(file: Path, output: Path, work: Path, curve: tuple[int, ...], given: dict[str, Any]) -> str:
     """Return the call that measures what the report tells, with all that was not left at its default."""
     parts = ["agent-app soft compare", str(file), "-o", str(output), "--work", str(work)]
-    told = {**given, "curve": ",".join(map(str, curve))}
+    told = {**given, "curve": ",".join(map(str, curve)) or "none"}
     for option in compare.params:
         name = option.name or ""
         if name in told and name != "report_only" and told[name] not in (None, option.default):
-            parts += [option.opts[-1]] if told[name] is True else [option.opts[-1], str(told[name]) or "''"]
+            parts += [option.opts[-1], *([] if told[name] is True else [str(told[name])])]
     return " ".join(parts)
