@@ -14,7 +14,7 @@ from agent_app.errors import TuningError
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.statistics import Interval, Mean
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.shared_prefix import read_after
+from agent_app.tuning.shared_prefix import memory_of, read_after
 from agent_app.tuning.traces import Trace
 
 if TYPE_CHECKING:
@@ -108,9 +108,10 @@ def _foretold(frozen: FrozenModel, vectors: np.ndarray, rows: Sequence[Trace]) -
     virtual = torch.tensor(vectors)[None]
     losses, right, tokens = [], 0, 0
     with torch.inference_mode():
+        before = memory_of(frozen.model, inputs_embeds=virtual)
         for first in range(0, len(rows), _BATCH):
             part = rows[first : first + _BATCH]
-            read = read_after(frozen.model, virtual, part)
+            read = read_after(frozen.model, before, part)
             losses.append(torch.bincount(read.rows, read.losses.double(), minlength=len(part)))
             right += int(read.right.sum())
             tokens += len(read.right)

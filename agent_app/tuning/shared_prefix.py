@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
+_TOGETHER = 4
+"""Rows that are read at once: enough to keep two cores busy, few enough to be of a like length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """What a batch came to."""
@@ -41,24 +45,41 @@ def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
 
     Args:
         model: a frozen model with its virtual tokens, as `wrapped` gives it.
-        batch: at least one row; rows of a like length cost the least.
+        batch: at least one row.
     """
-    return read_after(model.get_base_model(), model.get_prompt(1), batch)
+    base: Any = model.get_base_model()
+    return read_after(base, memory_of(base, inputs_embeds=model.get_prompt(1)), batch)
 
 
-def read_after(base: Any, vectors: torch.Tensor, batch: Sequence[Trace]) -> Read:
-    """Let a model read rows after vectors, and compare what it would write.
+def read_after(base: Any, before: Any, batch: Sequence[Trace]) -> Read:
+    """Let a model read rows after what it has read already, and compare what it would write.
+
+    Rows of a like length are read together, so that there is little padding however mixed a batch is.
 
     Args:
-        base: a frozen model, as transformers has it.
-        vectors: what stands before each row in place of words; [1, tokens, dimension].
-        batch: at least one row; rows of a like length cost the least.
+        base: the model without what PEFT puts round it.
+        before: what all rows begin with, as `memory_of` gives it.
+        batch: at least one row.
     """
+    import torch
+
+    shorter_first = sorted(range(len(batch)), key=lambda row: len(batch[row].ids))
+    parts = [
+        _read_together(base, before, batch, shorter_first[first : first + _TOGETHER])
+        for first in range(0, len(batch), _TOGETHER)
+    ]
+    return Read(*(torch.cat(of_all) for of_all in zip(*parts, strict=True)))
+
+
+def _read_together(
+    base: Any, before: Any, batch: Sequence[Trace], rows: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Read some rows of a batch, filled up to the same length; return losses, right and rows of a `Read`."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    ids, learnt = padded(batch)
-    cache = _shared(base, vectors, len(batch))
+    ids, learnt = padded([batch[row] for row in rows])
+    cache = _shared(base, before, len(rows))
     # Padding stands after a row's end, where no word of the row can see it: it needs no mask.
     hidden = base.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
     targets, wanted = ids[:, 1:], learnt[:, 1:]
@@ -66,7 +87,7 @@ def read_after(base: Any, vectors: torch.Tensor, batch: Sequence[Trace]) -> Read
     losses = cross_entropy(logits.float(), targets[wanted], reduction="none")
     with torch.no_grad():
         right = logits.argmax(-1) == targets[wanted]
-    return Read(losses, right, wanted.nonzero()[:, 0])
+    return losses, right, torch.tensor(rows)[wanted.nonzero()[:, 0]]
 
 
 def padded(batch: Sequence[Trace]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,16 +103,26 @@ def padded(batch: Sequence[Trace]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, learnt
 
 
-def _shared(base: Any, vectors: torch.Tensor, rows: int) -> Any:
-    """Read the virtual tokens once; return a cache that shows them to each row, gradients and all."""
+def memory_of(base: Any, before: Any = None, **beginning: torch.Tensor) -> Any:
+    """Read what rows begin with, once; return the model's memory of it, of one row, gradients and all.
+
+    Args:
+        base: the model without what PEFT puts round it.
+        before: the memory of what stands before that; it stays as it is. None: nothing does.
+        beginning: ``inputs_embeds`` or ``input_ids`` of one row; nothing: there is no more to read.
+    """
+    once = _shared(base, before, 1)
+    if any(read.shape[1] for read in beginning.values()):
+        base.base_model(past_key_values=once, use_cache=True, **beginning)
+    return once
+
+
+def _shared(base: Any, once: Any, rows: int) -> Any:
+    """Return a cache of its own for each row, which begins with what was read once."""
     from transformers import DynamicCache
 
-    once = DynamicCache(config=base.config)
-    if not vectors.shape[1]:
-        return once
-    base.base_model(inputs_embeds=vectors, past_key_values=once, use_cache=True)
     shared = DynamicCache(config=base.config)
-    layers: list[Any] = once.layers
+    layers: list[Any] = once.layers if once is not None and once.get_seq_length() else []
     for number, layer in enumerate(layers):
         keys, values = (kept.expand(rows, -1, -1, -1) for kept in (layer.keys, layer.values))
         shared.update(keys, values, number)

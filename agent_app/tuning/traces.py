@@ -114,13 +114,19 @@ def spoken(row: Row) -> Iterator[tuple[str, bool]]:
             yield text, True
 
 
-def trace(row: Row, tokenizer: PreTrainedTokenizerBase, end: int) -> Trace:
+def trace(row: Row, tokenizer: PreTrainedTokenizerBase, end: int, *, before: str = "") -> Trace:
     """Return a row's token ids; the whole text is cut into tokens at once, as a server does it.
+
+    Args:
+        row: the row.
+        tokenizer: of the frozen model.
+        end: the id of the token that ends an answer.
+        before: words of a prompt before the question, which are only read.
 
     Raises:
         TuningError: it is longer than `LONGEST` tokens.
     """
-    pieces = list(spoken(row))
+    pieces = [(before, False), *spoken(row)]
     encoded: Mapping[str, Any] = tokenizer(
         "".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True
     )
