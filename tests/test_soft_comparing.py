@@ -17,13 +17,14 @@ from tiny_model import HEADS, write_tiny
 
 from agent_app.cli import app
 from agent_app.errors import TuningError, UnknownName, UserError
+from agent_app.prompt import load_prompt
 from agent_app.settings import Settings
 from agent_app.tuning.comparing.cells import Cell, Cells
 from agent_app.tuning.comparing.figures import Figure, curves, figure, worth
 from agent_app.tuning.comparing.learning import Effort, Learnt, chosen, learn
 from agent_app.tuning.comparing.merged import write_merged
 from agent_app.tuning.comparing.report import write_report
-from agent_app.tuning.comparing.systems import SYSTEMS, System, Task, tasks
+from agent_app.tuning.comparing.systems import ARMS, SYSTEMS, System, Task, tasks
 from agent_app.tuning.frozen import FrozenModel, load_frozen
 
 MADE_WITH = {
@@ -88,6 +89,12 @@ def test_what_learns_nothing_has_one_cell_and_every_seed_leaves_a_whole_comparis
         "curve-30-hard-0",
         "lora-1",
     ]
+
+
+def test_every_system_has_a_prompt_file_and_only_one_has_examples() -> None:
+    systems = [*SYSTEMS.values(), *ARMS.values()]
+    assert [system.label for system in systems if not system.file.is_file()] == []
+    assert [bool(load_prompt(SYSTEMS[name].file).examples) for name in ("hard", "examples")] == [False, True]
 
 
 def test_an_unknown_system_and_a_point_of_no_examples_are_refused() -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from agent_app.errors import TuningError, UnknownName
+from agent_app.places import builtin
 from agent_app.soft_prompt import Method
 
 SOFT = "compared"
@@ -37,10 +38,10 @@ class System:
         return self.prompt not in ("soft", "bare")
 
     @property
-    def file(self) -> str | Path:
-        """The prompt as `load_prompt` takes it."""
+    def file(self) -> Path:
+        """The file of its prompt, of this package or built in; a user's own does not replace it."""
         own = Path(str(resources.files(__package__).joinpath("prompts", f"{self.prompt}.md")))
-        return own if own.is_file() else self.prompt
+        return own if own.is_file() else builtin("prompts") / own.name
 
 
 SYSTEMS = MappingProxyType(
