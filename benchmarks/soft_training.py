@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from agent_app.settings import read_settings
     from agent_app.tuning.frozen import load_frozen
-    from agent_app.tuning.methods import instruction, wrapped
+    from agent_app.tuning.methods import Start, wrapped
     from agent_app.tuning.recipe import Recipe
     from agent_app.tuning.traces import read_parts, traces
 
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     frozen = load_frozen(given.model, read_settings())
     data = traces(parts, frozen.tokenizer, frozen.end)
     recipe = Recipe(tokens=given.tokens, batch=given.batch)
-    with wrapped(frozen, recipe, instruction()) as model:
+    with wrapped(frozen, recipe, Start()) as model:
         taken = measure(model, data.train, given.batch, given.steps)
     print(table(taken))
 

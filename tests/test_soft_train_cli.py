@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -87,6 +88,16 @@ def test_a_name_that_is_taken_needs_force(place: Path) -> None:
         (["-m", "smolm2"], "unknown embedded model 'smolm2'; did you mean 'smollm2-135m'?"),
         (["--data", "none.jsonl"], "cannot read none.jsonl"),
         (["--init-text", "none.txt"], "none.txt: the text cannot be read"),
+        (
+            ["--init-text", "a.txt", "--init", "random"],
+            "--init-text is for --init text, and --init is random",
+        ),
+        (["--init", "soft"], "--init soft and --init-soft NAME are given together, or neither"),
+        (["--init", "soft", "--init-soft", "pirate-rect"], "did you mean 'pirate-react'?"),
+        (
+            ["--init", "soft", "--init-soft", "pirate-react", "--method", "p-tuning"],
+            "p-tuning begins with its encoder; it is prompt-tuning that init 'soft' is for",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
@@ -119,6 +130,27 @@ def test_the_words_that_tokens_begin_as_may_be_ones_own(place: Path) -> None:
     assert train("--steps", "1", "--init-text", "words.txt").exit_code == 0
     card = json.loads((place / "library/soft/sailor/card.json").read_text(encoding="utf-8"))
     assert card["settings"]["text"] == "Ahoy there"
+
+
+def test_a_tuning_may_begin_as_another_soft_prompt(place: Path) -> None:
+    assert train("--steps", "1", name="first").exit_code == 0
+    first = load_soft_prompt(place / "library/soft/first")
+    begun = ("--init", "soft", "--init-soft", "first")
+    assert train("--steps", "1", "--lr", "1e-9", "--tokens", "4", *begun, name="second").exit_code == 0
+    second = load_soft_prompt(place / "library/soft/second")
+    assert np.abs(second.vectors - first.vectors).max() < 1e-6
+    assert second.card.settings["begun_from"] == "first"
+    assert second.card.settings["begun_from_sha256"] == first.digest
+
+
+def test_a_soft_prompt_of_another_size_or_model_is_no_beginning(place: Path) -> None:
+    assert train("--steps", "1", name="first").exit_code == 0
+    begun = ("--steps", "1", "--init", "soft", "--init-soft", "first")
+    done = train(*begun, "--tokens", "5")
+    assert str(done.exception) == "first has 4 virtual tokens; tokens is 5, and takes the same number"
+    write_tiny(place / "tiny.gguf", seed=1)
+    done = train(*begun)
+    assert "the soft prompt 'first' was tuned for tiny" in str(done.exception)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send Ctrl-C to one process alone")

@@ -24,7 +24,7 @@ from agent_app.tuning.data import Row
 from agent_app.tuning.extra import need_extra
 from agent_app.tuning.frozen import FrozenModel, load_frozen
 from agent_app.tuning.keeping import keep
-from agent_app.tuning.methods import instruction, wrapped
+from agent_app.tuning.methods import Start, instruction, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.shared_prefix import padded, read
@@ -96,7 +96,7 @@ def tuned(tiny: FrozenModel, data: Data, tmp_path: Path) -> Tuner:
 
     def run(file: Path = tmp_path / "checkpoint.safetensors", **more: Any) -> Tuned:
         recipe = Recipe(**(SMALL | {"steps": 9} | more.pop("recipe", {})))
-        return tune(tiny, data, recipe, text="a b", checkpoint=file, **more)
+        return tune(tiny, data, recipe, start=Start("a b"), checkpoint=file, **more)
 
     return run
 
@@ -186,7 +186,7 @@ def test_loss_and_gradients_are_those_of_pefts_own_forward(family: FrozenModel, 
     rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33, 4, 70, 12)]
     ids, learnt = padded(rows)
     mask = torch.tensor([[n < len(one.ids) for n in range(ids.shape[1])] for one in rows])
-    with wrapped(family, recipe, instruction()) as model:
+    with wrapped(family, recipe, Start()) as model:
         parameters = [p for p in model.parameters() if p.requires_grad]
         labels = ids.masked_fill(~learnt, -100)
         theirs = model(input_ids=ids, attention_mask=mask.long(), labels=labels).loss
@@ -202,7 +202,7 @@ def test_loss_and_gradients_are_those_of_pefts_own_forward(family: FrozenModel, 
 def test_the_benchmark_takes_turns_and_compares_each_loss(
     tiny: FrozenModel, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with wrapped(tiny, METHODS["prompt tuning"], "a b") as model:
+    with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model:
         taken = soft_training.measure(model, data.train, 4, 2)
         monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * read(model, batch).loss)
         with pytest.raises(RuntimeError, match="the losses differ"):
@@ -216,7 +216,7 @@ def test_the_benchmark_takes_turns_and_compares_each_loss(
 
 
 def test_measuring_counts_tokens_and_whole_rows(tiny: FrozenModel, data: Data) -> None:
-    with wrapped(tiny, METHODS["prompt tuning"], "a b") as model, torch.no_grad():
+    with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model, torch.no_grad():
         single = [read(model, [one]) for one in data.dev]
         found = measure(model, data.dev, batch=3)
     tokens = sum(len(one.right) for one in single)
@@ -228,19 +228,19 @@ def test_measuring_counts_tokens_and_whole_rows(tiny: FrozenModel, data: Data) -
 def test_virtual_tokens_begin_as_the_words_of_a_text(tiny: FrozenModel) -> None:
     table: Any = tiny.model.get_input_embeddings().weight
     words = tiny.tokenizer("ab", return_tensors="pt").input_ids[0]
-    with wrapped(tiny, Recipe(**SMALL), "ab") as model:
+    with wrapped(tiny, Recipe(**SMALL), Start("ab")) as model:
         (began,) = model.get_prompt(1)
     assert torch.equal(began, table[words.repeat(3)])
-    with wrapped(tiny, Recipe(init="vocabulary", **SMALL), "") as model:
+    with wrapped(tiny, Recipe(init="vocabulary", **SMALL), Start()) as model:
         (drawn,) = model.get_prompt(1)
     assert all((table == one).all(dim=1).any() for one in drawn)
-    with wrapped(tiny, Recipe(init="random", **SMALL), "") as model:
+    with wrapped(tiny, Recipe(init="random", **SMALL), Start()) as model:
         (noise,) = model.get_prompt(1)
     assert not any((table == one).all(dim=1).any() for one in noise)
 
 
 def test_an_empty_text_is_no_beginning(tiny: FrozenModel) -> None:
-    with pytest.raises(TuningError, match="begin as is empty"), wrapped(tiny, Recipe(**SMALL), " "):
+    with pytest.raises(TuningError, match="begin as is empty"), wrapped(tiny, Recipe(**SMALL), Start(" ")):
         pass
 
 
@@ -259,7 +259,7 @@ def test_it_learns_and_leaves_the_model_as_it_was(
     seen: list[Progress] = []
     settings = Recipe(**{**recipe.to_dict(), "steps": 30, "dev_every": 10, "patience": 30})
     file = tmp_path / "checkpoint.safetensors"
-    done = tune(tiny, data, settings, text=instruction(), checkpoint=file, on_progress=seen.append)
+    done = tune(tiny, data, settings, start=Start(), checkpoint=file, on_progress=seen.append)
     assert (done.ending, done.steps, done.vectors.shape) == ("steps", 30, (6, 32))
     assert [one.step for one in seen if one.looked] == [10, 20, 30]
     assert [one.step for one in seen] == list(range(1, 31))
@@ -269,6 +269,12 @@ def test_it_learns_and_leaves_the_model_as_it_was(
     assert all(torch.equal(before[name], p) for name, p in tiny.model.named_parameters())
 
 
+def test_with_fewer_bits_it_learns_nearly_the_same_and_keeps_float32(tuned: Tuner) -> None:
+    exact, rough = (tuned(recipe={"steps": 30, "bfloat16": bits}) for bits in (False, True))
+    assert str(rough.vectors.dtype) == "float32"
+    assert 0 < abs(exact.best.loss - rough.best.loss) < 0.02 * exact.best.loss
+
+
 def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, tuned: Tuner) -> None:
     looks: list[Progress] = []
     jumpy = {"lr": 1e4, "batch": 1, "dev_every": 1, "steps": 12, "patience": 12}
@@ -276,7 +282,7 @@ def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, t
     losses = {one.step: one.dev.loss for one in looks if one.dev}
     best = min(losses, key=losses.__getitem__)
     assert (done.best_step, done.best.loss) == (best, losses[best])
-    with wrapped(tiny, Recipe(**SMALL), "a b") as model:
+    with wrapped(tiny, Recipe(**SMALL), Start("a b")) as model:
         (learnt,) = [p for p in model.parameters() if p.requires_grad]
         learnt.data.copy_(torch.from_numpy(done.vectors))
         assert measure(model, data.dev, batch=1).loss == done.best.loss
@@ -378,8 +384,8 @@ def test_peft_loads_what_is_kept_and_gives_the_same_logits(
     from peft import PeftModel
 
     settings = Recipe(**{**recipe.to_dict(), "steps": 3})
-    done = tune(tiny, data, settings, text="a b", checkpoint=tmp_path / "checkpoint.safetensors")
-    soft = keep(tmp_path / "sailor", done, tiny, data, settings, text="a b", description="Sails")
+    done = tune(tiny, data, settings, start=Start("a b"), checkpoint=tmp_path / "checkpoint.safetensors")
+    soft = keep(tmp_path / "sailor", done, tiny, data, settings, start=Start("a b"), description="Sails")
     assert np.array_equal(soft.vectors, done.vectors)
     ids = torch.tensor([data.dev[0].ids])
     with warnings.catch_warnings(), torch.no_grad():
@@ -395,7 +401,7 @@ def test_peft_loads_what_is_kept_and_gives_the_same_logits(
 def test_the_card_tells_of_the_tuning(tiny: FrozenModel, data: Data, tuned: Tuner, tmp_path: Path) -> None:
     recipe = Recipe(**SMALL, steps=9)
     done = tuned()
-    keep(tmp_path / "sailor", done, tiny, data, recipe, text="a b", description="")
+    keep(tmp_path / "sailor", done, tiny, data, recipe, start=Start("a b"), description="")
     card = load_soft_prompt(tmp_path / "sailor").card
     assert (card.name, card.description) == ("sailor", "Tuned by prompt-tuning on rows.jsonl")
     assert (card.base.name, card.base.sha256) == ("tiny", tiny.sha256)
@@ -407,7 +413,7 @@ def test_the_card_tells_of_the_tuning(tiny: FrozenModel, data: Data, tuned: Tune
     assert {"peft", "torch", "transformers"} <= card.versions.keys()
     picture = (tmp_path / "sailor" / "loss.svg").read_text(encoding="utf-8")
     assert picture.startswith("<?xml")
-    keep(tmp_path / "sailor", done, tiny, data, recipe, text="a b", description="")
+    keep(tmp_path / "sailor", done, tiny, data, recipe, start=Start("a b"), description="")
     assert (tmp_path / "sailor" / "loss.svg").read_text(encoding="utf-8") == picture
 
 
@@ -499,7 +505,7 @@ def test_the_real_model_learns_from_a_few_steps(smollm2: Path, tmp_path: Path) -
     file = write_rows(tmp_path / "rows.jsonl", 64, 8)
     data = traces(read_parts(file, dev_rows=8), frozen.tokenizer, frozen.end)
     recipe = Recipe(steps=20, dev_every=10)
-    done = tune(frozen, data, recipe, text=instruction(), checkpoint=tmp_path / "checkpoint.safetensors")
+    done = tune(frozen, data, recipe, start=Start(), checkpoint=tmp_path / "checkpoint.safetensors")
     assert done.best.tokens_right > 0.95
 
 

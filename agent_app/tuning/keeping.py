@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent_app.errors import TuningError
 from agent_app.soft_prompt import Base, Card, SoftPrompt, save_soft_prompt
 from agent_app.tuning.frozen import FrozenModel
+from agent_app.tuning.methods import Start
 from agent_app.tuning.plot import PLOT, plot_loss
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.traces import Data
@@ -28,7 +29,7 @@ def keep(
     data: Data,
     recipe: Recipe,
     *,
-    text: str,
+    start: Start,
     description: str,
 ) -> SoftPrompt:
     """Write a soft prompt's folder.
@@ -39,7 +40,7 @@ def keep(
         frozen: on which model.
         data: from what.
         recipe: with which settings.
-        text: the words that the virtual tokens began as.
+        start: what the virtual tokens began as.
         description: what it is for, in a line; empty: that is told by its data.
 
     Raises:
@@ -56,7 +57,7 @@ def keep(
         tokenizer_sha256=tokenizer_sha256(frozen.tokenizer),
         licence=frozen.licence,
         data=_data(data),
-        settings={**recipe.to_dict(), **({"text": text} if recipe.init == "text" else {})},
+        settings={**recipe.to_dict(), **start.to_dict(recipe)},
         curve=tuned.curve,
         metrics=_metrics(tuned),
         versions={name: version(name) for name in _VERSIONS},

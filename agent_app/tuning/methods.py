@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import TuningError
+from agent_app.soft_prompt import SoftPrompt
+from agent_app.soft_prompt.derived import check_base
 from agent_app.tuning.frozen import FrozenModel
 from agent_app.tuning.recipe import Recipe
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-_INITS = MappingProxyType({"text": "TEXT", "vocabulary": "SAMPLE_VOCAB", "random": "RANDOM"})
+_INITS = MappingProxyType(
+    {"text": "TEXT", "vocabulary": "SAMPLE_VOCAB", "random": "RANDOM", "soft": "RANDOM"}
+)
 
 
 def instruction() -> str:
@@ -24,8 +29,24 @@ def instruction() -> str:
     return resources.files(__package__).joinpath("instruction.txt").read_text(encoding="utf-8").strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What virtual tokens begin as, where the settings name no more than its kind."""
+
+    text: str = field(default_factory=instruction)
+    """The words of ``init="text"``, repeated or cut to the number of tokens."""
+    soft: SoftPrompt | None = None
+    """The soft prompt of ``init="soft"``: of the same model, and of as many tokens."""
+
+    def to_dict(self, recipe: Recipe) -> dict[str, str]:
+        """Return what the settings need beside them, as plain data."""
+        if recipe.init == "soft" and self.soft is not None:
+            return {"begun_from": self.soft.name, "begun_from_sha256": self.soft.digest}
+        return {"text": self.text} if recipe.init == "text" else {}
+
+
 @contextlib.contextmanager
-def wrapped(frozen: FrozenModel, recipe: Recipe, text: str) -> Iterator[PeftModel]:
+def wrapped(frozen: FrozenModel, recipe: Recipe, start: Start) -> Iterator[PeftModel]:
     """Put a frozen model's virtual tokens before it, in their first state, and take them off at the end.
 
     The caller's own random numbers stay as they are.
@@ -33,26 +54,44 @@ def wrapped(frozen: FrozenModel, recipe: Recipe, text: str) -> Iterator[PeftMode
     Args:
         frozen: the model; nothing in it is changed.
         recipe: the method, how the virtual tokens begin, how many, and the seed.
-        text: the words that they begin as, repeated or cut to their number; for ``init="text"``.
+        start: the words or the soft prompt that they begin as.
 
     Raises:
-        TuningError: the text has no words.
+        TuningError: the text has no words, or there is no soft prompt of as many tokens.
+        PromptError: the soft prompt is of another model.
     """
     import torch
     from peft import get_peft_model
 
-    if recipe.method == "prompt-tuning" and recipe.init == "text" and not text.strip():
-        raise TuningError("the text that virtual tokens begin as is empty")
+    _check(frozen, recipe, start)
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of what PEFT calls in transformers
         torch.manual_seed(recipe.seed)
-        model: Any = get_peft_model(frozen.model, _config(frozen, recipe, text))
+        model: Any = get_peft_model(frozen.model, _config(frozen, recipe, start.text))
+        if recipe.init == "soft" and start.soft is not None:
+            vectors = torch.from_numpy(start.soft.vectors.copy())
+            model.prompt_encoder["default"].embedding.weight.data.copy_(vectors)
     try:
         yield model
     finally:
         # PEFT leaves its mark on the model, and would complain of it when the next one is put before it.
         for mark in ("peft_config", "_hf_peft_config_loaded"):
             frozen.model.__dict__.pop(mark, None)
+
+
+def _check(frozen: FrozenModel, recipe: Recipe, start: Start) -> None:
+    if recipe.method == "prompt-tuning" and recipe.init == "text" and not start.text.strip():
+        raise TuningError("the text that virtual tokens begin as is empty")
+    if recipe.init != "soft":
+        return
+    if start.soft is None:
+        raise TuningError("init is 'soft', and no soft prompt is named to begin as")
+    check_base(start.soft, frozen.sha256, frozen.name)
+    if start.soft.card.tokens != recipe.tokens:
+        raise TuningError(
+            f"{start.soft.name} has {start.soft.card.tokens} virtual tokens; tokens is {recipe.tokens}, "
+            "and takes the same number"
+        )
 
 
 def _config(frozen: FrozenModel, recipe: Recipe, text: str) -> Any:

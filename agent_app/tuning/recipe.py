@@ -12,8 +12,9 @@ from agent_app.errors import TuningError
 from agent_app.soft_prompt import Method
 from agent_app.soft_prompt.card import MOST_TOKENS
 
-Init = Literal["text", "vocabulary", "random"]
-"""What virtual tokens are before the first step: the words of a text, sampled words, or noise."""
+Init = Literal["text", "vocabulary", "random", "soft"]
+"""What virtual tokens are before the first step: the words of a text, sampled words, noise, or what another
+soft prompt has come to (Vu et al., 2022)."""
 
 Encoder = Literal["mlp", "lstm"]
 """The network of p-tuning that writes the virtual tokens; it is thrown away afterwards."""
@@ -56,6 +57,9 @@ class Recipe:
     """Looks at the dev part without a better loss after which tuning ends."""
     minutes: float | None = None
     """How long it may take; the learning rate then follows the clock, so that it ends in time."""
+    bfloat16: bool = False
+    """Whether matrices are multiplied with eight significant bits, about twice as fast on processors that can
+    do it; the table itself is kept in float32 all the same."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +80,8 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise TuningError(f"{name} is {value}; it takes a number above 0")
+        if self.init == "soft" and self.method != "prompt-tuning":
+            raise TuningError("p-tuning begins with its encoder; it is prompt-tuning that init 'soft' is for")
         if self.seed < 0:
             raise TuningError(f"seed is {self.seed}; it takes a whole number from 0 on")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -15,7 +16,7 @@ from agent_app.errors import TuningError
 from agent_app.soft_prompt import Point
 from agent_app.tuning.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.methods import wrapped
+from agent_app.tuning.methods import Start, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.shared_prefix import read
@@ -115,7 +116,7 @@ def tune(
     data: Data,
     recipe: Recipe,
     *,
-    text: str,
+    start: Start,
     checkpoint: Path,
     resume: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -130,7 +131,7 @@ def tune(
         frozen: the model; stays as it is.
         data: what is learnt, and what is looked at to see how well.
         recipe: the settings.
-        text: the words that virtual tokens begin as, for ``init="text"``.
+        start: the words or the soft prompt that virtual tokens begin as.
         checkpoint: the file that keeps where it stands; written at every look at the dev part and at a stop.
         resume: go on from that file.
         on_progress: called after each step.
@@ -139,18 +140,18 @@ def tune(
     Raises:
         TuningError: the loss is not finite, a checkpoint cannot be written or read, or is another tuning's.
     """
-    with wrapped(frozen, recipe, text) as model:
-        tuning = _Tuning(model, data, recipe, checkpoint, identity(frozen, data, recipe, text))
+    with wrapped(frozen, recipe, start) as model:
+        tuning = _Tuning(model, data, recipe, checkpoint, identity(frozen, data, recipe, start))
         if resume:
             tuning.load()
         ending = tuning.run(on_progress, stop)
         return tuning.result(ending)
 
 
-def identity(frozen: FrozenModel, data: Data, recipe: Recipe, text: str) -> dict[str, Any]:
-    """Return what makes a tuning the same as another one: model, data, settings and first words."""
+def identity(frozen: FrozenModel, data: Data, recipe: Recipe, start: Start) -> dict[str, Any]:
+    """Return what makes a tuning the same as another one: model, data, settings and what it began as."""
     settings = {name: value for name, value in recipe.to_dict().items() if name not in _FREE}
-    return {"base": frozen.sha256, "data": data.sha256, "text": text, **settings}
+    return {"base": frozen.sha256, "data": data.sha256, **start.to_dict(recipe), **settings}
 
 
 def measure(model: PeftModel, rows: Sequence[Trace], batch: int) -> Measured:
@@ -261,7 +262,8 @@ class _Tuning:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.zero_grad()
-        loss = read(self._model, batch).loss
+        with _multiplying(bfloat16=recipe.bfloat16):
+            loss = read(self._model, batch).loss
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._learnt.values(), recipe.clip).item()
         if not math.isfinite(loss.item()) or not math.isfinite(norm):
@@ -274,7 +276,8 @@ class _Tuning:
     def _look(self) -> None:
         """Measure on the dev part, and keep the table if it is the best so far."""
         at = self._at
-        at.dev = measure(self._model, self._data.dev, self._recipe.batch)
+        with _multiplying(bfloat16=self._recipe.bfloat16):
+            at.dev = measure(self._model, self._data.dev, self._recipe.batch)
         if not math.isfinite(at.dev.loss):
             raise TuningError(self._not_finite(self._recipe.rate))
         if at.best is None or at.dev.loss < at.best.loss:
@@ -337,6 +340,12 @@ class _Tuning:
             f"the loss is no number any more at step {self._at.step}, with a learning rate of {rate:g}: "
             f"begin anew with a lower --lr{kept}"
         )
+
+
+def _multiplying(*, bfloat16: bool) -> contextlib.AbstractContextManager[None]:
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], file: Path) -> None:

@@ -12,10 +12,12 @@ from agent_app.cli import completing, options
 from agent_app.cli.soft.tuning import interruptible, showing
 from agent_app.cli.waiting import waiting
 from agent_app.errors import TuningError
-from agent_app.soft_prompt import SOFT_NAME, Method
+from agent_app.prompt import library_folders
+from agent_app.soft_prompt import SOFT_NAME, Method, find_soft_prompt, load_soft_prompt
 from agent_app.soft_prompt.stored import CARD
 from agent_app.terminal import clean_line, stderr, stdout
 from agent_app.tuning.extra import need_extra
+from agent_app.tuning.methods import Start
 from agent_app.tuning.recipe import Encoder, Init, Recipe
 from agent_app.tuning.traces import Parts, read_parts, traces
 
@@ -32,7 +34,7 @@ _recipe = options.together(
         "--init",
         type=click.Choice(get_args(Init)),
         help="What virtual tokens begin as in prompt tuning: the words of a text, words of the vocabulary "
-        "drawn by lot, or random numbers, which learn slowly [default: text].",
+        "drawn by lot, random numbers, which learn slowly, or another soft prompt [default: text].",
     ),
     click.option(
         "--encoder", type=click.Choice(get_args(Encoder)), help="The network of p-tuning [default: mlp]."
@@ -47,6 +49,12 @@ _recipe = options.together(
         type=int,
         help="Looks at the dev part without a better loss after which it ends "
         f"[default: {_DEFAULTS.patience}, one every {_DEFAULTS.dev_every} steps].",
+    ),
+    click.option(
+        "--bfloat16",
+        is_flag=True,
+        default=None,
+        help="Multiply with fewer bits, about twice as fast where the processor can.",
     ),
     click.option("--seed", type=int, help=f"Of all that is drawn by lot [default: {_DEFAULTS.seed}]."),
 )
@@ -70,6 +78,11 @@ _recipe = options.together(
     metavar="FILE",
     help="The words of --init text [default: the pirate's instruction].",
 )
+@click.option(
+    "--init-soft",
+    metavar="NAME",
+    help="The soft prompt of --init soft, of the same model; as many --tokens as it has are the default.",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to use [default: as torch has it].")
 @click.option("--description", default="", metavar="TEXT", help="What it is for, in a line.")
 @click.option(
@@ -84,6 +97,7 @@ def train(
     model: str,
     data: Path,
     init_text: Path | None,
+    init_soft: str | None,
     threads: int | None,
     description: str,
     prompts_dir: Path | None,
@@ -103,6 +117,7 @@ def train(
       agent-app soft train sailor --data rows.jsonl --minutes 10 --threads 2
       agent-app soft train sailor --data rows.jsonl --resume
       agent-app soft train sailor20 --data rows.jsonl --method p-tuning --tokens 20
+      agent-app soft train mine --data my-rows.jsonl --init soft --init-soft pirate-react
 
     Exit codes: 0 tuned; 2 the call, the data or the model is wrong, the loss is no number, or the disk is
     full; 130 interrupted.
@@ -114,14 +129,17 @@ def train(
     need_extra()
     if not SOFT_NAME.fullmatch(name):
         raise TuningError(f"{name!r} is no name for a soft prompt; it takes a-z, 0-9, - and _")
-    recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
     settings = options.settings(prompts_dir=prompts_dir)
+    start = _start(given["init"], init_text, init_soft, settings.prompts_dir)
+    if start.soft is not None and given["tokens"] is None:
+        given["tokens"] = start.soft.card.tokens
+    recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
     folder = (settings.prompts_dir or places.user_folder("prompts")) / "soft" / name
     _check_target(folder, resume=resume, force=force)
-    text, parts = _text(init_text), read_parts(data, dev_rows=recipe.dev_rows)
+    parts = read_parts(data, dev_rows=recipe.dev_rows)
     for doubt in recipe.doubts(len(parts.train)):
         stderr().line(f"note: {doubt}")
-    tuned = _tuned(folder, model, parts, recipe, text, threads, description, resume)
+    tuned = _tuned(folder, model, parts, recipe, start, threads, description, resume)
     best = tuned.best
     stderr().line(
         f"{name}: {_WHY[tuned.ending]} after {tuned.steps} steps in {tuned.seconds:.0f} s; kept is step "
@@ -139,7 +157,7 @@ def _tuned(
     model: str,
     parts: Parts,
     recipe: Recipe,
-    text: str,
+    start: Start,
     threads: int | None,
     description: str,
     resume: bool,
@@ -166,7 +184,7 @@ def _tuned(
             frozen,
             data,
             recipe,
-            text=text,
+            start=start,
             checkpoint=checkpoint,
             resume=resume,
             on_progress=show,
@@ -175,7 +193,7 @@ def _tuned(
     if tuned.ending == "stopped":
         stderr().line(f"step {tuned.steps} is kept in {checkpoint}; the same command goes on with --resume")
         raise KeyboardInterrupt
-    keep(folder, tuned, frozen, data, recipe, text=text, description=description)
+    keep(folder, tuned, frozen, data, recipe, start=start, description=description)
     checkpoint.unlink(missing_ok=True)
     return tuned
 
@@ -201,11 +219,25 @@ def _check_target(folder: Path, *, resume: bool, force: bool) -> None:
         )
 
 
-def _text(file: Path | None) -> str:
-    from agent_app.tuning.methods import instruction
+def _start(init: str | None, text: Path | None, soft: str | None, library: Path | None) -> Start:
+    """Return what virtual tokens begin as.
 
-    if file is None:
-        return instruction()
+    Raises:
+        TuningError: an option says what --init does not ask for, or lacks; or the text cannot be read.
+        UnknownName: there is no such soft prompt.
+        PromptError: its folder is damaged.
+    """
+    if (init == "soft") != (soft is not None):
+        raise TuningError("--init soft and --init-soft NAME are given together, or neither")
+    if text is not None and init not in (None, "text"):
+        raise TuningError(f"--init-text is for --init text, and --init is {init}")
+    if soft is None:
+        return Start() if text is None else Start(_text(text))
+    there = library if library is not None and library.is_dir() else None  # it may be made at the end only
+    return Start(soft=load_soft_prompt(find_soft_prompt(soft, library_folders(there))))
+
+
+def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,8 +113,13 @@ def _as_dict(one: Compared, tolerance: float) -> dict[str, Any]:
         "question": one.question,
         "agrees": one.agrees(tolerance),
         "parting": one.parting,
-        "gap": round(one.gap, 4),
-        "margin": round(one.margin, 4),
+        "gap": _finite(one.gap),
+        "margin": _finite(one.margin),
         "served": one.served.text,
         "transformers": one.transformers.text,
     }
+
+
+def _finite(distance: float) -> float | None:
+    """Return a distance as JSON has it: one that is not known, as a token is missing on one side, is null."""
+    return round(distance, 4) if math.isfinite(distance) else None

@@ -16,7 +16,7 @@ from agent_app.errors import TuningError
 from agent_app.tuning.comparing.systems import System
 from agent_app.tuning.data import Row
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.methods import instruction, wrapped
+from agent_app.tuning.methods import Start, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.shared_prefix import memory_of, read_after
@@ -128,7 +128,7 @@ def learn(
                 [trace(row, frozen.tokenizer, frozen.end, before=words) for row in rows]
             )
         else:
-            model = stack.enter_context(wrapped(frozen, recipe, instruction()))
+            model = stack.enter_context(wrapped(frozen, recipe, Start()))
             traces = [trace(row, frozen.tokenizer, frozen.end) for row in rows]
             common = tuple(frozen.tokenizer(words, add_special_tokens=False)["input_ids"]) if words else ()
         beginning = _beginning(model, common, lora=system.method == "lora")
