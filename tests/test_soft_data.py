@@ -22,7 +22,7 @@ from agent_app.toolbox import Toolbox, load_tools
 from agent_app.tuning.data import PARTS, TOOLS, DataError, Row, lines_of, make_rows, read_rows
 from agent_app.tuning.data.material import material
 from agent_app.tuning.data.recording import Recorder
-from agent_app.tuning.data.registers import with_slip
+from agent_app.tuning.data.registers import in_one_wording, with_slip
 from agent_app.tuning.data.taught import rows_of_answers
 from agent_app.tuning.same import holds
 from agent_app.tuning.voice import pirate
@@ -170,6 +170,18 @@ def test_a_slip_leaves_slots_and_queries_alone(seed: int, template: str) -> None
     slipped = with_slip(template, Random(seed))
     assert re.findall(r"<.*>|\{\w+\}", slipped) == re.findall(r"<.*>|\{\w+\}", template)
     assert abs(len(slipped) - len(template)) <= 1
+
+
+def test_of_alternatives_one_is_chosen_and_other_brackets_stay() -> None:
+    template = "[Add|Put] {a} to {b}[, please|] [sic]"
+    found = {in_one_wording(template, Random(seed)) for seed in range(40)}
+    assert found == {
+        f"{verb} {{a}} to {{b}}{end} [sic]" for verb in ("Add", "Put") for end in (", please", "")
+    }
+
+
+def test_no_alternatives_are_left_in_a_question(made: list[Row]) -> None:
+    assert [row.question for row in made if "[" in row.question or "|" in row.question] == []
 
 
 # --- tools that are recorded ---

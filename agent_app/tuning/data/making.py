@@ -12,7 +12,7 @@ from agent_app.steps import Action, Answer, Step
 from agent_app.tuning.data.material import Material, Template, material, thoughts
 from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, numbers
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
-from agent_app.tuning.data.registers import framed, in_small_letters, with_slip
+from agent_app.tuning.data.registers import framed, in_one_wording, in_small_letters, with_slip
 from agent_app.tuning.data.rows import PARTS, Part, Row
 
 FEWEST = 20
@@ -24,14 +24,14 @@ _PATIENCE = 400
 
 _WEIGHTS = {
     "calculator/plain": 11,
-    "calculator/brackets": 7,
-    "calculator/percent": 6,
+    "calculator/brackets": 9,
+    "calculator/percent": 7,
     "calculator/parts": 5,
-    "calculator/powers": 4,
-    "calculator/story": 11,
-    "calculator/words": 2.5,
-    "calculator/units": 2,
-    "calculator/two sums": 4,
+    "calculator/powers": 6,
+    "calculator/story": 16,
+    "calculator/words": 3.5,
+    "calculator/units": 4,
+    "calculator/two sums": 5,
     "calculator/second try": 1.5,
     "calculator/no result": 0.7,
     "clock/time": 5,
@@ -39,16 +39,16 @@ _WEIGHTS = {
     "clock/weekday": 3,
     "clock/year": 1.2,
     "clock/place": 4.5,
-    "clock/day of a date": 2.5,
-    "clock/between": 2.5,
-    "clock/shift": 2.5,
+    "clock/day of a date": 3,
+    "clock/between": 3.5,
+    "clock/shift": 3,
     "clock/nowhere": 0.5,
-    "none/greetings": 4,
-    "none/thanks": 4,
+    "none/greetings": 5,
+    "none/thanks": 5,
     "none/persona": 5,
-    "none/opinions": 6,
-    "none/knowledge": 6,
-    "web_search/search and reckon": 5,
+    "none/opinions": 7,
+    "none/knowledge": 7,
+    "web_search/search and reckon": 6,
     "web_search/search and weekday": 1.5,
     "web_search/found nothing": 1,
 }
@@ -144,7 +144,7 @@ class _Maker:
 
     def _asked(self, template: Template, slots: dict[str, str]) -> tuple[str, str, dict[str, str]]:
         """Return a question as somebody might ask it, the query in it, and the slots as they stand in it."""
-        text, luck = template.text, self._random.random()
+        text, luck = in_one_wording(template.text, self._random), self._random.random()
         if luck < 0.08:
             text = with_slip(text, self._random)
         question = text.format(**slots)

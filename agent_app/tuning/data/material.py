@@ -22,7 +22,7 @@ class Template:
     id: str
     kind: str
     text: str
-    """The question; what stands in < > is the query of a search."""
+    """The question; what stands in < > is the query of a search, and of [this|that] one is chosen."""
     moves: tuple[str, ...]
     """The tools, in their order; none where the answer needs none."""
     inputs: tuple[str, ...]

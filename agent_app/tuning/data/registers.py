@@ -1,4 +1,4 @@
-"""Says a question as people write: with courtesies around it, in small letters, with a slip."""
+"""Says a question as people write: in one wording of several, politely, in small letters, with a slip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from random import Random
 
 _WORD = re.compile(r"[a-z]{4,}")
+_ALTERNATIVES = re.compile(r"\[([^\[\]|]*(?:\|[^\[\]|]*)+)\]")
 _KEPT = re.compile(r"<[^>]*>|\{[^}]*\}")
+
+
+def in_one_wording(template: str, random: Random) -> str:
+    """Return a template in which one of each ``[this|that]`` has been chosen."""
+    return _ALTERNATIVES.sub(lambda found: random.choice(found[1].split("|")), template)
 
 
 def with_slip(template: str, random: Random) -> str:
