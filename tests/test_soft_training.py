@@ -27,7 +27,7 @@ from agent_app.tuning.keeping import keep
 from agent_app.tuning.methods import Start, instruction, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import padded, read
+from agent_app.tuning.shared_prefix import padded, read, virtual_tokens
 from agent_app.tuning.traces import Data, Trace, read_parts, spoken, trace, traces
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
 from benchmarks import soft_training
@@ -273,6 +273,15 @@ def test_with_fewer_bits_it_learns_nearly_the_same_and_keeps_float32(tuned: Tune
     exact, rough = (tuned(recipe={"steps": 30, "bfloat16": bits}) for bits in (False, True))
     assert str(rough.vectors.dtype) == "float32"
     assert 0 < abs(exact.best.loss - rough.best.loss) < 0.02 * exact.best.loss
+
+
+@methods
+def test_virtual_tokens_are_exact_where_the_model_is_not(recipe: Recipe, tiny: FrozenModel) -> None:
+    with wrapped(tiny, recipe, Start("a b")) as model:
+        exact = virtual_tokens(model)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(virtual_tokens(model), exact)
+            assert read(model, [trace(row(3), tiny.tokenizer, tiny.end)]).losses.dtype == torch.float32
 
 
 def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, tuned: Tuner) -> None:

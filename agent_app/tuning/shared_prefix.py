@@ -48,7 +48,19 @@ def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
         batch: at least one row.
     """
     base: Any = model.get_base_model()
-    return read_after(base, memory_of(base, inputs_embeds=model.get_prompt(1)), batch)
+    return read_after(base, memory_of(base, inputs_embeds=virtual_tokens(model)), batch)
+
+
+def virtual_tokens(model: PeftModel) -> torch.Tensor:
+    """Return a model's virtual tokens as they are now, [1, tokens, dimension]; in float32, whatever else is.
+
+    The encoder of p-tuning does not learn in bfloat16: its table swells, and the loss stays where it was.
+    """
+    import torch
+
+    with torch.autocast("cpu", enabled=False):
+        found: torch.Tensor = model.get_prompt(1)
+    return found
 
 
 def read_after(base: Any, before: Any, batch: Sequence[Trace]) -> Read:

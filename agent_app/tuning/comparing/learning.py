@@ -19,7 +19,7 @@ from agent_app.tuning.frozen import FrozenModel
 from agent_app.tuning.methods import Start, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import memory_of, read_after
+from agent_app.tuning.shared_prefix import memory_of, read_after, virtual_tokens
 from agent_app.tuning.traces import Trace, trace
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _beginning(model: Any, common: tuple[int, ...], *, lora: bool) -> Callable[[
         return lambda: memory_of(base, **ids)
     with torch.no_grad():  # words before virtual tokens never change
         before = memory_of(base, **ids)
-    return lambda: memory_of(base, before, inputs_embeds=model.get_prompt(1))
+    return lambda: memory_of(base, before, inputs_embeds=virtual_tokens(model))
 
 
 def _steps(
