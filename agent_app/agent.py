@@ -184,8 +184,7 @@ class Agent(Runnable[Question, Result]):
             if not self._opened:
                 parts = self._loaded()
                 parts.window(parts.models[0])
-                (_, *fallbacks), _, _ = self._given
-                for model in fallbacks:
+                for model in self.fallbacks:
                     if isinstance(model, str):
                         check_model(model, settings=self.settings, soft=parts.prompt.soft_prompts)
                 parts.warm(parts.models[0])
@@ -196,6 +195,11 @@ class Agent(Runnable[Question, Result]):
     def model(self) -> BaseChatModel:
         """The chat model; loaded when first asked for."""
         return self._loaded().models[0].given
+
+    @property
+    def fallbacks(self) -> tuple[str | BaseChatModel, ...]:
+        """The models that take over, in their order, as they were given."""
+        return self._given[0][1:]
 
     @property
     def prompt(self) -> Prompt:

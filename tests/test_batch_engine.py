@@ -184,6 +184,23 @@ def test_an_old_error_stays_until_there_is_an_answer(tmp_path: Path) -> None:
     assert (third.status, third.answer, third.error, third.attempts) == ("answered", "yes", None, 3)
 
 
+def test_another_model_that_takes_over_makes_another_agent(tmp_path: Path) -> None:
+    first, second = (f"scripted:{tmp_path / name}" for name in ("first.txt", "second.txt"))
+    for name in ("first.txt", "second.txt"):
+        (tmp_path / name).write_text("Final Answer: Arr\n", encoding="utf-8")
+
+    def answer(*fallbacks: Any) -> list[AnswerRow]:
+        agent = agent_of(tmp_path, ScriptedModel(repeat=echo), fallbacks=fallbacks)
+        return list(run_batch(agent, ["Well?"], journal=tmp_path / "a.journal"))
+
+    answer(first, ScriptedModel())
+    changed = re.escape(f"fallbacks was {first}, scripted, is {second}\n")
+    with pytest.raises(BatchError, match=changed):
+        answer(second)
+    with pytest.raises(BatchError, match="fallbacks is gone"):
+        answer()
+
+
 @pytest.mark.parametrize(("max_errors", "failed"), [(3, 3), (0.5, 20)])
 def test_a_run_that_goes_wrong_is_stopped(tmp_path: Path, max_errors: float, failed: int) -> None:
     with FaultyServer(repeat=Status(500)) as server:

@@ -44,10 +44,12 @@ def fingerprint(agent: Agent, values: Mapping[str, Any]) -> dict[str, Any]:
 
     terms, ref = agent.terms, agent.prompt.ref
     limits = terms.limits
+    others = [model if isinstance(model, str) else name_of(model) for model in agent.fallbacks]
     return {
         "prompt": f"{ref.name} {ref.version} ({ref.hash[:_SHOWN]})",
         "model": name_of(agent.model),
         "model settings": _hash(_settings_of(agent.model)),
+        **({"fallbacks": ", ".join(others)} if others else {}),
         **{f"tool {name}": _hash([agent.toolbox.describe_one(name), schema])
            for name, schema in sorted(agent.toolbox.schemas().items())},
         "max_steps": limits.steps,
