@@ -38,7 +38,8 @@ def ask(
     """Answer QUESTION, step by step and with the help of tools.
 
     What is piped in stands below the question; without a question it is the question, and "-" waits for
-    it however long it takes. Otherwise stdin is left alone when nothing comes within 5 seconds.
+    it however long it takes. Otherwise stdin is left alone when nothing comes within 5 seconds. Within a
+    loop that reads lines itself add "< /dev/null"; a file of questions is what `agent-app batch` is for.
 
     \b
     Examples:
@@ -56,7 +57,7 @@ def ask(
     Environment: AGENT_APP_MODEL, AGENT_APP_PROMPT and the other settings; OPENAI_API_KEY and
     OPENAI_BASE_URL for openai:NAME models.
 
-    See also: agent-app models, agent-app prompts, agent-app tools, agent-app doctor.
+    See also: agent-app batch, agent-app models, agent-app prompts, agent-app tools, agent-app doctor.
     """
     if as_json and as_events:
         raise click.UsageError("--json and --events both want stdout; give one of them")
