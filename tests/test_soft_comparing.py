@@ -118,10 +118,20 @@ def test_fewer_examples_are_among_the_more_and_too_many_are_refused() -> None:
 EFFORT = Effort(steps=12, batch=4, passes=10)
 
 
-def taught(frozen: FrozenModel, system: System, words: str = "", seed: int = 0) -> tuple[Learnt, list[float]]:
+def taught(
+    frozen: FrozenModel, system: System, words: str = "", *, bfloat16: bool = False
+) -> tuple[Learnt, list[float]]:
     rows, losses = [row(n) for n in range(16)], list[float]()
-    recipe = dataclasses.replace(EFFORT.recipe(system, len(rows), seed), warmup=1)
-    told = learn(frozen, rows, system, recipe, words=words, tell=lambda _, loss: losses.append(loss))
+    recipe = dataclasses.replace(EFFORT.recipe(system, len(rows), 0), warmup=1)
+    told = learn(
+        frozen,
+        rows,
+        system,
+        recipe,
+        words=words,
+        bfloat16=bfloat16,
+        tell=lambda _, loss: losses.append(loss),
+    )
     return told, losses
 
 
@@ -139,6 +149,13 @@ def test_all_that_learns_lowers_its_loss_and_leaves_the_model_as_it_was(
     after = dict(tiny.model.named_parameters())
     assert before.keys() == after.keys()
     assert all(torch.equal(p, after[name]) for name, p in before.items())
+
+
+@pytest.mark.parametrize("name", ["soft-20", "p-20", "lora"])
+def test_with_fewer_bits_the_same_is_learnt(tiny: FrozenModel, name: str) -> None:
+    (_, exact), (_, rough) = (taught(tiny, SYSTEMS[name], bfloat16=bits) for bits in (False, True))
+    assert rough != exact
+    assert rough == pytest.approx(exact, rel=0.01)
 
 
 def test_a_merged_file_is_the_model_with_what_lora_has_learnt(tiny: FrozenModel, tmp_path: Path) -> None:

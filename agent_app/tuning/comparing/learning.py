@@ -119,7 +119,6 @@ def learn(
     Raises:
         TuningError: the loss is no number any more.
     """
-    import torch
 
     with contextlib.ExitStack() as stack:
         if system.method == "lora":
@@ -132,8 +131,7 @@ def learn(
             traces = [trace(row, frozen.tokenizer, frozen.end) for row in rows]
             common = tuple(frozen.tokenizer(words, add_special_tokens=False)["input_ids"]) if words else ()
         beginning = _beginning(model, common, lora=system.method == "lora")
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            steps, seconds, losses = _steps(model, traces, recipe, beginning, tell)
+        steps, seconds, losses = _steps(model, traces, recipe, beginning, tell, bfloat16=bfloat16)
         found: dict[str, Any] = _added(model) if system.method == "lora" else _vectors(model)
     read = steps * min(recipe.batch, len(rows))
     return Learnt(steps, read, seconds, sum(losses[-_LAST:]) / len(losses[-_LAST:]), **found)
@@ -189,6 +187,8 @@ def _steps(
     recipe: Recipe,
     beginning: Callable[[], Any],
     tell: Callable[[int, float], None],
+    *,
+    bfloat16: bool,
 ) -> tuple[int, float, list[float]]:
     import torch
 
@@ -203,7 +203,9 @@ def _steps(
             group["lr"] = recipe.rate_at(step, min(1.0, max(step / recipe.steps, seconds / limit)))
         adam.zero_grad()
         batch = [traces[row] for row in order.rows(step)]
-        loss = read_after(model.get_base_model(), beginning(), batch).loss
+        # For each step anew: inside of it torch keeps its first copy of what is learnt in bfloat16.
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = read_after(model.get_base_model(), beginning(), batch).loss
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(learnt, recipe.clip).item()
         if not math.isfinite(loss.item()) or not math.isfinite(norm):
