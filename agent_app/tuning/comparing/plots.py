@@ -14,6 +14,8 @@ from agent_app.tuning.metrics import MEASURES, Measure
 SHOWN: tuple[Measure, ...] = ("tool", "input", "value")
 _SIZE = (7.2, 4.4)
 """In inches."""
+_MARKERS = {None: "s", "prompt-tuning": "o", "p-tuning": "^", "lora": "D"}
+"""By what is learnt."""
 
 
 def plot_systems(file: Path, systems: Mapping[str, Sequence[Cell]]) -> None:
@@ -64,16 +66,26 @@ def plot_costs(file: Path, systems: Mapping[str, Sequence[Cell]]) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     picture, axes = _picture()
     for name, cells in systems.items():
-        speed, found = next((c.speed for c in cells if c.speed), None), figure(cells, "input")
+        system, speed, found = (
+            SYSTEMS[name],
+            next((c.speed for c in cells if c.speed), None),
+            figure(cells, "input"),
+        )
         if speed and found:
-            axes.plot(speed["prompt_tokens"], found.value, "o")
-            at = (speed["prompt_tokens"], found.value)
-            axes.annotate(SYSTEMS[name].label, at, xytext=(5, 3), textcoords="offset points", fontsize=8)
+            marker = _MARKERS[system.method]
+            axes.plot(speed["prompt_tokens"], found.value, marker, ms=8, alpha=0.8, label=system.label)
     axes.set(xscale="log", xlabel="tokens of a question's first prompt", ylabel=MEASURES["input"])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(-0.02, 1.05)
-    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.grid(visible=True, alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     _save(picture, file)
 
 
