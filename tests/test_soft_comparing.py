@@ -122,16 +122,8 @@ def taught(
     frozen: FrozenModel, system: System, words: str = "", *, bfloat16: bool = False
 ) -> tuple[Learnt, list[float]]:
     rows, losses = [row(n) for n in range(16)], list[float]()
-    recipe = dataclasses.replace(EFFORT.recipe(system, len(rows), 0), warmup=1)
-    told = learn(
-        frozen,
-        rows,
-        system,
-        recipe,
-        words=words,
-        bfloat16=bfloat16,
-        tell=lambda _, loss: losses.append(loss),
-    )
+    recipe = dataclasses.replace(EFFORT.recipe(system, len(rows), 0), warmup=1, bfloat16=bfloat16)
+    told = learn(frozen, rows, system, recipe, words=words, tell=lambda _, loss: losses.append(loss))
     return told, losses
 
 

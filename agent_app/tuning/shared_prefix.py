@@ -9,6 +9,7 @@ are computed where there is something to learn only. The result is the same as t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,20 @@ def read(model: PeftModel, batch: Sequence[Trace]) -> Read:
     """
     base: Any = model.get_base_model()
     return read_after(base, memory_of(base, inputs_embeds=virtual_tokens(model)), batch)
+
+
+def multiplying(*, bfloat16: bool) -> AbstractContextManager[None]:
+    """Return what the reading of one step is to be done in.
+
+    It must be entered for each step anew: as long as it is open, torch goes on with the first copy in
+    bfloat16 that it has made of what is learnt, whatever has been learnt since.
+
+    Args:
+        bfloat16: multiply matrices with eight significant bits, instead of as they are.
+    """
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
 
 
 def virtual_tokens(model: PeftModel) -> torch.Tensor:
@@ -93,7 +108,7 @@ def _read_together(
     ids, learnt = padded([batch[row] for row in rows])
     cache = _shared(base, before, len(rows))
     # Padding stands after a row's end, where no word of the row can see it: it needs no mask.
-    hidden = base.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
+    hidden = base.base_model(input_ids=ids, cache=cache, use_cache=True).last_hidden_state
     targets, wanted = ids[:, 1:], learnt[:, 1:]
     logits = base.get_output_embeddings()(hidden[:, :-1][wanted])
     losses = cross_entropy(logits.float(), targets[wanted], reduction="none")
@@ -125,7 +140,7 @@ def memory_of(base: Any, before: Any = None, **beginning: torch.Tensor) -> Any:
     """
     once = _shared(base, before, 1)
     if any(read.shape[1] for read in beginning.values()):
-        base.base_model(past_key_values=once, use_cache=True, **beginning)
+        base.base_model(cache=once, use_cache=True, **beginning)
     return once
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import time
@@ -19,7 +18,7 @@ from agent_app.tuning.frozen import FrozenModel
 from agent_app.tuning.methods import Start, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import read
+from agent_app.tuning.shared_prefix import multiplying, read
 from agent_app.tuning.traces import Data, Trace
 
 if TYPE_CHECKING:
@@ -262,7 +261,7 @@ class _Tuning:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.zero_grad()
-        with _multiplying(bfloat16=recipe.bfloat16):
+        with multiplying(bfloat16=recipe.bfloat16):
             loss = read(self._model, batch).loss
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._learnt.values(), recipe.clip).item()
@@ -276,7 +275,7 @@ class _Tuning:
     def _look(self) -> None:
         """Measure on the dev part, and keep the table if it is the best so far."""
         at = self._at
-        with _multiplying(bfloat16=self._recipe.bfloat16):
+        with multiplying(bfloat16=self._recipe.bfloat16):
             at.dev = measure(self._model, self._data.dev, self._recipe.batch)
         if not math.isfinite(at.dev.loss):
             raise TuningError(self._not_finite(self._recipe.rate))
@@ -340,12 +339,6 @@ class _Tuning:
             f"the loss is no number any more at step {self._at.step}, with a learning rate of {rate:g}: "
             f"begin anew with a lower --lr{kept}"
         )
-
-
-def _multiplying(*, bfloat16: bool) -> contextlib.AbstractContextManager[None]:
-    import torch
-
-    return torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], file: Path) -> None:

@@ -19,7 +19,7 @@ from agent_app.tuning.frozen import FrozenModel
 from agent_app.tuning.methods import Start, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import memory_of, read_after, virtual_tokens
+from agent_app.tuning.shared_prefix import memory_of, multiplying, read_after, virtual_tokens
 from agent_app.tuning.traces import Trace, trace
 
 if TYPE_CHECKING:
@@ -45,14 +45,16 @@ class Effort:
     """Whether matrices are multiplied with eight significant bits, twice as fast where the processor can."""
 
     def recipe(self, system: System, rows: int, seed: int) -> Recipe:
-        """Return the settings of one tuning; of LoRA only the steps, the batch and the rate are taken."""
+        """Return the settings of one tuning; of LoRA how long, how and at which rate is taken."""
         soft: dict[str, Any] = (
             {"lr": LORA_RATE}
             if system.method == "lora"
             else {"method": system.method, "tokens": system.tokens}
         )
         steps = min(self.steps, max(1, self.passes * rows // min(self.batch, rows)))
-        return Recipe(steps=steps, batch=self.batch, minutes=self.minutes, seed=seed, **soft)
+        return Recipe(
+            steps=steps, batch=self.batch, minutes=self.minutes, seed=seed, bfloat16=self.bfloat16, **soft
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,6 @@ def learn(
     recipe: Recipe,
     *,
     words: str,
-    bfloat16: bool = False,
     tell: Callable[[int, float], None] = lambda *_: None,
 ) -> Learnt:
     """Tune what a system learns.
@@ -113,7 +114,6 @@ def learn(
         system: says what is learnt.
         recipe: for how long, and how.
         words: of the hard prompt, before the question; empty: none.
-        bfloat16: multiply matrices with fewer bits; what is learnt is kept in float32 all the same.
         tell: is told the number of each step done, and its loss.
 
     Raises:
@@ -131,7 +131,7 @@ def learn(
             traces = [trace(row, frozen.tokenizer, frozen.end) for row in rows]
             common = tuple(frozen.tokenizer(words, add_special_tokens=False)["input_ids"]) if words else ()
         beginning = _beginning(model, common, lora=system.method == "lora")
-        steps, seconds, losses = _steps(model, traces, recipe, beginning, tell, bfloat16=bfloat16)
+        steps, seconds, losses = _steps(model, traces, recipe, beginning, tell)
         found: dict[str, Any] = _added(model) if system.method == "lora" else _vectors(model)
     read = steps * min(recipe.batch, len(rows))
     return Learnt(steps, read, seconds, sum(losses[-_LAST:]) / len(losses[-_LAST:]), **found)
@@ -187,8 +187,6 @@ def _steps(
     recipe: Recipe,
     beginning: Callable[[], Any],
     tell: Callable[[int, float], None],
-    *,
-    bfloat16: bool,
 ) -> tuple[int, float, list[float]]:
     import torch
 
@@ -203,8 +201,7 @@ def _steps(
             group["lr"] = recipe.rate_at(step, min(1.0, max(step / recipe.steps, seconds / limit)))
         adam.zero_grad()
         batch = [traces[row] for row in order.rows(step)]
-        # For each step anew: inside of it torch keeps its first copy of what is learnt in bfloat16.
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with multiplying(bfloat16=recipe.bfloat16):
             loss = read_after(model.get_base_model(), beginning(), batch).loss
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(learnt, recipe.clip).item()

@@ -109,7 +109,6 @@ def _learnt(task: Task, system: System, setup: Setup, tell: Tell) -> Learnt:
         system,
         effort.recipe(system, len(rows), task.seed),
         words=words,
-        bfloat16=effort.bfloat16,
         tell=show,
     )
 
