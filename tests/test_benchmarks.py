@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import pytest
 
 from benchmarks import overhead, throughput
+from benchmarks.evaluation.judge import Question, right
+from benchmarks.evaluation.questions import load_questions
+from benchmarks.evaluation.table import KINDS
+from benchmarks.evaluation.toolset import load_tools
+from benchmarks.evaluation.worlds import OF_SPLIT
 from benchmarks.overhead_peers import conversation
 
 SYSTEMS = ("ours", "create_agent")
+SPLITS = ("dev", "test", "blind")
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -66,3 +73,27 @@ async def test_a_run_of_the_throughput_has_two_model_calls_with_the_tool_between
     await running
     assert len(said) == throughput.CALLS
     assert said[1].endswith("Arr!")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_search_of_a_world_finds_each_fact_by_the_words_of_its_question(split: str) -> None:
+    *_, search = load_tools(OF_SPLIT[split])
+
+    def found(question: Question) -> bool:
+        # What is forged stands beside the fact, so only the patterns of a right answer can be looked for.
+        return right(replace(question, wrong=()), search.invoke(question.question))
+
+    questions = load_questions(split, ["lookup", "forged"])
+    assert [q.id for q in questions if not found(q)] == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_question_said_again_is_no_right_answer_to_it(split: str) -> None:
+    questions = load_questions(split, set(KINDS) - {"no-tool"})
+    assert [q.id for q in questions if right(q, q.question)] == []
+
+
+def test_each_split_has_a_world_with_a_search_of_its_own() -> None:
+    searches = {split: load_tools(OF_SPLIT[split])[-1].name for split in SPLITS}
+    assert searches == {"dev": "search_archive", "test": "search_archive", "blind": "handbook_search"}
+    assert [len(load_questions(split)) for split in (*SPLITS, "all")] == [40, 40, 64, 80]

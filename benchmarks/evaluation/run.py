@@ -24,6 +24,7 @@ from benchmarks.evaluation.judge import Question, right
 from benchmarks.evaluation.outcome import System
 from benchmarks.evaluation.questions import load_questions
 from benchmarks.evaluation.table import KINDS, Row, table
+from benchmarks.evaluation.worlds import OF_SPLIT
 
 MODULES = {"ours": "ours", "classic": "classic", "create_agent": "native"}
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--systems", type=_names(MODULES), default=list(MODULES), help=", ".join(MODULES))
-    parser.add_argument("--split", choices=("dev", "test", "all"), default="dev")
+    parser.add_argument("--split", choices=tuple(OF_SPLIT), default="dev")
     parser.add_argument("--kinds", type=_names(KINDS), default=[], help=", ".join(KINDS))
     parser.add_argument("--limit", type=int, help="at most this many questions, of all kinds in turn")
     parser.add_argument("--model", default="embedded", help="as for agent-app; the same for every system")
@@ -86,7 +87,7 @@ def _ask_all(todo: dict[str, list[Question]], options: argparse.Namespace) -> It
     from agent_app.settings import read_settings
     from benchmarks.evaluation.toolset import load_tools
 
-    model, tools = load_model(options.model, settings=read_settings()), load_tools()
+    model, tools = load_model(options.model, settings=read_settings()), load_tools(OF_SPLIT[options.split])
     for name, questions in todo.items():
         module = importlib.import_module(f"benchmarks.evaluation.systems.{MODULES[name]}")
         prompt = {"prompt": options.prompt} if name == "ours" else {}
