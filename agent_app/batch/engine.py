@@ -128,9 +128,6 @@ class Batch:
         keys = {key for key in rows.census.keys if key is not None}
         self._unasked = {key for key in keys if self._is_wanted(key)}
         self._in_flight: set[bytes] = set()
-        """Of these an answer is still being waited for, or being kept."""
-        self._most_in_flight = 2 * pace.most
-        """As many as may be asked at once may also have answers that wait for the disk."""
         self._keeps_completed = False
         self._completed: deque[Row] = deque()
         self._stopping, self._news = asyncio.Event(), asyncio.Event()
@@ -152,7 +149,7 @@ class Batch:
             DiskFull: an answer could not be written.
         """
         facts = {"questions": self.progress.total, "repeat": self.marking.repeat}
-        self._journal.begin(self._most_in_flight, input=self._rows.name, **facts)
+        self._journal.begin(self._pace.most, input=self._rows.name, **facts)
         self._keeps_completed = as_completed
         self._worker = asyncio.create_task(self._work())
         self._worker.add_done_callback(lambda _: self._tell())
@@ -227,7 +224,7 @@ class Batch:
         """Yield each row that is to be asked when it may begin."""
         try:
             for row in self._rows.select(self._unasked.__contains__):
-                while self._must_wait() and not self._stopping.is_set():
+                while self._short and not self._stopping.is_set():
                     await self._news.wait()
                 if not await self._pace.enter():
                     return
@@ -237,36 +234,26 @@ class Batch:
         except BatchError as error:
             self._give_up(error)
 
-    def _must_wait(self) -> bool:
-        """Whether the budget is short, or the disk so slow that there is room kept for no more answers."""
-        return self._short > 0 or len(self._in_flight) >= self._most_in_flight
-
     async def _see_to(self, row: Row) -> None:
         """Ask a row's question and keep what comes of it."""
         try:
+            asking = Asking(row.key, self._journal.record(row.key))
             try:
-                asking = Asking(row.key, self._journal.record(row.key))
-                record = await self._come_of(row, asking)
-                if record is not None:
-                    self._count(record, asking.paid)
-            finally:
-                self._pace.leave()  # another row may begin while the disk takes this one's answer
+                record = await self._asked(row, asking)
+            except asyncio.CancelledError:  # the run was given up
+                record = asking.begun()
             if record is not None:
                 await self._journal.add(record)
+                self._count(record, asking.paid)
                 if self._keeps_completed:
                     self._completed.append(row)
         except (DiskFull, BatchError) as error:
             self._give_up(error)
         finally:
+            # Not before: there is room kept for no more answers than rows may be on their way.
+            self._pace.leave()
             self._in_flight.discard(row.key)
             self._tell()
-
-    async def _come_of(self, row: Row, asking: Asking) -> Record | None:
-        """Return what came of a row's question; only its first steps when the run was given up."""
-        try:
-            return await self._asked(row, asking)
-        except asyncio.CancelledError:
-            return asking.begun()
 
     async def _asked(self, row: Row, asking: Asking) -> Record | None:
         """Ask until there is an answer, or an error that asking again does not help against."""
