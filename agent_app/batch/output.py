@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, Self
 from agent_app.batch.journal.record import Record, encoded
 from agent_app.batch.rows import Row
 from agent_app.errors import BatchError, DiskFull
-from agent_app.steps import LeftOut, Usage, step_to_dict
+from agent_app.steps import LeftOut, Usage, flat_dict, step_to_dict
 
 NOT_ASKED = "it was not asked yet; run the same command again"
 NOT_FINISHED = "it was not finished; run the same command again"
@@ -82,9 +82,9 @@ def answer_row(row: Row, record: Record | None) -> AnswerRow:
             "stopped_by": run.stopped_by,
             "data": run.data,
             "steps": [step_to_dict(step) for step in run.steps],
-            "usage": dataclasses.asdict(run.usage),
-            "left_out": dataclasses.asdict(run.left_out),
-            "prompt": dataclasses.asdict(run.prompt),
+            "usage": flat_dict(run.usage),
+            "left_out": flat_dict(run.left_out),
+            "prompt": flat_dict(run.prompt),
             "model": run.model,
         }
     own |= {"seconds": record.seconds, "attempts": record.attempts}

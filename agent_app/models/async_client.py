@@ -1,60 +1,58 @@
-"""An HTTP client that may be used from one event loop after another, as by `asyncio.run` called twice."""
+"""HTTP clients that may be used from one event loop after another, as by `asyncio.run` called twice."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Generic, TypeVar
 
 from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
 
+T = TypeVar("T")
 
-class AnyLoopClient(DefaultAsyncHttpxClient):
-    """Sends each request over connections that belong to the event loop it is sent from.
+
+class PerLoop(Generic[T]):
+    """One of something for each event loop, closed when its loop ends.
 
     A plain client would try an idle connection of a loop that has ended, and fail with a `RuntimeError`
-    that says nothing of it. The connections are aiohttp's, which take half the processor's time where many
-    calls are under way. They are closed when their loop ends.
+    that says nothing of it.
 
     Args:
-        options: what `openai.DefaultAioHttpClient` takes.
+        make: makes one, in the loop that it is for.
+        close: closes one.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._options = options
-        self._loops: dict[asyncio.AbstractEventLoop, _LoopsClient] = {}
+    def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]]) -> None:
+        self._make, self._close = make, close
+        self._loops: dict[asyncio.AbstractEventLoop, _OfALoop[T]] = {}
 
-    async def send(self, request: Any, **options: Any) -> Any:
-        """Send a request, as the client would that it stands for."""
-        return await (await self._of_this_loop()).send(request, **options)
+    async def of_this_loop(self) -> T:
+        """Return the running loop's."""
+        loop = asyncio.get_running_loop()
+        known = self._loops.get(loop)
+        if known is None:
+            for ended in [one for one in list(self._loops) if one.is_closed()]:
+                self._loops.pop(ended, None)  # another thread may do the same at this moment
+            known = self._loops[loop] = _OfALoop(self._make(), self._close)
+            await known.open()
+        return known.thing
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop; other loops' are closed with their loops."""
+        """Close the running loop's; other loops' are closed with their loops."""
         known = self._loops.pop(asyncio.get_running_loop(), None)
         if known is not None:
             await known.aclose()
-        await super().aclose()
-
-    async def _of_this_loop(self) -> DefaultAsyncHttpxClient:
-        loop = asyncio.get_running_loop()
-        if loop not in self._loops:
-            for ended in [known for known in list(self._loops) if known.is_closed()]:
-                self._loops.pop(ended, None)  # another thread may do the same at this moment
-            self._loops[loop] = _LoopsClient(self._options)
-            await self._loops[loop].open()
-        return self._loops[loop].client
 
 
-class _LoopsClient:
-    """The client of one event loop, closed at the loop's end.
+class _OfALoop(Generic[T]):
+    """What belongs to one event loop.
 
     A loop closes the async generators that it knows before it is closed (`asyncio.run` sees to it); nothing
     else of a loop's end can be heard of.
     """
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.client = DefaultAioHttpClient(**options)
+    def __init__(self, thing: T, close: Callable[[T], Awaitable[None]]) -> None:
+        self.thing, self._close = thing, close
         self._life = self._live()
 
     async def open(self) -> None:
@@ -62,11 +60,36 @@ class _LoopsClient:
         await anext(self._life)
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close it."""
         await self._life.aclose()
 
     async def _live(self) -> AsyncGenerator[None]:
         try:
             yield
         finally:
-            await self.client.aclose()
+            await self._close(self.thing)
+
+
+class AnyLoopClient(DefaultAsyncHttpxClient):
+    """Sends each request over connections that belong to the event loop it is sent from.
+
+    The connections are aiohttp's, which take half the processor's time where many calls are under way.
+
+    Args:
+        options: what `openai.DefaultAioHttpClient` takes.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._clients: PerLoop[DefaultAsyncHttpxClient] = PerLoop(
+            lambda: DefaultAioHttpClient(**options), DefaultAsyncHttpxClient.aclose
+        )
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        """Send a request, as the client would that it stands for."""
+        return await (await self._clients.of_this_loop()).send(request, **options)
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop; other loops' are closed with their loops."""
+        await self._clients.aclose()
+        await super().aclose()
