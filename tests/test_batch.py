@@ -278,6 +278,26 @@ def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path) -> None:
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
+def test_another_model_takes_over_where_one_has_failed(folder: Path) -> None:
+    questions(folder, 3)
+    call = ("q.jsonl", "-o", "a.jsonl", "--attempts", "2")
+
+    def behave(request: Request) -> Any:
+        fails = request.body["model"] == "parrot" and asked(request.texts[0]) != "What is 0?"
+        return Status(503, headers={"Retry-After": "0"}) if fails else echo(request)
+
+    with FaultyServer(repeat=behave) as server:
+        done = run(server, folder, *call, "--fallback", "openai:gull", "--temperature", "0.5")
+        assert done[0] == 0, done[2]
+        tried = Counter((request.body["model"], asked(request.texts[0])) for request in server.requests)
+        assert {request.body["temperature"] for request in server.requests} == {0.5}
+        code, _, err = run(server, folder, *call, "--temperature", "0.5")
+    assert [row["model"] for row in answers(folder)] == ["openai:parrot", "openai:gull", "openai:gull"]
+    assert [tried["parrot", f"What is {n}?"] for n in range(3)] == [1, 2, 2]
+    assert [tried["gull", f"What is {n}?"] for n in range(3)] == [0, 1, 1]
+    assert (code, "answers of another agent: fallbacks is gone\n" in err) == (2, True)
+
+
 def test_a_budget_ends_a_run_with_code_3_and_a_count_of_what_is_left(folder: Path) -> None:
     questions(folder, 50)
 

@@ -339,9 +339,12 @@ def test_a_recipe_makes_the_same_agent_where_the_files_of_its_tools_are_not(tmp_
     replies = tmp_path / "replies"
     replies.write_text(" So\nAction: greet\nAction Input: Ann\n---\n So\nFinal Answer: Arg", encoding="utf-8")
     settings = Settings(model=f"scripted:{replies}", tools_dir=tools)
-    sent = pickle.dumps(Recipe(settings, mate(tmp_path), ("greet",), packed_tools(settings)))
+    recipe = Recipe(settings, mate(tmp_path), ("greet",), packed_tools(settings), fallbacks=(settings.model,))
+    sent = pickle.dumps(recipe)
     shutil.rmtree(tools)
-    result = pickle.loads(sent)().invoke("Who?")
+    agent = pickle.loads(sent)()
+    assert agent.fallbacks == (settings.model,)
+    result = agent.invoke("Who?")
     assert (result.steps[1], result.text) == (Observation("AhoyAnn"), "Arg")
 
 

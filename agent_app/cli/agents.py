@@ -44,6 +44,13 @@ basic_options = options.together(
 )
 max_steps = _limit("max_steps", ABOVE_NONE, "N", "Tool calls")
 """With these and `options.yes` a command can hand what it takes to `Basics`."""
+fallbacks = click.option(
+    "--fallback",
+    "fallbacks",
+    multiple=True,
+    metavar="NAME",
+    help="A model that takes over when the one before fails for good (may be repeated).",
+)
 
 agent_options = options.together(
     basic_options,
@@ -56,13 +63,7 @@ agent_options = options.together(
         help="Which calls just run, never do, or are asked about: always:, never:, ask:, ask-once: and "
         "ask-once-per-session: before TOOL or TOOL(PATTERN), such as 'never:shell(rm *)' (may be repeated).",
     ),
-    click.option(
-        "--fallback",
-        "fallbacks",
-        multiple=True,
-        metavar="NAME",
-        help="A model that takes over when the one before fails for good (may be repeated).",
-    ),
+    fallbacks,
     max_steps,
     _limit("max_seconds", ABOVE_0, "S", "Seconds"),
     _limit("max_tokens", ABOVE_NONE, "N", "Tokens, read and written,"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from agent_app import places
 from agent_app.agent import Agent
 from agent_app.batch.repeating import set_temperature
+from agent_app.batch.taking_over import those_that_take_over
 from agent_app.errors import SettingError, ToolFileError
 from agent_app.models import load_model
 from agent_app.prompt import Prompt
@@ -23,6 +24,8 @@ from agent_app.toolbox import load_tools, tool_folders
 
 _LARGEST = 50_000_000
 """How many bytes the folders of tools may hold together."""
+_ONCE = Retry(attempts=1)
+"""The engine makes further attempts, and goes on where the row was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,10 @@ class Recipe:
     """How freely the model chooses its words; None: as it is set."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables that are set where the agent is made, unless they are set there; keys, mostly."""
+    fallbacks: tuple[str, ...] = ()
+    """The models that take over."""
+    retry: Retry = _ONCE
+    """How often the agent itself calls a model whose server fails."""
 
     def __call__(self) -> Agent:
         """Make the agent; its model is loaded, the rest is not yet."""
@@ -62,7 +69,8 @@ class Recipe:
             model=model,
             prompt=self.prompt,
             tools=load_tools(self.tools, (places.builtin("tools"), *folders)),
-            retry=Retry(attempts=1),  # the engine does that, and goes on where the row was
+            fallbacks=those_that_take_over(self.fallbacks, settings, self.prompt, self.temperature),
+            retry=self.retry,
         )
         weakref.finalize(agent, shutil.rmtree, place, ignore_errors=True)
         return agent

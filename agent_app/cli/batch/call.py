@@ -122,6 +122,7 @@ class Call(Basics):
     repeat: int
     vote: bool
     temperature: float | None
+    fallbacks: tuple[str, ...]
     fresh: bool
     accept_change: bool
     retry_errors: bool

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent_app.batch.on_ray.engine import RayBatch
     from agent_app.batch.rows import Rows
     from agent_app.batch.running import How
+    from agent_app.batch.taking_over import Tries
     from agent_app.budget import Budget
     from agent_app.prompt import Prompt
     from agent_app.settings import Settings
@@ -71,6 +72,7 @@ def opened(
     journal: Path | None,
     budget: Budget | None,
     parallel: int,
+    tries: Tries,
     how: How,
 ) -> Iterator[RayBatch]:
     """Make the batch ready to run.
@@ -83,6 +85,7 @@ def opened(
         journal: its file; None: a temporary one.
         budget: of the whole run.
         parallel: how many rows an embedded model answers at once.
+        tries: who makes the attempts when a model's server fails.
         how: see `How`.
     """
     from agent_app.batch.on_ray.cluster import crew
@@ -102,6 +105,8 @@ def opened(
             parallel,
             call.temperature,
             environment(call.worker_env),
+            call.fallbacks,
+            tries.model,
         )
         agent = make()
     with open_ray_batch(agent, make, rows, journal, actors, budget=budget, **how) as batch:

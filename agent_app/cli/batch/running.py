@@ -19,7 +19,7 @@ from agent_app.batch.on_ray.files import answers_at, is_ours, is_same, is_there,
 from agent_app.batch.repeating import always_says_the_same, set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.cli import options
-from agent_app.cli.agents import basic_options, max_steps
+from agent_app.cli.agents import basic_options, fallbacks, max_steps
 from agent_app.cli.batch import on_ray
 from agent_app.cli.batch.call import STDIO, Call, effort_options, file_options, run_options
 from agent_app.cli.batch.judging import judging_options
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent_app.batch.engine import Batch
     from agent_app.batch.running import How
     from agent_app.budget import Budget
+    from agent_app.retrying import Retry
 
 _EXIT_CODES = {"budget": 3, "time": 3, "interrupted": 130}
 _EMBEDDED_AUTO, _EMBEDDED_MOST = 4, 8
@@ -49,6 +50,7 @@ _EMBEDDED_AUTO, _EMBEDDED_MOST = 4, 8
 @judging_options
 @run_options
 @basic_options
+@fallbacks
 @max_steps
 @effort_options
 @options.yes
@@ -102,21 +104,23 @@ def _opened(
     with waiting("loading"):
         from agent_app.batch.engine import PATIENT
         from agent_app.batch.running import open_batch
+        from agent_app.batch.taking_over import who_tries
         from agent_app.budget import Budget
 
     retry = dataclasses.replace(PATIENT, attempts=call.attempts or max(PATIENT.attempts, settings.attempts))
-    how: How = {**call.how, **given, "retry": retry}
+    tries = who_tries(retry, call.fallbacks)
+    how: How = {**call.how, **given, "retry": tries.row}
     limited = call.max_tokens is not None or call.max_cost is not None
     budget = Budget(call.max_tokens, call.max_cost) if limited else None
     most = call.concurrency if isinstance(call.concurrency, int) else _EMBEDDED_AUTO
     parallel = min(most, _EMBEDDED_MOST)
     if call.on_ray:
-        opening = on_ray.opened(call, settings, prompt, rows, call.journal_path, budget, parallel, how)
+        opening = on_ray.opened(call, settings, prompt, rows, call.journal_path, budget, parallel, tries, how)
         with opening as opened_there:
             yield opened_there, budget
         return
     with waiting("loading"):
-        agent = _agent(call, settings, prompt, budget, parallel)
+        agent = _agent(call, settings, prompt, budget, parallel, tries.model)
     with open_batch(agent, rows, call.journal_path, **how) as opened:
         yield opened, budget
 
@@ -148,10 +152,12 @@ def _rows(call: Call, prompt: Prompt, values: dict[str, Value], judge: Judge) ->
     return rows_of_file(Path(call.questions), reading, kind=call.kind, skip_bad=call.skip_bad)
 
 
-def _agent(call: Call, settings: Settings, prompt: Prompt, budget: Budget | None, parallel: int) -> Agent:
+def _agent(
+    call: Call, settings: Settings, prompt: Prompt, budget: Budget | None, parallel: int, retry: Retry
+) -> Agent:
     from agent_app.agent import Agent
+    from agent_app.batch.taking_over import those_that_take_over
     from agent_app.models import load_model
-    from agent_app.retrying import Retry
 
     model = load_model(settings.model, settings=settings, parallel=parallel, soft=prompt.soft_prompts)
     set_temperature(model, call.temperature)
@@ -160,7 +166,8 @@ def _agent(call: Call, settings: Settings, prompt: Prompt, budget: Budget | None
         model=model,
         prompt=prompt,
         tools=[] if call.no_tools else call.tools or None,
-        retry=Retry(attempts=1),  # the engine does that, and goes on where the row was
+        fallbacks=those_that_take_over(call.fallbacks, settings, prompt, call.temperature),
+        retry=retry,
         budget=budget,
     )
     if call.repeat > 1 and always_says_the_same(model):
