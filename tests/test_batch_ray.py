@@ -146,6 +146,29 @@ async def test_an_actor_whose_agent_is_another_one_stops_the_run_before_anything
     assert re.match(why, str(batch.failure))
 
 
+async def test_repeats_are_asked_by_the_actors_and_voted_on_and_judged_by_the_driver(
+    cluster: Any, tmp_path: Path
+) -> None:
+    given = [{"question": question, "expected": 40} for question in numbers(4)]
+    often: Counter[str] = Counter()
+
+    def behave(request: Request) -> str:
+        often[asked(request.texts[0])] += 1
+        return f" So\nFinal Answer: {50 if often[asked(request.texts[0])] == 2 else 40}"
+
+    with FaultyServer(repeat=behave) as server:
+        make = Mate(server.url, mate(tmp_path))
+        how: How = {"repeat": 3, "vote": True}
+        rows = rows_of_values(given, Reading())
+        with open_ray_batch(make(), make, rows, tmp_path / "journal", Crew(2, 1), **how) as batch:
+            voted = [row async for row in batch.answers()]
+        assert [(row.answer, row.right, row.vote and row.vote["answers"]) for row in voted] == [
+            ("40", True, {"40": 2, "50": 1})
+        ] * 4
+        assert list(run_batch(make(), given, journal=tmp_path / "journal", **how)) == voted
+    assert set(often.values()) == {3}
+
+
 async def test_a_run_is_stopped_then_loses_a_node_and_nothing_is_lost_or_asked_twice(
     cluster: Any, tmp_path: Path
 ) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agent_app.batch.answers.rejudging import judge_again
 from agent_app.batch.judging.judges import judge_for
+from agent_app.batch.repeating import always_says_the_same
 from agent_app.cli import options
 from agent_app.cli.agents import ABOVE_NONE
 from agent_app.terminal import stderr
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 _judge = click.option(
     "--judge",
@@ -37,6 +42,15 @@ judging_options = options.together(
         help="How freely the model chooses its words, such as 0.7 [default: the model's own].",
     ),
 )
+
+
+def warn_of_repeats(repeat: int, model: BaseChatModel) -> None:
+    """Say so where asking the same several times is of little use."""
+    if repeat > 1 and always_says_the_same(model):
+        stderr().line(
+            f"each question is asked {repeat} times, but at temperature 0 a model says hardly "
+            "anything else each time; --temperature 0.7 lets it vary"
+        )
 
 
 @click.command("judge")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.cli import options
+from agent_app.cli.batch.judging import warn_of_repeats
 
 if TYPE_CHECKING:
     from agent_app.batch.on_ray.engine import RayBatch
@@ -109,5 +110,6 @@ def opened(
             tries.model,
         )
         agent = make()
+    warn_of_repeats(call.repeat, agent.model)
     with open_ray_batch(agent, make, rows, journal, actors, budget=budget, **how) as batch:
         yield batch

@@ -16,13 +16,13 @@ import click
 
 from agent_app.batch.judging.judges import Judge, judge_for
 from agent_app.batch.on_ray.files import answers_at, is_ours, is_same, is_there, rows_at
-from agent_app.batch.repeating import always_says_the_same, set_temperature
+from agent_app.batch.repeating import set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.cli import options
 from agent_app.cli.agents import basic_options, fallbacks, max_steps
 from agent_app.cli.batch import on_ray
 from agent_app.cli.batch.call import STDIO, Call, effort_options, file_options, run_options
-from agent_app.cli.batch.judging import judging_options
+from agent_app.cli.batch.judging import judging_options, warn_of_repeats
 from agent_app.cli.batch.showing import last_words, showing
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.showing import print_json_line
@@ -170,11 +170,7 @@ def _agent(
         retry=retry,
         budget=budget,
     )
-    if call.repeat > 1 and always_says_the_same(model):
-        stderr().line(
-            f"each question is asked {call.repeat} times, but at temperature 0 a model says hardly "
-            "anything else each time; --temperature 0.7 lets it vary"
-        )
+    warn_of_repeats(call.repeat, model)
     return agent.open()
 
 
