@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from langchain_core.messages import BaseMessage
 from pydantic import SecretStr
+from said import Caller
 
 from agent_app import Agent, Retry, SettingError, Usage, run_batch
 from agent_app.batch.judging.voting import ballot_of, elected
@@ -196,6 +197,8 @@ def test_a_failed_repeat_is_asked_again_alone(tmp_path: Path) -> None:
 
 # --- at the terminal ---
 
+ASK = ("batch", "q.jsonl", "-o", "a.jsonl", "-m", "openai:parrot", "-p", "mate.md", "--no-tools")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -206,9 +209,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def start(server: FaultyServer, folder: Path, *more: str) -> subprocess.Popen[str]:
-    ask = ("batch", "q.jsonl", "-o", "a.jsonl", "-m", "openai:parrot", "-p", "mate.md", "--no-tools")
     return subprocess.Popen(
-        [sys.executable, "-m", "agent_app", *ask, *more],
+        [sys.executable, "-m", "agent_app", *ASK, *more],
         cwd=folder,
         env={**os.environ, "OPENAI_BASE_URL": server.url},
         stderr=subprocess.PIPE,
@@ -240,12 +242,16 @@ def test_repeats_of_a_killed_run_are_asked_once_and_vote_at_the_end(folder: Path
     assert said.splitlines()[0].startswith("a.jsonl: 12 answered; this run took ")
 
 
-def test_repeats_at_temperature_0_are_warned_of_and_another_one_is_sent(folder: Path) -> None:
+def test_repeats_at_temperature_0_are_warned_of_and_another_one_is_sent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    call = Caller(monkeypatch, capsys, *ASK, "--repeat", "2", "--fresh")
     with FaultyServer(repeat=lambda _: " So\nFinal Answer: 7") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         for temperature, warned in (("0", True), ("0.7", False)):
-            process = start(server, folder, "--repeat", "2", "--fresh", "--temperature", temperature)
-            _, said = process.communicate(timeout=120)
-            assert process.returncode == 0
+            code, _, said = call("--temperature", temperature)
+            assert code == 0
             warning = (
                 "each question is asked 2 times, but at temperature 0 a model says hardly anything else each "
                 "time; --temperature 0.7 lets it vary"

@@ -106,7 +106,8 @@ def _table(found: Comparison) -> Iterator[tuple[str, ...]]:
 
 
 def _signed(form: str, value: float) -> str:
-    return ("-" if value < 0 else "+") + form.format(abs(value))
+    told = form.format(abs(value))
+    return ("-" if value < 0 and any(digit in told for digit in "123456789") else "+") + told
 
 
 def _judgement(found: Comparison, right: Difference) -> str:
