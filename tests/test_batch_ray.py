@@ -146,7 +146,7 @@ async def test_an_actor_whose_agent_is_another_one_stops_the_run_before_anything
     assert re.match(why, str(batch.failure))
 
 
-async def test_repeats_are_asked_by_the_actors_and_voted_on_and_judged_by_the_driver(
+async def test_repeats_are_asked_by_an_actor_and_voted_on_and_judged_by_the_driver(
     cluster: Any, tmp_path: Path
 ) -> None:
     given = [{"question": question, "expected": 40} for question in numbers(4)]
@@ -160,7 +160,7 @@ async def test_repeats_are_asked_by_the_actors_and_voted_on_and_judged_by_the_dr
         make = Mate(server.url, mate(tmp_path))
         how: How = {"repeat": 3, "vote": True}
         rows = rows_of_values(given, Reading())
-        with open_ray_batch(make(), make, rows, tmp_path / "journal", Crew(2, 1), **how) as batch:
+        with open_ray_batch(make(), make, rows, tmp_path / "journal", Crew(1, 1), **how) as batch:
             voted = [row async for row in batch.answers()]
         assert [(row.answer, row.right, row.vote and row.vote["answers"]) for row in voted] == [
             ("40", True, {"40": 2, "50": 1})
