@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from agent_app.batch.collecting import seldom_collected
 from agent_app.models import explain, load_model
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.endpoint import EndpointModel
@@ -164,33 +162,3 @@ def test_it_serves_one_event_loop_after_another_and_several_at_once(monkeypatch:
         for thread in threads:
             thread.join()
     assert len(server.requests) == 5
-
-
-# --- the garbage collector -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def usual_threshold() -> Any:
-    before = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)
-    yield
-    gc.set_threshold(*before)
-
-
-@pytest.mark.usefixtures("usual_threshold")
-def test_the_collector_looks_less_often_until_the_last_batch_ends() -> None:
-    one, other = seldom_collected(), seldom_collected()
-    one.__enter__()
-    other.__enter__()
-    one.__exit__(None, None, None)
-    assert gc.get_threshold() == (20_000, 10, 10)
-    other.__exit__(None, None, None)
-    assert gc.get_threshold() == (700, 10, 10)
-
-
-@pytest.mark.parametrize("own", [0, 50_000])
-@pytest.mark.usefixtures("usual_threshold")
-def test_a_collector_that_looks_even_less_often_is_left_alone(own: int) -> None:
-    gc.set_threshold(own, 10, 10)
-    with seldom_collected():
-        assert gc.get_threshold()[0] == own
