@@ -4,9 +4,10 @@
     python benchmarks/soft_training.py rows.jsonl --steps 6
 
 Both ways take the same steps on the same shuffled batches with the same optimizer, in turns, in one process:
-one reads the virtual tokens once for all rows of a batch, rows of a like length together, and computes
-logits where there is something to learn; the other calls PEFT's model with `labels`, as its documentation
-does, where a long row pads all others. A step's loss must be the same in both.
+one reads the virtual tokens once for all rows of a batch and the rows without padding, through weights that
+were put together beforehand, and computes logits where there is something to learn; the other calls PEFT's
+model with `labels`, as its documentation does, where a long row pads all others. Both multiply in float32,
+and a step's loss must be the same in both.
 Counted is the processor's time, so that other programs do not count.
 """
 
@@ -22,29 +23,31 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-Step = Callable[[Sequence[Any]], Any]
+Step = Callable[[Sequence[Any]], float]
 
 
 def ours(model: Any) -> Step:
-    """Return what gives the loss of a batch with the virtual tokens read once."""
-    from agent_app.tuning.shared_prefix import read
+    """Return what learns from a batch as `agent-app soft train` does, and gives its loss."""
+    from agent_app.tuning.lean import Reader
 
-    return lambda batch: read(model, batch).loss
+    return Reader(model).learn
 
 
 def plain(model: Any) -> Step:
-    """Return what gives the loss of a batch by PEFT's own forward."""
+    """Return what learns from a batch by PEFT's own forward, and gives its loss."""
     import torch
 
     from agent_app.tuning.shared_prefix import padded
 
-    def loss(batch: Sequence[Any]) -> Any:
+    def learn(batch: Sequence[Any]) -> float:
         ids, learnt = padded(batch)
         lengths = torch.tensor([[len(trace.ids)] for trace in batch])
         mask = (torch.arange(ids.shape[1]) < lengths).long()
-        return model(input_ids=ids, attention_mask=mask, labels=ids.masked_fill(~learnt, -100)).loss
+        loss = model(input_ids=ids, attention_mask=mask, labels=ids.masked_fill(~learnt, -100)).loss
+        loss.backward()
+        return float(loss.item())
 
-    return loss
+    return learn
 
 
 def seconds(step: Step, batch: Sequence[Any], adam: Any) -> tuple[float, float]:
@@ -52,9 +55,8 @@ def seconds(step: Step, batch: Sequence[Any], adam: Any) -> tuple[float, float]:
     began = time.process_time()
     adam.zero_grad()
     loss = step(batch)
-    loss.backward()
     adam.step()
-    return time.process_time() - began, loss.item()
+    return time.process_time() - began, loss
 
 
 def measure(model: Any, traces: Sequence[Any], batch: int, steps: int) -> dict[str, list[float]]:

@@ -53,8 +53,8 @@ thoughts:
 BEGUN = 'I asked "What is 23 * 47". Is it answered?'
 LAST_THOUGHT = 'No more tools for "What is 23 * 47"'
 CALCULATOR = (
-    "calculator: Work out arithmetic exactly. Input: one expression, "
-    "for example (17 + 3) * 2^5 or 15% of 240 or sqrt(2)."
+    "calculator: Work out arithmetic exactly. Input: one expression, in signs or words, "
+    "for example (17 + 3) * 2^5 or 15% of 240 or half of 90."
 )
 FIRST_PROMPT = f"Ye have these tools:\n{CALCULATOR}\n\nQuestion: What is 23 * 47?\nThought:"
 

@@ -102,6 +102,41 @@ def test_it_counts_with_dates(query: str, line: str) -> None:
     assert clock.invoke(query) == line
 
 
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        (
+            "How many days until Christmas?",
+            "298 days (9 months, 23 days) from Monday 2026-03-02 to Friday 2026-12-25",
+        ),
+        ("days until 1 March", "364 days (11 months, 27 days) from Monday 2026-03-02 to Monday 2027-03-01"),
+        ("days since March 1st", "1 day from Sunday 2026-03-01 to Monday 2026-03-02"),
+        ("how many days until next friday", "4 days from Monday 2026-03-02 to Friday 2026-03-06"),
+        ("days since last monday", "7 days from Monday 2026-02-23 to Monday 2026-03-02"),
+        ("what day was it 3 weeks ago", "2026-03-02 - 21 days is Monday 2026-02-09"),
+        ("in two months", "2026-03-02 + 2 months is Saturday 2026-05-02"),
+        ("2024-01-31 + 1 month", "2024-01-31 + 1 month is Thursday 2024-02-29"),
+        ("a year before 29 February 2024", "2024-02-29 - 12 months is Tuesday 2023-02-28"),
+        ("What day is the day after tomorrow?", "2026-03-04 is a Wednesday"),
+        ("25.12.2024", "2024-12-25 is a Wednesday"),
+        ("weekday 12/25/2024", "2024-12-25 is a Wednesday"),
+        ("the 3rd of March, 2024", "2024-03-03 is a Sunday"),
+        ("Is 1900 a leap year?", "1900 is not a leap year"),
+        ("how many days are in February 2024", "29 days in 2024-02"),
+        ("time difference between Tokyo and UTC", "9 hours: Asia/Tokyo is ahead of Etc/UTC"),
+    ],
+)
+def test_it_reads_what_people_ask(query: str, line: str) -> None:
+    assert clock.invoke(query) == line
+
+
+@pytest.mark.parametrize(
+    "query", ["What year is it?", "which month is it", "Is today Friday?", "is it the weekend"]
+)
+def test_questions_about_today_are_told_all_of_it(query: str) -> None:
+    assert clock.invoke(query) == clock.invoke("now")
+
+
 FORMS = (
     "now; Tokyo; Europe/Paris; UTC+2; weekday 2024-02-29; days between 2024-01-01 and 2024-12-25; "
     "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024"
@@ -112,10 +147,9 @@ FORMS = (
     "query",
     [
         "Atlantis",
-        "03/04/2024",
         "days until easter",
         "hours between 2024-01-01 and 2024-01-02",
-        "2024-01-31 + 1 month",
+        "2024-01-31 + 1 month and 2 hours",
         "2024-01-01 2024-01-02 + 3 days",
         "how many days in 2 weeks",
     ],
@@ -132,6 +166,8 @@ def test_what_it_cannot_read_is_refused_with_the_forms_it_knows(query: str) -> N
         ("2023-02-29", "'2023-02-29' is not in the calendar; a date is written like 2024-02-29"),
         ("9999-12-31 + 5 days", "that date is outside of the years 1 to 9999"),
         ("today - 999999999 days", "that date is outside of the years 1 to 9999"),
+        ("03/04/2024", "'03/04/2024' can be read in two ways; a date is written like 2024-02-29"),
+        ("9999-12-01 + 1 month", "that date is outside of the years 1 to 9999"),
         ("UTC+20", "there is no offset 'UTC+20'; offsets go up to 14 hours"),
     ],
 )

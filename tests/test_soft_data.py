@@ -16,15 +16,18 @@ from hypothesis import strategies as st
 
 from agent_app import ToolCrash, places
 from agent_app.parser import ReActOutputParser
+from agent_app.prompt import load_prompt
 from agent_app.prompt.scratchpad import scratchpad
 from agent_app.steps import Action, Answer, Observation, Step, step_to_dict
 from agent_app.toolbox import Toolbox, load_tools
 from agent_app.tuning.data import PARTS, TOOLS, DataError, Row, lines_of, make_rows, read_rows
+from agent_app.tuning.data.copying import in_its_words
 from agent_app.tuning.data.material import material
 from agent_app.tuning.data.recording import Recorder
 from agent_app.tuning.data.registers import in_one_wording, with_slip
 from agent_app.tuning.data.taught import rows_of_answers
 from agent_app.tuning.same import holds
+from agent_app.tuning.traces import spoken
 from agent_app.tuning.voice import pirate
 
 BLIND = Path(__file__).resolve().parents[1] / "benchmarks" / "soft" / "blind.jsonl"
@@ -132,8 +135,9 @@ def test_numbers_come_in_many_forms(made: list[Row]) -> None:
         r"\b\d{7,}\b",
         r"\d% of",
         r"\^",
-        r"sqrt\(",
-        r"\) /",
+        r"root of \d",
+        r"\) [/*]",
+        r"\d% off \d",
     ):
         assert len(re.findall(form, inputs)) >= 3, form
 
@@ -416,3 +420,50 @@ def test_a_batch_that_teaches_nothing_is_refused(
     with pytest.raises(DataError) as caught:
         rows_of_answers(file)
     assert str(caught.value).startswith(f"{file}{problem}")
+
+
+# --- inputs that are copied, and rows in a chat ---
+
+
+@pytest.mark.parametrize(
+    ("question", "tool", "wanted", "copied"),
+    [
+        ("Hey, how much is half of 5,400, mate?", "calculator", "5,400 / 2", "half of 5,400"),
+        (
+            "Add 3 and 4, then multiply it by 5.",
+            "calculator",
+            "(3 + 4) * 5",
+            "Add 3 and 4, then multiply it by 5",
+        ),
+        ("Tom has 9 pears and eats 4. How many are left?", "calculator", "9 - 4", "9 - 4"),
+        ("What date was it 3 weeks ago?", "clock", "today - 3 weeks", "3 weeks ago"),
+        ("My exam is on 3 March 2030. What day is that?", "clock", "weekday 3 March 2030", "3 March 2030"),
+        ("What time is it?", "clock", "now", "now"),
+        ("What is 4 / 0?", "calculator", "4 / 0", "4 / 0"),
+        ("Who wrote Dune?", "web_search", "author of Dune", "author of Dune"),
+    ],
+)
+def test_an_input_is_the_shortest_run_of_the_questions_words_that_does(
+    question: str, tool: str, wanted: str, copied: str
+) -> None:
+    assert in_its_words(question, tool, wanted, Recorder(("calculator", "clock"))) == copied
+
+
+def test_some_rows_come_after_earlier_turns_which_are_read_and_not_learnt(made: list[Row]) -> None:
+    chats = [row for row in made if row.turns]
+    assert 0.04 < len(chats) / len(made) < 0.13
+    assert all(turn.question != row.question for row in chats for turn in row.turns)
+    row = chats[0]
+    (before, learnt), *_ = spoken(row)
+    assert not learnt
+    prompt = load_prompt("pirate-soft")
+    rendered = prompt.render_run(row.question, (), "", (), row.turns)
+    assert before == rendered.head + rendered.tail
+
+
+def test_turns_come_back_from_a_file_and_wrong_ones_are_named(tmp_path: Path) -> None:
+    row = Row.from_dict({**GOOD, "turns": [["Hi", "Ahoy!"]]})
+    assert Row.from_dict(row.to_dict()) == row
+    for wrong in ("Hi", [["Hi"]], [["Hi", ""]], [["Hi", 3]]):
+        with pytest.raises(ValueError, match="the field 'turns'"):
+            Row.from_dict({**GOOD, "turns": wrong})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from collections import Counter
@@ -24,10 +25,11 @@ from agent_app.tuning.data import Row
 from agent_app.tuning.extra import need_extra
 from agent_app.tuning.frozen import FrozenModel, load_frozen
 from agent_app.tuning.keeping import keep
+from agent_app.tuning.lean import Reader
 from agent_app.tuning.methods import Start, instruction, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import padded, read, virtual_tokens
+from agent_app.tuning.shared_prefix import padded, virtual_tokens
 from agent_app.tuning.traces import Data, Trace, read_parts, spoken, trace, traces
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
 from benchmarks import soft_training
@@ -59,13 +61,19 @@ def write_rows(file: Path, train: int = 20, dev: int = 5) -> Path:
     return file
 
 
+@contextlib.contextmanager
+def using(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
     """So small a model is only slowed down by threads that wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with using(1):
+        yield
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen2"])
@@ -182,21 +190,38 @@ def test_the_order_follows_from_seed_and_step_alone() -> None:
 
 
 @methods
-def test_loss_and_gradients_are_those_of_pefts_own_forward(family: FrozenModel, recipe: Recipe) -> None:
-    rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33, 4, 70, 12)]
+@pytest.mark.parametrize("threads", [1, 2])
+def test_loss_and_gradients_are_those_of_pefts_own_forward(
+    family: FrozenModel, recipe: Recipe, threads: int
+) -> None:
+    rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33, 4, 70, 12, 8, 5)]
     ids, learnt = padded(rows)
     mask = torch.tensor([[n < len(one.ids) for n in range(ids.shape[1])] for one in rows])
-    with wrapped(family, recipe, Start()) as model:
+    with wrapped(family, recipe, Start()) as model, using(threads):
         parameters = [p for p in model.parameters() if p.requires_grad]
         labels = ids.masked_fill(~learnt, -100)
         theirs = model(input_ids=ids, attention_mask=mask.long(), labels=labels).loss
         expected = torch.autograd.grad(theirs, parameters)
-        ours = read(model, rows)
+        reader = Reader(model)
+        ours = reader.read(rows)
         found = torch.autograd.grad(ours.loss, parameters)
+        in_parts = reader.learn(rows)
+        assert torch.get_num_threads() == threads
     assert ours.loss.item() == pytest.approx(theirs.item(), rel=1e-5)
-    for ours_of_one, theirs_of_one in zip(found, expected, strict=True):
+    assert in_parts == pytest.approx(theirs.item(), rel=1e-5)
+    for ours_of_one, parameter, theirs_of_one in zip(found, parameters, expected, strict=True):
         torch.testing.assert_close(ours_of_one, theirs_of_one, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(parameter.grad, theirs_of_one, rtol=1e-3, atol=1e-6)
     assert len(ours.right) == learnt.sum()
+
+
+def test_each_learnt_token_is_known_by_its_row(tiny: FrozenModel) -> None:
+    rows = [trace(row(n), tiny.tokenizer, tiny.end) for n in (5, 333, 40)]
+    with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model, torch.no_grad():
+        found = Reader(model).read(rows)
+        alone = [Reader(model).read([one]) for one in rows]
+    for number, one in enumerate(alone):
+        torch.testing.assert_close(found.losses[found.rows == number], one.losses, rtol=1e-4, atol=1e-6)
 
 
 def test_the_benchmark_takes_turns_and_compares_each_loss(
@@ -204,7 +229,7 @@ def test_the_benchmark_takes_turns_and_compares_each_loss(
 ) -> None:
     with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model:
         taken = soft_training.measure(model, data.train, 4, 2)
-        monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * read(model, batch).loss)
+        monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * Reader(model).learn(batch))
         with pytest.raises(RuntimeError, match="the losses differ"):
             soft_training.measure(model, data.train, 4, 1)
     assert {way: len(took) for way, took in taken.items()} == {"ours": 2, "PEFT": 2}
@@ -217,8 +242,8 @@ def test_the_benchmark_takes_turns_and_compares_each_loss(
 
 def test_measuring_counts_tokens_and_whole_rows(tiny: FrozenModel, data: Data) -> None:
     with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model, torch.no_grad():
-        single = [read(model, [one]) for one in data.dev]
-        found = measure(model, data.dev, batch=3)
+        single = [Reader(model).read([one]) for one in data.dev]
+        found = measure(Reader(model), data.dev, batch=3)
     tokens = sum(len(one.right) for one in single)
     assert found.loss == pytest.approx(sum(one.loss.item() * len(one.right) for one in single) / tokens)
     assert found.tokens_right == pytest.approx(sum(one.right.sum().item() for one in single) / tokens)
@@ -281,7 +306,8 @@ def test_virtual_tokens_are_exact_where_the_model_is_not(recipe: Recipe, tiny: F
         exact = virtual_tokens(model)
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(virtual_tokens(model), exact)
-            assert read(model, [trace(row(3), tiny.tokenizer, tiny.end)]).losses.dtype == torch.float32
+        rough = Reader(model, bfloat16=True).read([trace(row(3), tiny.tokenizer, tiny.end)])
+        assert rough.losses.dtype == torch.float32
 
 
 def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, tuned: Tuner) -> None:
@@ -294,7 +320,7 @@ def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, t
     with wrapped(tiny, Recipe(**SMALL), Start("a b")) as model:
         (learnt,) = [p for p in model.parameters() if p.requires_grad]
         learnt.data.copy_(torch.from_numpy(done.vectors))
-        assert measure(model, data.dev, batch=1).loss == done.best.loss
+        assert measure(Reader(model), data.dev, batch=1).loss == done.best.loss
 
 
 def test_the_same_seed_gives_the_same_table_and_another_one_another(tuned: Tuner, tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ A question is read in three passes: the dates are taken out of it, then the span
 what is left must be words that the matching form knows, or the name of a place. Anything else is
 refused rather than guessed at.
 
+A date without a year is this year's; after ``until`` the next one, after ``since`` the last one. So are
+Christmas and other feasts on fixed days. 25.12.2024 and 12/25/2024 are read where one reading is left.
+
 A place is a time zone (``Europe/Paris``), the last part of one (``New York``), an offset (``UTC+2``),
 or one of a few large cities and countries that no zone is named after.
 """
@@ -13,8 +16,10 @@ from __future__ import annotations
 import functools
 import re
 import zoneinfo
-from calendar import monthrange
+from calendar import isleap, monthrange
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from fractions import Fraction
+from typing import NamedTuple
 
 from langchain_core.tools import ToolException, tool
 
@@ -26,23 +31,59 @@ FORMS = (
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
-    "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
+_FEASTS = {
+    "christmas eve": (12, 24), "christmas day": (12, 25), "christmas": (12, 25), "xmas": (12, 25),
+    "boxing day": (12, 26), "new year's eve": (12, 31), "new years eve": (12, 31),
+    "the end of the year": (12, 31), "end of the year": (12, 31), "new year's day": (1, 1),
+    "new years day": (1, 1), "new year's": (1, 1), "new year": (1, 1), "valentine's day": (2, 14),
+    "valentines day": (2, 14), "halloween": (10, 31),
+}  # fmt: skip
+_NAMED = "|".join(day.lower() for day in _WEEKDAYS)
+_NTH = "(?:st|nd|rd|th)?"
 _DATE = re.compile(
-    rf"""\b ([0-9]{{4}}) ([-/.]) ([0-9]{{1,2}}) \2 ([0-9]{{1,2}}) \b                          # 2024-03-03
-       | \b ([0-9]{{1,2}}) (?:st|nd|rd|th)? [ ] (?:of[ ])? {_MONTH} [.,]? [ ] ([0-9]{{4}}) \b  # 3 March 2024
-       | \b {_MONTH} [.]? [ ] ([0-9]{{1,2}}) (?:st|nd|rd|th)? ,? [ ] ([0-9]{{4}}) \b           # March 3, 2024
-       | \b (today|tomorrow|yesterday) \b (?!'s|[ ]in\b)""",
+    rf"""\b (?P<year>[0-9]{{4}}) (?P<mark>[-/.]) (?P<month>[0-9]{{1,2}}) (?P=mark) (?P<day>[0-9]{{1,2}}) \b
+       | \b (?P<one>[0-9]{{1,2}}) (?P<mark_2>[/.]) (?P<other>[0-9]{{1,2}}) (?P=mark_2)    # 25.12.2024
+         (?P<year_2>[0-9]{{4}}) \b
+       | \b (?P<day_3>[0-9]{{1,2}}) {_NTH} [ ] (?:of[ ])? (?P<month_3>{_MONTH}) \b
+         [.,]? (?: [ ] (?P<year_3>[0-9]{{4}}) \b )?                                     # 3 March 2024
+       | \b (?P<month_4>{_MONTH}) [.]? [ ] (?:the[ ])? (?P<day_4>[0-9]{{1,2}}) {_NTH} \b
+         ,? (?: [ ] (?P<year_4>[0-9]{{4}}) \b )?                                        # March 3, 2024
+       | \b (?P<feast> {"|".join(name.replace(" ", "[ ]") for name in _FEASTS)} ) \b
+         (?: [ ] (?P<year_5>[0-9]{{4}}) \b )?
+       | \b (?P<which> next|last|coming|until|till|since ) [ ] (?P<weekday> {_NAMED} ) \b
+       | \b (?: the[ ] )? (?P<near> day[ ]after[ ]tomorrow | day[ ]before[ ]yesterday
+            | today | tomorrow | yesterday ) \b (?!'s|[ ]in\b)""",
     re.VERBOSE,
 )
+_YEARS = ("year", "year_2", "year_3", "year_4", "year_5")
+_NEAR = {"day before yesterday": -2, "yesterday": -1, "today": 0, "tomorrow": 1, "day after tomorrow": 2}
+_COUNTS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
+    "sixty": 60, "ninety": 90,
+}  # fmt: skip
 _SPAN = re.compile(
-    r"""(?: (?P<sign> [-+] | \b(?:plus|minus|in)\b ) [ ]? )?
-        \b (?P<many> [0-9]{1,9} ) [ ]? (?P<unit> day|week) s? \b
-        (?: [ ] (?P<way> after|from|before|ago|later|earlier) \b )?""",
+    rf"""(?: (?P<sign> [-+] | \b(?:plus|minus|in|add|subtract|take)\b ) [ ]? )?
+        \b (?P<many> [0-9]{{1,9}} | {"|".join(_COUNTS)} ) [ ]?
+        (?P<unit> minute|hour|day|week|fortnight|month|year) (?:'s|s')? s? \b (?: [ ] time \b )?
+        (?: [ ] (?P<way> after|from|before|ago|later|earlier|hence) \b )?""",
     re.VERBOSE,
 )
+_UNITS = {"minute": (1, "minutes"), "hour": (60, "minutes"), "day": (1, "days"), "week": (7, "days"),
+          "fortnight": (14, "days"), "month": (1, "months"), "year": (12, "months")}  # fmt: skip
 _OFFSET = re.compile(r"(?:utc|gmt)? ?([-+]) ?([0-9]{1,2})(?::?([0-9]{2}))?")
+_LEAP = re.compile(r"(?:is|was|will|are) (?:the )?(?:year )?([0-9]{4}) (?:be )?(?:a )?leap year")
+_MONTH_LENGTH = re.compile(
+    rf"(?:how many |number of )?days (?:are (?:there )?|does |has |were (?:there )?)?(?:in )?"
+    rf"({_MONTH})(?: of)?(?: ([0-9]{{4}}))?(?: have| has)?"
+)
+_AHEAD = re.compile(
+    r"(?:what is |what's |whats |tell me )?(?:the )?time difference (?:between|from) (.+) (?:and|to) (.+)"
+    r"|(?:by )?how (?:many hours|far|much) (?:is|are) (.+) (?:ahead of|behind|from) (.+)"
+)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -50,11 +91,28 @@ def _words(text: str) -> frozenset[str]:
 
 
 # What may stand around the dates or the place in each kind of question.
-_ANY = _words("what what's which whats is was will be it the a of on at please tell me , and")
-_NOW = _ANY | _words("now current currently time date day local right today today's here in for")
-_WEEKDAY = _ANY | _words("weekday day week date fall falls did does")
-_BETWEEN = _ANY | _words("how many number days are there between from to until till since - have passed")
-_SHIFT = _ANY | _words("date day weekday week today")
+_ANY = _words(
+    "what what's whats which is was were will it it's be the a of on at please tell me give , and do does "
+    "did we you i have had know can could would so now then hey ok check look up us s this that by get"
+)
+_NOW = _ANY | _words(
+    "current currently time times date day local right today today's here in for year month week weekday "
+    "how late hour clock watch say says show shows there they got exact exactly full just moment o'clock "
+    "over need want like to see your my our name number"
+)
+_IS_IT = _words("weekend or am pm already still lunch dinner bed") | frozenset(_NAMED.split("|"))
+_WEEKDAY = _ANY | _words("weekday day week date fall falls fell name born happen happened land lands")
+_BETWEEN = _ANY | _words(
+    "how many much long number days day's weeks day week count there are between from to until till since - "
+    "have has passed left away remain remaining gone go ago old am someone somebody who born been lie lies "
+    "more still wait must should come comes in starting beginning time next last coming sleeps"
+)
+_TO_IT = _words("until till to left away remain remaining wait sleeps")
+_SINCE_IT = _words("since ago passed old gone")
+_SHIFT = _ANY | _words(
+    "date day weekday week today time year month clock be add to come comes lies fall falls take away from "
+    "after exactly count back go forward current"
+)
 
 _MORE_PLACES = {
     "America/Los_Angeles": ("san francisco", "seattle", "san diego", "las vegas", "california"),
@@ -70,6 +128,31 @@ _MORE_PLACES = {
     "Europe/Paris": ("lyon", "marseille", "france"),
     "Europe/Rome": ("milan", "naples", "italy"),
     "Europe/Zurich": ("geneva", "basel", "switzerland"),
+    "Africa/Johannesburg": ("south africa", "cape town"),
+    "America/Argentina/Buenos_Aires": ("argentina",),
+    "America/Bogota": ("colombia",),
+    "America/Edmonton": ("calgary",),
+    "America/Lima": ("peru",),
+    "Asia/Bangkok": ("thailand",),
+    "Asia/Dubai": ("abu dhabi",),
+    "Asia/Ho_Chi_Minh": ("hanoi", "vietnam", "saigon"),
+    "Asia/Seoul": ("south korea", "korea"),
+    "Europe/Amsterdam": ("netherlands", "the netherlands", "rotterdam", "holland"),
+    "Europe/Athens": ("greece",),
+    "Europe/Brussels": ("belgium",),
+    "Europe/Budapest": ("hungary",),
+    "Europe/Copenhagen": ("denmark",),
+    "Europe/Dublin": ("ireland",),
+    "Europe/Helsinki": ("finland",),
+    "Europe/Kyiv": ("ukraine",),
+    "Europe/London": ("england", "uk", "the uk", "britain", "scotland", "wales", "edinburgh", "glasgow"),
+    "Europe/Moscow": ("st petersburg", "saint petersburg"),
+    "Europe/Oslo": ("norway",),
+    "Europe/Prague": ("czech republic", "czechia"),
+    "Europe/Stockholm": ("sweden",),
+    "Europe/Vienna": ("austria",),
+    "Africa/Nairobi": ("kenya",),
+    "Africa/Lagos": ("nigeria",),
 }
 
 
@@ -79,20 +162,9 @@ def clock(query: str) -> str:
 
     Input: now, a city, weekday 2024-02-29, days between 2024-01-01 and 2024-12-25, or 2024-01-31 + 45 days.
     """
-    text = " ".join(re.sub(r'[()"`?!;]', " ", query.lower()).split()).strip(" .'")
+    plain = re.sub(r'[()"`?!;]|:(?![0-9])', " ", query.lower().replace("’", "'"))
     try:
-        dates, rest = _take_dates(text)
-        spans, rest = _take_spans(rest)
-        words = [word.strip(":") for word in rest.replace(",", " , ").split()]
-        if spans:
-            readable = len(dates) < 2 and _SHIFT.issuperset(words)
-            answer = _shifted(dates, spans) if readable else None
-        elif dates:
-            answer = _between(dates, words) if _BETWEEN.issuperset(words) else None
-            if answer is None and len(dates) == 1 and _WEEKDAY.issuperset(words):
-                answer = f"{dates[0]} is a {_WEEKDAYS[dates[0].weekday()]}"
-        else:
-            answer = _time_at(_place(words))
+        answer = _answer(" ".join(plain.split()).strip(" .,'"))
     except OverflowError as error:
         raise ToolException("that date is outside of the years 1 to 9999") from error
     if answer is None:
@@ -100,38 +172,102 @@ def clock(query: str) -> str:
     return answer
 
 
+def _answer(text: str) -> str | None:
+    """Answer a question in small letters; None if it is not understood."""
+    for form, answered in ((_LEAP, _leap), (_MONTH_LENGTH, _month_length), (_AHEAD, _ahead)):
+        if found := form.fullmatch(text.replace(" please", "")):
+            return answered(found)
+    asked = frozenset(text.replace(",", " ").split())
+    if asked & {"is", "was", "isn't"} and asked & _IS_IT and asked <= _NOW | _IS_IT | {"isn't"}:
+        return _time_at("")
+    dates, rest = _take_dates(text)
+    spans, rest = _take_spans(rest)
+    words = [word.strip(":") for word in rest.replace(",", " , ").replace(". ", " ").split()]
+    if spans:
+        return _shifted(dates, spans) if len(dates) < 2 and _SHIFT.issuperset(words) else None
+    if dates:
+        answer = _between(dates, words) if _BETWEEN.issuperset(words) else None
+        if answer is None and len(dates) == 1 and _WEEKDAY.issuperset(words):
+            answer = f"{dates[0]} is a {_WEEKDAYS[dates[0].weekday()]}"
+        return answer
+    return _time_at(_place(words))
+
+
 # --- taking a question apart ---
 
 
 def _take_dates(text: str) -> tuple[list[date], str]:
     """Return the dates in a text, in order, and the text without them."""
-    return [_date(found) for found in _DATE.finditer(text)], _DATE.sub(" ", text)
+    past = re.search(r"\b(?:since|ago|passed)\b", text) is not None
+    future = re.search(r"\b(?:until|till|to|left|away)\b", text) is not None
+    dates = [_date(found, past=past, future=future) for found in _DATE.finditer(text)]
+    # A word such as ``until`` is still wanted afterwards.
+    return dates, _DATE.sub(lambda found: f" {found['which'] or ''} ", text)
 
 
-def _date(found: re.Match[str]) -> date:
-    year, _, month, day, day_2, month_2, year_2, month_3, day_3, year_3, word = found.groups()
-    if word:
-        return _now().date() + timedelta(days={"yesterday": -1, "today": 0, "tomorrow": 1}[word])
-    name = month_2 or month_3
-    number = _MONTHS.index(name[:3]) + 1 if name else int(month)
+def _date(found: re.Match[str], *, past: bool, future: bool) -> date:
+    today = _now().date()
+    if found["near"]:
+        return today + timedelta(days=_NEAR[found["near"]])
+    if found["weekday"]:
+        ahead = (_NAMED.split("|").index(found["weekday"]) - today.weekday()) % 7
+        behind = found["which"] in ("last", "since")
+        return today + timedelta(days=(ahead or 7) - (7 if behind and ahead else 14 if behind else 0))
+    year = next(
+        (found[name] for name in ("year", "year_2", "year_3", "year_4", "year_5") if found[name]), None
+    )
+    if found["feast"]:
+        month, day = _FEASTS[found["feast"]]
+    elif found["month"]:
+        month, day = int(found["month"]), int(found["day"])
+    elif found["one"]:
+        month, day = _either_way(found)
+    else:
+        month = _MONTHS.index((found["month_3"] or found["month_4"])[:3]) + 1
+        day = int(found["day_3"] or found["day_4"])
     try:
-        return date(int(year or year_2 or year_3), number, int(day or day_2 or day_3))
+        if year is not None:
+            return date(int(year), month, day)
+        # Without a year it is this one's, or where that is plainly meant, the next or the last one.
+        this = date(today.year, month, day)
+        next_one = (future or bool(found["feast"])) and not past
+        shift = 1 if next_one and this < today else -1 if past and this > today else 0
+        return this.replace(year=today.year + shift)
     except ValueError as error:
         raise ToolException(
             f"{found[0]!r} is not in the calendar; a date is written like 2024-02-29"
         ) from error
 
 
-def _take_spans(text: str) -> tuple[list[timedelta], str]:
+def _either_way(found: re.Match[str]) -> tuple[int, int]:
+    """Return month and day of 25.12.2024 or 12/25/2024; with slashes only where no other reading is left."""
+    one, other = int(found["one"]), int(found["other"])
+    if found["mark_2"] == "." or one == other or one > 12:
+        return other, one
+    if other > 12:
+        return one, other
+    raise ToolException(f"{found[0]!r} can be read in two ways; a date is written like 2024-02-29")
+
+
+class _Span(NamedTuple):
+    """A stretch of time, with its sign."""
+
+    minutes: int = 0
+    days: int = 0
+    months: int = 0
+
+
+def _take_spans(text: str) -> tuple[list[_Span], str]:
     """Return the spans in a text, with their signs, and the text without them."""
     text = " ".join(text.split())
     return [_span(found) for found in _SPAN.finditer(text)], _SPAN.sub(" ", text)
 
 
-def _span(found: re.Match[str]) -> timedelta:
-    days = int(found["many"]) * (7 if found["unit"] == "week" else 1)
-    back = found["sign"] in ("-", "minus") or found["way"] in ("before", "ago", "earlier")
-    return timedelta(days=-days if back else days)
+def _span(found: re.Match[str]) -> _Span:
+    size, part = _UNITS[found["unit"]]
+    many = size * (int(found["many"]) if found["many"].isdigit() else _COUNTS[found["many"]])
+    back = found["sign"] in ("-", "minus", "subtract", "take") or found["way"] in ("before", "ago", "earlier")
+    return _Span(**{part: -many if back else many})
 
 
 def _place(words: list[str]) -> str:
@@ -147,25 +283,70 @@ def _place(words: list[str]) -> str:
 # --- answering ---
 
 
-def _shifted(dates: list[date], spans: list[timedelta]) -> str:
+def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
+    minutes, days, months = (sum(parts) for parts in zip(*spans, strict=True))
+    if minutes and (dates or days or months):
+        return None
+    if minutes:
+        then = _now() + timedelta(minutes=minutes)
+        return f"{_written(then.date())} {then:%H:%M:%S} (local time)"
     start = dates[0] if dates else _now().date()
-    span = sum(spans, timedelta())
-    sign = "-" if span.days < 0 else "+"
-    return f"{start} {sign} {_many(abs(span.days), 'day')} is {_written(start + span)}"
+    end = _months_later(start, months) + timedelta(days=days)
+    parts = [_many(abs(months), "month")] if months else []
+    parts += [_many(abs(days), "day")] if days or not months else []
+    sign = "-" if (months or days) < 0 else "+"
+    return f"{start} {sign} {' and '.join(parts)} is {_written(end)}"
+
+
+def _months_later(start: date, months: int) -> date:
+    """Return the same day in another month, or the last of that month if it is shorter."""
+    year, month = divmod(12 * start.year + start.month - 1 + months, 12)
+    if not 1 <= year <= 9999:
+        raise OverflowError
+    return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
 def _between(dates: list[date], words: list[str]) -> str | None:
     """Count the days from one date to the next; to or from today when only one is given."""
-    if len(dates) == 1 and "since" in words:
+    said = frozenset(words)
+    if len(dates) == 1 and said & _SINCE_IT:
         dates = [*dates, _now().date()]
-    elif len(dates) == 1 and {"until", "till", "to"}.intersection(words):
+    elif len(dates) == 1 and said & _TO_IT:
         dates = [_now().date(), *dates]
     if len(dates) != 2:
         return None
     days = (dates[1] - dates[0]).days
     direction = "back to" if days < 0 else "to"
     long = _calendar(min(dates), max(dates))
-    return f"{_many(abs(days), 'day')}{long} from {_written(dates[0])} {direction} {_written(dates[1])}"
+    count = _many(abs(days), "day")
+    if said & {"weeks", "week"}:
+        weeks, rest = divmod(abs(days), 7)
+        more = f" and {_many(rest, 'day')}" if rest else ""
+        count = f"{_many(weeks, 'week')}{more}, {count}"
+    return f"{count}{long} from {_written(dates[0])} {direction} {_written(dates[1])}"
+
+
+def _leap(found: re.Match[str]) -> str:
+    year = int(found[1])
+    return f"{year} is {'' if isleap(year) else 'not '}a leap year"
+
+
+def _month_length(found: re.Match[str]) -> str:
+    year = int(found[2] or _now().year)
+    month = _MONTHS.index(found[1][:3]) + 1
+    return f"{_many(monthrange(year, month)[1], 'day')} in {year}-{month:02}"
+
+
+def _ahead(found: re.Match[str]) -> str | None:
+    """Say how many hours the clocks of two places differ by."""
+    names = [_place((name or "").split()) for name in (found[1] or found[3], found[2] or found[4])]
+    zones = [_zone(name) if name else None for name in names]
+    if None in zones:
+        return None
+    one, other = (_now(zone).utcoffset() or timedelta() for zone in zones)
+    hours = Fraction(round((one - other).total_seconds()), 3600)
+    how = "ahead of" if hours >= 0 else "behind"
+    return f"{float(abs(hours)):g} hours: {zones[0]} is {how} {zones[1]}"
 
 
 def _time_at(place: str) -> str | None:

@@ -129,10 +129,8 @@ class Draft:
         return Segments(head, "", words.virtual)
 
     def _history(self, left_out: int) -> str:
-        if not self.turns:
-            return ""
         gap = [f"(Turns left out here: {left_out})"] if left_out else []
-        return "".join(f"{text}\n\n" for text in (_EARLIER, *gap, *self.turns[left_out:]))
+        return _joined_turns([*gap, *self.turns[left_out:]])
 
 
 def laid_out(words: Sequence[Segment], texts: Mapping[str, str], soft: str | None) -> Segments:
@@ -148,6 +146,15 @@ def laid_out(words: Sequence[Segment], texts: Mapping[str, str], soft: str | Non
         return Segments(fill(words, texts), "")
     before = fill(words[: places[0]], texts)
     return Segments(before + fill(words[places[0] + 1 :], texts), "", Virtual(soft, len(before)))
+
+
+def history_text(turns: Sequence[Turn]) -> str:
+    """Write earlier turns as they stand in a prompt's slot for them."""
+    return _joined_turns([turn_text(turn) for turn in turns])
+
+
+def _joined_turns(texts: Sequence[str]) -> str:
+    return "".join(f"{text}\n\n" for text in (_EARLIER, *texts)) if texts else ""
 
 
 def turn_text(turn: Turn) -> str:

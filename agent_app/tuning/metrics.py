@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from agent_app.events import Stepped
+from agent_app.history import Turn
 from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
 from agent_app.parser import FormatError, ReActOutputParser
+from agent_app.prompt.draft import history_text
 from agent_app.prompt.scratchpad import scratchpad
 from agent_app.steps import Action, Answer, Step, Unreadable
 from agent_app.tuning.data.rows import Row
@@ -49,12 +51,13 @@ class Complete(Protocol):
 class Move(Protocol):
     """Says what to do next."""
 
-    def __call__(self, question: str, steps: Sequence[Step]) -> Step:
+    def __call__(self, question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
         """Return an action or an answer, or what was written instead of one.
 
         Args:
             question: what is asked.
             steps: the run so far.
+            turns: what was asked and answered before.
         """
 
 
@@ -131,7 +134,7 @@ def score(rows: Iterable[Row], move: Move, tell: Callable[[Verdict], None] = lam
 def judged(row: Row, move: Move) -> Verdict:
     """Have the moves of a row made, and judge them."""
     began = time.perf_counter()
-    moves = tuple(move(row.question, row.steps[:point]) for point in range(0, len(row.steps), 2))
+    moves = tuple(move(row.question, row.steps[:point], row.turns) for point in range(0, len(row.steps), 2))
     seconds = time.perf_counter() - began
     marks: dict[Measure, bool] = {"parses": not any(isinstance(made, Unreadable) for made in moves)}
     first, last = moves[0], moves[-1]
@@ -162,8 +165,8 @@ def _does(made: Step, wanted: Action, accepts: Sequence[str] = ()) -> bool:
 def moves_of(agent: Agent) -> Move:
     """Return what an agent does next, with its own prompt, grammar and parser; its tools are not run."""
 
-    def move(question: str, steps: Sequence[Step]) -> Step:
-        with contextlib.closing(agent.stream(question, steps=steps)) as events:  # type: ignore[type-var]
+    def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
+        with contextlib.closing(agent.stream(question, steps=steps, history=turns)) as events:  # type: ignore[type-var]
             return next(event.step for event in events if isinstance(event, Stepped))
 
     return move
@@ -178,8 +181,8 @@ def moves_by(complete: Complete, tools: Iterable[str]) -> Move:
     """
     parser = ReActOutputParser(tool_names=tuple(tools))
 
-    def move(question: str, steps: Sequence[Step]) -> Step:
-        text = f"{QUESTION}: {question}\n{THOUGHT}:{scratchpad(steps)}"
+    def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
+        text = f"{history_text(turns)}{QUESTION}: {question}\n{THOUGHT}:{scratchpad(steps)}"
         reply = complete(text, (f"\n{OBSERVATION}:",))
         try:
             return parser.parse(reply)

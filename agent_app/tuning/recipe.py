@@ -49,7 +49,7 @@ class Recipe:
     """Steps in which the learning rate rises from nothing; after half of all steps it falls to nothing."""
     clip: float = 1.0
     """The greatest norm of a gradient."""
-    dev_every: int = 20
+    dev_every: int = 40
     """Steps from one look at the dev part to the next; a checkpoint is written each time."""
     dev_rows: int = 48
     """Rows of the dev part that are looked at, the same ones each time."""

@@ -100,7 +100,7 @@ def ask(rows: Iterable[Row], agent: Agent, tools: RecordedTools, tell: Callable[
     for row in rows:
         tools.row = row
         began = time.perf_counter()
-        result = agent.invoke(row.question)
+        result = agent.invoke(row.question, history=row.turns)
         asked.append(Asked(row, result, time.perf_counter() - began))
         tell(asked[-1])
     return Runs(tuple(asked))

@@ -12,7 +12,7 @@ from agent_app.steps import Action, Arguments
 from agent_app.tuning.data.recording import Recorder
 from agent_app.tuning.voice import tidy
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_BARE = re.compile(r"[-+$€£ ]*\d+(?:\.\d+)?[ .=]*")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[a-z]+|\S")
 _WORD = re.compile(r"[^\W_]+(?:[.,][^\W_]+)*")
 _NOON = datetime(2026, 2, 3, 12, 34, 56, tzinfo=UTC)
@@ -28,9 +28,10 @@ _EMPTY_WORDS = frozenset(
 def same_input(tool: str, given: Arguments, wanted: Arguments) -> bool:
     """Return whether two inputs of a tool mean the same.
 
-    Calculations are the same if their signs are, or if they have one result and neither is that result
-    alone; searches, if all words with a meaning in the wanted one are in the given one; questions to the
-    clock, if it replies the same. Other tools' inputs must be equal but for case and white space.
+    Calculations are the same if the calculator has one result for both, and what was given is no bare
+    number: then nothing would have been left to reckon. Searches are, if all words with a meaning in the
+    wanted one are in the given one; questions to the clock, if it replies the same. Other tools' inputs must
+    be equal but for case and white space.
     """
     return _SAME.get(tool, _same_text)(_text(given), _text(wanted))
 
@@ -45,7 +46,7 @@ def _same_calculation(given: str, wanted: str) -> bool:
     one, other = tidy(given).casefold(), tidy(wanted).casefold()
     if _TOKEN.findall(one) == _TOKEN.findall(other):
         return True
-    if len(_NUMBER.findall(one)) < min(2, len(_NUMBER.findall(other))):
+    if _BARE.fullmatch(one):
         return False
     result = _run("calculator", given)
     return result is not None and result == _run("calculator", wanted)

@@ -1,7 +1,7 @@
 """Rows of training data as token ids, in exactly the words that a served prompt has.
 
-A row is a question with the steps of a good run. The model learns to write its own turns, each up to and
-with the word that stops it; the question and what the tools gave are only read.
+A row is a question, perhaps after earlier turns, with the steps of a good run. The model learns to write its
+own moves, each up to and with the word that stops it; the question and what the tools gave are only read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent_app.errors import TuningError
 from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
 from agent_app.models.stored import sha256_of
+from agent_app.prompt.draft import history_text
 from agent_app.prompt.scratchpad import quoted, written
 from agent_app.steps import Action, Observation
 from agent_app.tuning.data import Part, Row, read_rows, spread
@@ -103,7 +104,7 @@ def _part(rows: Iterable[Row], part: Part, least: int, file: Path) -> list[Row]:
 
 def spoken(row: Row) -> Iterator[tuple[str, bool]]:
     """Yield a row's text in pieces, each with whether the model writes it."""
-    yield f"{QUESTION}: {quoted(row.question)}\n{THOUGHT}:", False
+    yield f"{history_text(row.turns)}{QUESTION}: {quoted(row.question)}\n{THOUGHT}:", False
     for step in row.steps:
         text = written(step)
         if isinstance(step, Action):

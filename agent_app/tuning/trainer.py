@@ -15,10 +15,10 @@ from agent_app.errors import TuningError
 from agent_app.soft_prompt import Point
 from agent_app.tuning.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agent_app.tuning.frozen import FrozenModel
+from agent_app.tuning.lean import Reader
 from agent_app.tuning.methods import Start, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import multiplying, read
 from agent_app.tuning.traces import Data, Trace
 
 if TYPE_CHECKING:
@@ -153,26 +153,22 @@ def identity(frozen: FrozenModel, data: Data, recipe: Recipe, start: Start) -> d
     return {"base": frozen.sha256, "data": data.sha256, **start.to_dict(recipe), **settings}
 
 
-def measure(model: PeftModel, rows: Sequence[Trace], batch: int) -> Measured:
+def measure(reader: Reader, rows: Sequence[Trace], batch: int) -> Measured:
     """Read rows without learning from them.
 
     Args:
-        model: a frozen model with its virtual tokens, as `wrapped` gives it.
+        reader: reads them after a model's virtual tokens.
         rows: what is foretold.
         batch: how many are read at once.
     """
-    import torch
-
     loss = tokens = tokens_right = rows_right = 0.0
     ordered = sorted(rows, key=lambda row: len(row.ids))
-    with torch.no_grad():
-        for first in range(0, len(ordered), batch):
-            part = ordered[first : first + batch]
-            found = read(model, part)
-            loss += found.loss.item() * len(found.right)
-            tokens += len(found.right)
-            tokens_right += found.right.sum().item()
-            rows_right += len(part) - len(set(found.rows[~found.right].tolist()))
+    parts = [ordered[first : first + batch] for first in range(0, len(ordered), batch)]
+    for part, found in zip(parts, reader.look(parts), strict=True):
+        loss += found.losses.sum().item()
+        tokens += len(found.right)
+        tokens_right += found.right.sum().item()
+        rows_right += len(part) - len(set(found.rows[~found.right].tolist()))
     return Measured(loss / tokens, tokens_right / tokens, rows_right / len(rows))
 
 
@@ -185,6 +181,7 @@ class _Tuning:
         import torch
 
         self._model, self._data, self._recipe = model, data, recipe
+        self._reader = Reader(model, bfloat16=recipe.bfloat16)
         self._file, self._same = checkpoint, same
         self._order = Order(len(data.train), recipe.batch, recipe.seed)
         self._learnt = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -261,22 +258,19 @@ class _Tuning:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.zero_grad()
-        with multiplying(bfloat16=recipe.bfloat16):
-            loss = read(self._model, batch).loss
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._reader.learn(batch)
         norm = torch.nn.utils.clip_grad_norm_(self._learnt.values(), recipe.clip).item()
-        if not math.isfinite(loss.item()) or not math.isfinite(norm):
+        if not math.isfinite(loss) or not math.isfinite(norm):
             raise TuningError(self._not_finite(rate))
         self._adam.step()
         at.step += 1
-        at.since.append(loss.item())
-        return loss.item(), rate
+        at.since.append(loss)
+        return loss, rate
 
     def _look(self) -> None:
         """Measure on the dev part, and keep the table if it is the best so far."""
         at = self._at
-        with multiplying(bfloat16=self._recipe.bfloat16):
-            at.dev = measure(self._model, self._data.dev, self._recipe.batch)
+        at.dev = measure(self._reader, self._data.dev, self._recipe.batch)
         if not math.isfinite(at.dev.loss):
             raise TuningError(self._not_finite(self._recipe.rate))
         if at.best is None or at.dev.loss < at.best.loss:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from random import Random
 
 from agent_app.errors import DataError, suggest
+from agent_app.history import Turn
 from agent_app.steps import Action, Answer, Step
+from agent_app.tuning.data.copying import in_its_words
 from agent_app.tuning.data.material import Material, Template, material, thoughts
 from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, numbers
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
@@ -18,6 +21,8 @@ from agent_app.tuning.data.rows import PARTS, Part, Row
 FEWEST = 20
 """Rows to tune on; with fewer nothing is learnt."""
 _SHARES = {"train": 1.0, "dev": 0.1, "test": 0.16}
+_IN_A_CHAT = 0.08
+"""The share of rows that come after earlier turns of a conversation."""
 _AGAIN = 5
 """How often a question may come in the rows to tune on, each time with other luck; elsewhere once."""
 _PATIENCE = 400
@@ -26,29 +31,30 @@ _WEIGHTS = {
     "calculator/plain": 11,
     "calculator/brackets": 9,
     "calculator/percent": 7,
-    "calculator/parts": 5,
+    "calculator/parts": 7,
     "calculator/powers": 6,
-    "calculator/story": 16,
-    "calculator/words": 3.5,
-    "calculator/units": 4,
-    "calculator/two sums": 5,
+    "calculator/story": 22,
+    "calculator/words": 4,
+    "calculator/units": 4.5,
+    "calculator/two sums": 5.5,
     "calculator/second try": 1.5,
     "calculator/no result": 0.7,
     "clock/time": 5,
-    "clock/date": 3.5,
-    "clock/weekday": 3,
-    "clock/year": 1.2,
+    "clock/date": 4.5,
+    "clock/weekday": 4,
+    "clock/year": 2,
     "clock/place": 4.5,
-    "clock/day of a date": 3,
-    "clock/between": 3.5,
-    "clock/shift": 3,
+    "clock/day of a date": 3.5,
+    "clock/between": 5,
+    "clock/shift": 5,
     "clock/nowhere": 0.5,
     "none/greetings": 5,
     "none/thanks": 5,
-    "none/persona": 5,
-    "none/opinions": 7,
-    "none/knowledge": 7,
+    "none/persona": 7,
+    "none/opinions": 9,
+    "none/knowledge": 9,
     "web_search/search and reckon": 6,
+    "web_search/search and subtract": 2.5,
     "web_search/search and weekday": 1.5,
     "web_search/found nothing": 1,
 }
@@ -78,11 +84,17 @@ def make_rows(rows: int, *, seed: int = 0, tools: Iterable[str] = TOOLS) -> list
     if rows < FEWEST:
         raise DataError(f"{rows} rows are too few to tune on; make at least {FEWEST}")
     recorder = Recorder(names)
-    return [
-        row
-        for part in PARTS
-        for row in _Maker(part, names, recorder, Random(f"{seed} {part}")).rows(round(rows * _SHARES[part]))  # noqa: S311
-    ]
+    made: list[Row] = []
+    for part in PARTS:
+        maker = _Maker(part, names, recorder, Random(f"{seed} {part}"))  # noqa: S311
+        others = frozenset(_as_asked(row) for row in made)
+        made += maker.rows(round(rows * _SHARES[part]), others)
+    return made
+
+
+def _as_asked(row: Row) -> str:
+    """Return a row's question as far as it tells it from others, whatever its case and its last mark."""
+    return row.question.casefold().rstrip("?.! ")
 
 
 class _Maker:
@@ -94,8 +106,8 @@ class _Maker:
         self._kinds = [k for k, ts in self._material.templates.items() if set(ts[0].moves) <= set(tools)]
         self._weights = [_WEIGHTS.get(kind, _OF_A_TOPIC) for kind in self._kinds]
 
-    def rows(self, many: int) -> Iterator[Row]:
-        """Make that many rows.
+    def rows(self, many: int, others: Collection[str] = ()) -> Iterator[Row]:
+        """Make that many rows, none with one of the other parts' questions.
 
         Raises:
             DataError: there are not so many different questions.
@@ -105,9 +117,10 @@ class _Maker:
         while number < many:
             kind = self._random.choices(self._kinds, self._weights)[0]
             template = self._random.choice(self._material.templates[kind])
-            row = self._row(template, f"{self._part}-{number}")
+            turns = self._turns() if self._random.random() < _IN_A_CHAT else ()
+            row = replace(self._row(template, f"{self._part}-{number}"), turns=turns)
             times = seen.get(row.question, 0)
-            if times >= (_AGAIN if self._part == "train" else 1):
+            if times >= (_AGAIN if self._part == "train" else 1) or _as_asked(row) in others:
                 misses += 1
                 if misses > _PATIENCE:
                     raise DataError(
@@ -116,6 +129,15 @@ class _Maker:
                 continue
             seen[row.question], misses, number = times + 1, 0, number + 1
             yield row
+
+    def _turns(self) -> tuple[Turn, ...]:
+        """Return one or two other questions with their answers."""
+        turns = []
+        for _ in range(self._random.randint(1, 2)):
+            kind = self._random.choices(self._kinds, self._weights)[0]
+            row = self._row(self._random.choice(self._material.templates[kind]), "earlier")
+            turns.append(Turn(row.question, row.answer.text))
+        return tuple(turns)
 
     def _row(self, template: Template, name: str) -> Row:
         slots = self._slots(template)
@@ -126,7 +148,7 @@ class _Maker:
         steps: list[Step] = []
         texts = []
         for tool, given in zip(template.moves, inputs, strict=True):
-            action = Action(tool, given, thoughts()[tool])
+            action = Action(tool, in_its_words(question, tool, given, self._recorder), thoughts()[tool])
             observation = self._recorder.run(action)
             steps += [action, observation]
             texts.append(observation.text)

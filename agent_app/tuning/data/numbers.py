@@ -15,6 +15,8 @@ _WORDS = {
     11: "eleven", 12: "twelve", 15: "fifteen", 20: "twenty", 25: "twenty-five", 30: "thirty", 40: "forty",
     50: "fifty", 60: "sixty", 80: "eighty", 100: "a hundred", 200: "two hundred", 500: "five hundred",
 }  # fmt: skip
+_WHOLE = 0.7
+"""The share of roots that come out whole."""
 _SIZES = ((2, 20), (10, 99), (100, 999), (100, 999), (1_000, 99_999), (100_000, 999_999_999))
 
 
@@ -32,6 +34,8 @@ def numbers(random: Random, inputs: str) -> dict[str, str]:
     i, j = sorted(random.sample(range(5, high), 2), reverse=True)
     if "{i} / {n}" in inputs:
         i = n * random.randint(2, 80)
+    if "sqrt({i})" in inputs and random.random() < _WHOLE:
+        i = random.randint(2, 40) ** 2
     # In the parentheses of a function a comma would separate arguments.
     commas = "sqrt" not in inputs and random.random() < 0.4
     one, other = sorted(random.sample(sorted(_WORDS), 2), reverse=True)
@@ -47,10 +51,11 @@ def numbers(random: Random, inputs: str) -> dict[str, str]:
         "m": f"{random.randint(2, 250)}{random.choice(_CENTS)}",
         "A": _WORDS[one],
         "B": _WORDS[other],
-        "wa": str(one),
-        "wb": str(other),
         "days": str(random.randint(2, 400)),
         "weeks": str(random.randint(2, 60)),
+        "months": str(random.randint(2, 24)),
+        "yr": str(random.randint(1990, 2040)),
+        "day": _without_year(random, _day(random, date(2024, 1, 1), date(2025, 1, 1))),
         "date": _written(random, _day(random, date(1900, 1, 1), FIRST_DAY)),
         "later": _written(random, _day(random, LAST_DAY, date(2060, 1, 1))),
     }
@@ -76,4 +81,24 @@ def _day(random: Random, first: date, last: date) -> date:
 
 
 def _written(random: Random, day: date) -> str:
-    return random.choice((f"{day}", f"{day}", f"{day.day} {day:%B %Y}", f"{day:%B} {day.day}, {day.year}"))
+    forms = (
+        f"{day}",
+        f"{day}",
+        f"{day.day} {day:%B %Y}",
+        f"{day:%B} {day.day}, {day.year}",
+        f"{day:%B} {_ordinal(day.day)}, {day.year}",
+        f"{_ordinal(day.day)} of {day:%B %Y}",
+        f"{day.day} {day:%b %Y}",
+        f"{day:%d.%m.%Y}",
+    )
+    return random.choice(forms)
+
+
+def _without_year(random: Random, day: date) -> str:
+    forms = (f"{day.day} {day:%B}", f"{day:%B} {day.day}", f"{day:%B} {_ordinal(day.day)}")
+    return random.choice((*forms, f"the {_ordinal(day.day)} of {day:%B}"))
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

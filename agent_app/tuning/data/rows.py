@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from agent_app.errors import DataError, suggest
+from agent_app.history import Turn
 from agent_app.steps import Action, Answer, Observation, Step, step_from_dict, step_to_dict
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
+_MAY_LACK = frozenset(("values", "accepts", "turns"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Row:
     """What the answer must hold of the observations."""
     accepts: tuple[str, ...] = ()
     """Other inputs of the first tool that are right."""
+    turns: tuple[Turn, ...] = ()
+    """What was asked and answered before, in the same conversation."""
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -52,7 +56,8 @@ class Row:
         data["steps"] = [step_to_dict(step) for step in self.steps]
         for name in ("values", "accepts"):
             data[name] = list(data[name])
-        return {name: value for name, value in data.items() if value or name not in ("values", "accepts")}
+        data["turns"] = [[turn.question, turn.answer] for turn in self.turns]
+        return {name: value for name, value in data.items() if value or name not in _MAY_LACK}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Row:
@@ -71,7 +76,8 @@ class Row:
         if data["split"] not in PARTS:
             raise ValueError(f"the field 'split' is {data['split']!r}; it takes {', '.join(PARTS)}")
         lists = {name: _texts(data.get(name, []), name) for name in ("values", "accepts")}
-        return cls(**{**data, "steps": _run(data.get("steps")), **lists})
+        turns = _turns(data.get("turns", []))
+        return cls(**{**data, "steps": _run(data.get("steps")), "turns": turns, **lists})
 
 
 def read_rows(path: Path, *, tools: Iterable[str] | None = None) -> list[Row]:
@@ -164,6 +170,16 @@ def _run(given: Any) -> tuple[Step, ...]:
     if [type(step) for step in steps] != wanted:
         raise ValueError("the field 'steps' is not a run of actions, each with an observation, and an answer")
     return tuple(steps)
+
+
+def _turns(given: Any) -> tuple[Turn, ...]:
+    """Return earlier turns, each a pair of a question and its answer."""
+    if not isinstance(given, list):
+        raise ValueError("the field 'turns' is no list")  # noqa: TRY004 - the line's fault
+    for pair in given:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(t, str) and t for t in pair)):
+            raise ValueError("the field 'turns' is no list of pairs of a question and its answer")
+    return tuple(Turn(question, answer) for question, answer in given)
 
 
 def _texts(given: Any, name: str) -> tuple[str, ...]:

@@ -1,0 +1,60 @@
+"""Finds the input of a tool among the question's own words: a small model copies well and rewrites badly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from agent_app.steps import Action
+from agent_app.tuning.data.recording import Recorder
+
+_MERE = {
+    "calculator": re.compile(r"[^a-z ]?[0-9.,]+"),
+    "clock": re.compile(r"[0-9]+ (?:day|week|month|year)s?", re.IGNORECASE),
+}
+"""What does not say what is to be done, for each tool that reads words: a number, a stretch of time."""
+_ALWAYS = "now"
+"""An input of one word that is easier to learn than to find."""
+_WORD = re.compile(r"\S+")
+_NUMBER = re.compile(r"[0-9][0-9.,]*")
+_ENDS = "?,;:.\"'"
+
+
+def in_its_words(question: str, tool: str, given: str, recorder: Recorder) -> str:
+    """Return the shortest run of a question's words that a tool answers as it does an input.
+
+    Args:
+        question: whose words they are.
+        tool: what is called.
+        given: a right input.
+        recorder: runs the tool.
+
+    Returns:
+        The input itself where there is no such run, or the tool reads no words.
+    """
+    if tool not in _MERE or given == _ALWAYS:
+        return given
+    wanted = recorder.run(Action(tool, given))
+    if wanted.error:
+        return given
+    for words in _runs(question, given):
+        if not _MERE[tool].fullmatch(words):
+            found = recorder.run(Action(tool, words))
+            if not found.error and found.text == wanted.text:
+                return words
+    return given
+
+
+def _runs(question: str, given: str) -> Iterator[str]:
+    """Yield runs of a question's words that hold all numbers of an input, the shortest first."""
+    spans = [word.span() for word in _WORD.finditer(question)]
+    numbers = [number.strip(".,") for number in _NUMBER.findall(given)]
+    held = [n for n, (start, end) in enumerate(spans) if any(m in question[start:end] for m in numbers)]
+    first, last = (held[0], held[-1]) if held else (len(spans), 0)
+    runs = [
+        question[start:end].strip(_ENDS)
+        for number, (start, _) in enumerate(spans)
+        for other, (_, end) in enumerate(spans[number:], number)
+        if number <= first and other >= last
+    ]
+    yield from sorted(filter(None, runs), key=len)
