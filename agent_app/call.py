@@ -6,16 +6,16 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agent_app.answer_form import AnswerForm, Misfit
 from agent_app.events import Said
-from agent_app.labels import FINAL_ANSWER
+from agent_app.labels import FINAL_ANSWER, THOUGHT
 from agent_app.loop import Move, Unread
 from agent_app.models import Named, ReadyModel, soft_message
 from agent_app.parser import FormatError, Piece, ReplyReader
-from agent_app.prompt import Segments
-from agent_app.steps import Answer, Usage
+from agent_app.prompt import Draft, Reader, Segments
+from agent_app.steps import Answer, Step, Usage
 
 
 class Call:
@@ -23,7 +23,7 @@ class Call:
 
     Args:
         ready: the model.
-        segments: the prompt, cut where the model goes on writing.
+        messages: what the model is shown; see `messages_of` and `messages_of_reading`.
         begun: how the thought begins; the prompt has written that for the model.
         options: what the model is called with beside the messages.
         reader: reads the reply.
@@ -34,7 +34,7 @@ class Call:
     def __init__(
         self,
         ready: ReadyModel,
-        segments: Segments,
+        messages: list[BaseMessage],
         begun: str,
         options: dict[str, Any],
         reader: ReplyReader,
@@ -42,8 +42,7 @@ class Call:
         *,
         last: bool,
     ) -> None:
-        self.ready, self.options, self.reader = ready, options, reader
-        self.messages = _messages(ready, segments, begun, last=last)
+        self.ready, self.messages, self.options, self.reader = ready, messages, options, reader
         self.usage = Usage(calls=1)
         self._begun = begun
         self._said_begun = not begun
@@ -110,10 +109,16 @@ class Call:
             yield Said(piece.kind, text)
 
 
-def _messages(ready: ReadyModel, segments: Segments, begun: str, *, last: bool) -> list[BaseMessage]:
+def messages_of(ready: ReadyModel, segments: Segments, begun: str, *, last: bool) -> list[BaseMessage]:
     """Lay out the prompt: where the model goes on with a message of its own, the steps are that message.
 
     With virtual tokens in it, it is one plain text, as it was when they were tuned.
+
+    Args:
+        ready: the model.
+        segments: the prompt, cut where the model goes on writing.
+        begun: how the thought begins.
+        last: only a final answer is wanted.
     """
     head, tail = segments
     if begun:
@@ -126,3 +131,24 @@ def _messages(ready: ReadyModel, segments: Segments, begun: str, *, last: bool) 
     if ready.traits.continues:
         return [HumanMessage(head.rstrip()), AIMessage(tail)]
     return [HumanMessage(head + tail)]
+
+
+def messages_of_reading(reader: Reader, draft: Draft, steps: Sequence[Step], limit: int) -> list[BaseMessage]:
+    """Lay out what a model is asked about passages: a conversation whose last message it goes on writing.
+
+    Args:
+        reader: asks about the passages.
+        draft: the run's prompt.
+        steps: the steps so far.
+        limit: of each passage, no more characters than about this are shown.
+    """
+    *before, _ = opening_of_reading(reader)
+    return [*before, HumanMessage(reader.asked(draft, steps, limit)), AIMessage(f"{THOUGHT}:")]
+
+
+def opening_of_reading(reader: Reader) -> list[BaseMessage]:
+    """Return what all such conversations begin with; the last message goes on with the passages."""
+    messages: list[BaseMessage] = [SystemMessage(reader.told)]
+    for asked, reply in reader.examples:
+        messages += [HumanMessage(asked), AIMessage(f"{THOUGHT}:{reply}")]
+    return [*messages, HumanMessage(reader.opening)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from agent_app.labels import ACTION, ACTION_INPUT, FINAL_ANSWER
 
@@ -54,6 +55,20 @@ _NAMED_TYPES = {
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name>[A-Za-z][A-Za-z0-9-]*)')
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a thought has to begin, and what may follow."""
+
+    enough: str
+    """The thought begins so, and a final answer follows."""
+    missing: str
+    """Or it begins so."""
+    then: Literal["action", "either", "answer"] = "action"
+    """What follows what is missing: an action, a final answer, or one of the two."""
+    regret: str = ""
+    """How a final answer goes on after its opening when something is missing; empty: as the model likes."""
+
+
 def reply_grammar(
     tools: Mapping[str, Schema | None],
     *,
@@ -61,6 +76,7 @@ def reply_grammar(
     form: Schema | None = None,
     last: bool = False,
     must_act: bool = False,
+    verdict: Verdict | None = None,
 ) -> str:
     """Return the grammar of one reply: a thought, then an action with its input or a final answer.
 
@@ -72,6 +88,7 @@ def reply_grammar(
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
         must_act: a tool has to be used, so that there is no final answer.
+        verdict: how the thought begins, and what that leads to; None: as the model likes.
     """
     rules = _rules_in(_TEXT) | _rules_in(_JSON) | _free_json()
     if openings:
@@ -88,9 +105,26 @@ def reply_grammar(
     ]
     rules["action"] = f'"{ACTION}: " {_either(moves)} "\\n"?'
     rules["answer"] = f'"{FINAL_ANSWER}: " reply "\\n"?'
-    move = "action" if must_act else "(action | answer)" if tools else "answer"
-    rules["root"] = '" " reply "\\n"?' if last else f'" " thought "\\n" {move}'
+    either = "(action | answer)" if tools else "answer"
+    if verdict is not None:
+        regret = "answer"
+        if verdict.regret and form is None:
+            regret = "regret"
+            rules[regret] = _regret(verdict.regret, openings)
+        then = {"action": "action", "either": f"(action | {regret})", "answer": regret}[verdict.then]
+        ways = ((verdict.enough, "answer"), (verdict.missing, then))
+        rules["root"] = _either(f'{_literal(f" {begun} ")} thought "\\n" {move}' for begun, move in ways)
+    elif last:
+        rules["root"] = '" " reply "\\n"?'
+    else:
+        rules["root"] = f'" " thought "\\n" {"action" if must_act else either}'
     return "\n".join(f"{name} ::= {rules[name]}" for name in _reachable(rules))
+
+
+def _regret(words: str, openings: Sequence[str]) -> str:
+    """Return the rule of a final answer that goes on with these words after its opening."""
+    begun = [f"{FINAL_ANSWER}: {opening.rstrip()} {words} " for opening in openings]
+    return f'{_either(map(_literal, begun or [f"{FINAL_ANSWER}: {words} "]))} wide{{0,300}} "\\n"?'
 
 
 def _rules_in(text: str) -> dict[str, str]:

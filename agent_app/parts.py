@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import HumanMessage
 
 from agent_app.approvals import risks_of
+from agent_app.call import opening_of_reading
 from agent_app.estimate import most_tokens
-from agent_app.grammar import reply_grammar
+from agent_app.grammar import Verdict, reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
 from agent_app.models import Chain, Named, ReadyModel, Warmable, soft_message
 from agent_app.parser import ReActOutputParser
 from agent_app.planning import Window, window_of
-from agent_app.prompt import Draft, Prompt
-from agent_app.steps import Action
+from agent_app.prompt import Draft, Prompt, Reader
+from agent_app.steps import Action, Step
 from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox
+
+_IN_VAIN: tuple[Literal["action", "either", "answer"], ...] = ("action", "either", "answer")
+"""What may follow when passages have been read in vain: the first time, the second, and from then on."""
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Parts:
     terms: Terms
     parser: ReActOutputParser = field(init=False)
     described: str = field(init=False)
+    reader: Reader | None = field(init=False)
+    """Asks a model about passages; None: they are shown to it like any other observation."""
     grammar: str = field(init=False)
     last_grammar: str = field(init=False)
     stop: list[str] = field(init=False)
@@ -42,9 +48,20 @@ class Parts:
         several = frozenset(n for n, s in objects.items() if len(s["properties"]) > 1)
         self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
         self.described = self.toolbox.describe()
+        self.reader = self.prompt.reader(self.described, self.toolbox.names)
         openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
-        self.grammar = reply_grammar({n: objects.get(n) for n in schemas}, openings=openings, form=form)
+        offered = {n: objects.get(n) for n in schemas}
+        self.grammar = reply_grammar(offered, openings=openings, form=form)
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
+        reading = self.prompt.reading
+        verdicts = (
+            [Verdict(reading.stated, reading.missing, then, reading.regret) for then in _IN_VAIN]
+            if reading
+            else []
+        )
+        self._reading_grammars = [
+            reply_grammar(offered, openings=openings, form=form, verdict=verdict) for verdict in verdicts
+        ]
         self._risks = {tool.name: risks_of(tool) for tool in self.toolbox.tools}
         self._windows: dict[int, Window | None] = {}
         self._warm: set[int] = set()
@@ -59,6 +76,11 @@ class Parts:
         if self.terms.form is not None:
             question = f"{question}\n{self.terms.form.instruction}"
         return self.prompt.draft(question, self.described, self.toolbox.names, turns, **values)
+
+    def reading_grammar(self, steps: Sequence[Step]) -> str:
+        """Return the grammar of the reply after passages, by how often passages were read in vain."""
+        missed = self.reader.reading.missed(steps) if self.reader else 0
+        return self._reading_grammars[min(missed, len(self._reading_grammars) - 1)]
 
     def is_guarded(self, tool: str) -> bool:
         """Say whether a tool's calls have to be checked at all."""
@@ -83,6 +105,7 @@ class Parts:
         """Let a model that can do so read what every prompt begins with, once; it may take its time."""
         if id(ready) in self._warm or not isinstance(ready.given, Warmable):
             return
+        self.warm_to_read(ready, only_kept=True)
         text, _ = opening = self.prompt.opening(self.described, self.toolbox.names)
         if opening.virtual is None:
             ready.given.warm([HumanMessage(text)])
@@ -90,3 +113,13 @@ class Parts:
             name, at = opening.virtual
             ready.given.warm([soft_message([text[:at], Named(name), text[at:]])])
         self._warm.add(id(ready))
+
+    def warm_to_read(self, ready: ReadyModel, *, only_kept: bool = False) -> None:
+        """Let such a model read what every question about passages begins with, which it may never need.
+
+        Args:
+            ready: the model.
+            only_kept: only if that takes no time, because it is found on disk.
+        """
+        if self.reader is not None and isinstance(ready.given, Warmable):
+            ready.given.warm(opening_of_reading(self.reader), only_kept=only_kept)

@@ -29,6 +29,7 @@ from agent_app.steps import LeftOut, Observation, Step
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
 _T = TypeVar("_T")
 
@@ -75,6 +76,11 @@ class Window:
     def holds(self, text: str) -> bool:
         """Say whether a text fits; mostly that is certain without counting."""
         return utf8_length(text) <= self.room or self.count(text) <= self.room
+
+    def holds_all(self, messages: Sequence[BaseMessage]) -> bool:
+        """Say whether a conversation fits, with what the template adds to each of its messages."""
+        pairs = (len(messages) + 1) // 2
+        return replace(self, overhead=pairs * self.overhead).holds("".join(m.text for m in messages))
 
 
 def window_of(

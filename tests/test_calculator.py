@@ -158,6 +158,8 @@ TOO_DEEP = "the expression is nested too deeply; at most 64 levels can be read"
     ("expression", "message"),
     [
         ("", "the expression is empty; write one, for example (17 + 3) * 2"),
+        ("2020-01-01 - 1990-08-12", "'2020-01-01' is a date, which the calculator does not count with"),
+        ("28 May 2025 + 3 weeks", "'28 May' is a date, which the calculator does not count with"),
         ("1 / 0", "division by zero has no result"),
         ("5 % 0", "division by zero has no result"),
         ("0^-1", "division by zero has no result"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import BaseModel, Field
 
-from agent_app.grammar import reply_grammar
+from agent_app.grammar import Verdict, reply_grammar
 from agent_app.models.embedded import open_embedded
 from agent_app.parser import ReActOutputParser
 from agent_app.steps import Action, Answer
@@ -173,6 +173,23 @@ def test_what_the_grammar_produces_is_read_without_a_repair(seed: int, grammar: 
     else:
         thought, _, answer = reply.partition("\nFinal Answer: ")
         assert (move.thought, move.text) == (thought.strip(), answer.strip())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(min_value=0), st.sampled_from(["action", "either", "answer"]))
+def test_a_verdict_leads_to_what_may_follow(seed: int, then: Literal["action", "either", "answer"]) -> None:
+    verdict = Verdict("Stated:", "Not stated:", then, "I could not find")
+    grammar = Gbnf(reply_grammar(TOOLS, openings=["Arr, "], verdict=verdict))
+    move = PARSER.parse(grammar.produce(random.Random(seed)))
+    assert move.repairs == ()
+    missing = move.thought.startswith("Not stated:")
+    assert missing or move.thought.startswith("Stated:")
+    if isinstance(move, Action):
+        assert missing
+        assert then != "answer"
+    else:
+        assert not missing or then != "action"
+        assert move.text.startswith("Arr, I could not find" if missing else "Arr, ")
 
 
 @settings(max_examples=100, deadline=None)

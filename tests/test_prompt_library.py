@@ -79,7 +79,7 @@ def test_a_persona_that_lacks_a_text_is_an_error_at_the_slot(tmp_path: Path) -> 
     put(tmp_path, "parts/personas/mute.md", "...")
     with pytest.raises(PromptError) as caught:
         load_prompt("pirate", folders=[tmp_path, places.builtin("prompts")], persona="mute")
-    assert caught.value.file == places.builtin("prompts") / "pirate.md"
+    assert caught.value.file == places.builtin("prompts") / "parts/reading.md"
     assert caught.value.problem.startswith("nothing fills {reminder}")
 
 

@@ -271,6 +271,35 @@ def test_a_question_that_comes_between_is_not_kept(smollm2: Path, tmp_path: Path
     assert list((tmp_path / "prompts").iterdir()) == []
 
 
+OTHER = "Be brief and polite. " * 40
+
+
+def cached_after(model: EmbeddedModel, opening: str) -> int:
+    usage = model.invoke([HumanMessage(f"{opening}Who be ye?")], max_tokens=1).usage_metadata
+    assert usage is not None
+    return usage["input_token_details"]["cache_read"]
+
+
+def test_what_was_restored_first_is_still_known_after_the_second(smollm2: Path, tmp_path: Path) -> None:
+    """In the process that reads them, where one comes up late, and in one that finds both on disk."""
+    model = opened(smollm2, tmp_path / "prompts")
+    model.warm([HumanMessage(OTHER)], only_kept=True)  # nobody has read it yet, so it is not read now
+    model.warm([HumanMessage(OPENING)])
+    assert cached_after(model, OPENING) > 100
+    assert cached_after(model, OTHER) < 50
+    model.warm([HumanMessage(OTHER)])
+    assert cached_after(model, OTHER) > 150
+    assert cached_after(model, OPENING) > 100
+    model.close()
+    model = opened(smollm2, tmp_path / "prompts")
+    model.warm([HumanMessage(OTHER)], only_kept=True)
+    model.warm([HumanMessage(OPENING)])
+    assert cached_after(model, OPENING) > 100
+    assert cached_after(model, OTHER) > 150
+    assert cached_after(model, OPENING) > 100
+    model.close()
+
+
 def test_a_stranger_without_the_key_can_neither_save_nor_restore(smollm2: Path, kept: Path) -> None:
     model = opened(smollm2, kept)
     server = model._server

@@ -84,6 +84,12 @@ _CHARACTERS: dict[int, str] = str.maketrans(
         "π": " pi ",
     }
 )
+_DATE = re.compile(
+    r"\b[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\b"
+    r"|\b[0-9]{1,2} (?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b",
+    re.IGNORECASE,
+)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _TOKEN = re.compile(
@@ -106,6 +112,8 @@ def _translate(text: str) -> str:
     plain = raised.translate(_CHARACTERS).strip().lstrip("=").rstrip("=?. \n")
     if not plain:
         raise ToolException("the expression is empty; write one, for example (17 + 3) * 2")
+    if date := _DATE.search(plain):
+        raise ToolException(f"{date[0]!r} is a date, which the calculator does not count with")
     plain = _in_signs(plain)
     translation, position = _Translation(), 0
     while position < len(plain):

@@ -74,11 +74,12 @@ class EmbeddedModel(ChatOpenAI):
         """Stop the server and free the memory; happens by itself at the end of the program."""
         self._finalizer()
 
-    def warm(self, messages: Sequence[BaseMessage]) -> None:
+    def warm(self, messages: Sequence[BaseMessage], *, only_kept: bool = False) -> None:
         """Read what prompts begin with ahead of time, or take it from disk where it was read before.
 
         Args:
             messages: the beginning; the last text is the one that goes on.
+            only_kept: where it was not read before, it is not read now.
         """
         # Where a text ends, its last token depends on what comes next. What stays the same whether that is
         # a word or a new line is safe.
@@ -86,7 +87,7 @@ class EmbeddedModel(ChatOpenAI):
         shared = takewhile(lambda pair: pair[0] == pair[1], zip(*ways, strict=False))
         tokens = [token for token, _ in shared]
         if len(tokens) < self.context:
-            self._slot.fill(tokens)
+            self._slot.fill(tokens, only_kept=only_kept)
 
     @functools.cached_property
     def template_tokens(self) -> int:

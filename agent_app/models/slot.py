@@ -28,26 +28,31 @@ class Slot:
         self, server: Connection, cache: PromptCache | None, batch: int, made_by: Sequence[str | int]
     ) -> None:
         self._server, self._cache, self._batch, self._made_by = server, cache, batch, made_by
-        self._held = ""
+        self._held: set[str] = set()
+        """What is in the slot, or in what the server keeps of it when it is given another prompt."""
         self._filling = threading.Lock()
 
-    def fill(self, tokens: Sequence[int]) -> None:
+    def fill(self, tokens: Sequence[int], *, only_kept: bool = False) -> None:
         """Have the model know these tokens, so that a prompt that begins with them is read from there on.
 
         Whether they are read now or were read by another process makes no difference to any reply: they
         are read by themselves, from the first on, in the same batches.
+
+        Args:
+            tokens: what prompts begin with.
+            only_kept: where nobody has read them before, they are not read now.
         """
         if len(tokens) < _WORTH_KEEPING:
             return
         key = hashlib.sha256(json.dumps([*self._made_by, *tokens]).encode()).hexdigest()[:32]
         with self._filling:
-            if key == self._held:
+            if key in self._held:
                 return
             if not self._restored(key, len(tokens)):
-                if not self._read(tokens):
+                if only_kept or not self._read(tokens):
                     return
                 self._save(key, len(tokens))
-            self._held = key
+            self._held.add(key)
 
     def _read(self, tokens: Sequence[int]) -> bool:
         """Read tokens; say whether that came to its end.
@@ -65,6 +70,9 @@ class Slot:
         name = self._cache.find(key) if self._cache else None
         if self._cache is None or name is None:
             return False
+        if self._held:
+            # What is restored replaces what the slot holds; asked something else, the server keeps that.
+            self._server.post("/completion", {"prompt": [tokens], "n_predict": 0})
         answer = self._server.try_to_post("/slots/0?action=restore", {"filename": name})
         if answer is not None and answer["n_restored"] == tokens:
             return True

@@ -33,8 +33,8 @@ class Traits:
 class Warmable(Protocol):
     """A model that can be told ahead of time what its prompts will begin with."""
 
-    def warm(self, messages: Sequence[BaseMessage]) -> None:
-        """Read that now, the last message up to where it goes on."""
+    def warm(self, messages: Sequence[BaseMessage], *, only_kept: bool = False) -> None:
+        """Read that now, the last message up to where it goes on; or only look whether it was read before."""
 
 
 def traits_of(model: BaseChatModel) -> Traits:

@@ -19,6 +19,7 @@ from agent_app.prompt.library import PromptEntry, library_folders, list_prompts
 from agent_app.prompt.loading import check_file, check_library, from_langchain, load_prompt
 from agent_app.prompt.problems import CODES, Problem
 from agent_app.prompt.prompt import Prompt
+from agent_app.prompt.reader import Reader
 from agent_app.prompt.schema import frontmatter_schema
 from agent_app.prompt.scratchpad import scratchpad
 from agent_app.prompt.testing import PromptTest
@@ -32,6 +33,7 @@ __all__ = [
     "Prompt",
     "PromptEntry",
     "PromptTest",
+    "Reader",
     "Segments",
     "View",
     "Written",

@@ -12,6 +12,7 @@ from agent_app.prompt.examples import Example, example_from
 from agent_app.prompt.inputs import Input, input_from, wrong_type
 from agent_app.prompt.library import LeadsOut, find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
+from agent_app.prompt.reading import Reading, reading_from
 from agent_app.prompt.source import LARGEST, Source, read_source
 from agent_app.prompt.template import Segment, Slot, joined, parse, put
 from agent_app.prompt.testing import faults_of_test
@@ -24,8 +25,14 @@ HISTORY = "history"
 RUN_SLOTS = ("tools", "tool_names", HISTORY, "input", "agent_scratchpad")
 """The slots that a run fills; they need no declaration."""
 
+READING_SLOTS = ("tools", "tool_names")
+"""Those of them that may stand in what a model is told about passages."""
+
 EXAMPLES = "examples"
 """The slot that examples go to, when a file has any."""
+
+READING = "reading"
+"""The key under which a prompt, or a part, says how passages are read."""
 
 SOFT = "soft"
 """The slot that the virtual tokens of a soft prompt stand in, when a file names one."""
@@ -62,6 +69,8 @@ class Content:
     parts: Mapping[str, str]
     """Which file of the library fills which slot."""
     messages: tuple[Message, ...]
+    reading: Reading | None
+    """How a model is asked about passages; None: as about every other observation."""
     soft: SoftPrompt | None
     """Whose virtual tokens stand in the slot for them."""
     source: Source = field(repr=False, compare=False)
@@ -123,6 +132,7 @@ class _Assembly:
         self.inputs = self.read_inputs()
         self.read_parts()
         self.examples = self.read_examples()
+        self.reading = self.read_reading()
         self.soft = self.read_soft()
         messages = self.with_soft(tuple(self.read_message(*section) for section in self.sections()))
         if not self.swapped:
@@ -142,6 +152,7 @@ class _Assembly:
             path=source.path,
             parts=self.parts,
             messages=messages,
+            reading=self.reading,
             soft=self.soft,
             source=source,
             libraries=self.libraries,
@@ -209,17 +220,22 @@ class _Assembly:
             return
         self.fills[slot] = _Fill(parse(text, part.path, line, self.problems), part.path, name)
 
-    def read_examples(self) -> list[Example]:
-        at = self.source.get(EXAMPLES)
-        file: Path | None = None
+    def read_key(self, key: str, what: str) -> tuple[Marked | None, Path]:
+        """Return what stands under a key, or under the same key of the part that is named there."""
+        at, file = self.source.get(key), self.source.path
         if at is not None and isinstance(at.value, str):
             part = self.read_part(at.value, at)
-            held = part.get(EXAMPLES) if part else None
+            held = part.get(key) if part else None
             if part and held is None:
-                self.add(
-                    "P011", at, f"the part {at.value!r} holds no examples", "give it a list under 'examples'"
-                )
-            at, file = held, part.path if part else None
+                self.add("P011", at, f"the part {at.value!r} holds no {key}", f"give it {what} under {key!r}")
+            at, file = held, part.path if part else file
+        return at, file
+
+    def read_examples(self) -> list[Example]:
+        at, file = self.read_key(EXAMPLES, "a list")
+        return self.examples_at(at, file)
+
+    def examples_at(self, at: Marked | None, file: Path) -> list[Example]:
         items = at.value if at is not None and isinstance(at.value, list) else []
         found: dict[str, Example] = {}
         for item in items:
@@ -229,6 +245,25 @@ class _Assembly:
             answer = self.answers.get(example.name)
             found[example.name] = example.answering(answer) if answer else example
         return list(found.values())
+
+    def read_reading(self) -> Reading | None:
+        at, file = self.read_key(READING, "what is told to the model")
+        if at is None:
+            return None
+        assert isinstance(at.value, Mapping)
+        text = at.value["text"]
+        segments = self.expand(parse(str(text.value), file, text.line, self.problems), file, ())
+        for slot in segments:
+            if isinstance(slot, Slot) and slot.name not in READING_SLOTS:
+                what = f"what is told about passages has a slot {{{slot.name}}}"
+                self.add("P017", text, what, "write {tools}, {tool_names} or a part", file)
+        held = at.value.get(EXAMPLES)
+        reading = reading_from(at.plain(), segments, self.examples_at(held, file))
+        for example in reading.without_verdict():
+            what = f"a thought after a passage in the example {example.name!r} has no verdict"
+            fix = f"begin it with {reading.stated!r} or {reading.missing!r}"
+            self.add("P017", held or at, what, fix, file)
+        return reading
 
     @property
     def reserved(self) -> tuple[str, ...]:

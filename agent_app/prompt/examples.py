@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Any
 
 from agent_app.labels import QUESTION, THOUGHT
@@ -45,13 +46,20 @@ class Example:
         assert isinstance(last, Answer)
         return replace(self, steps=(*self.steps[:-1], replace(last, text=text)))
 
-    def thinking(self, begun: str) -> Example:
-        """Return the same run with each thought after an observation begun in this way."""
+    def thinking(self, begun: str, otherwise: Callable[[Step], bool] = lambda _: False) -> Example:
+        """Return the same run with thoughts after an observation begun in this way.
+
+        Args:
+            begun: the words.
+            otherwise: says of an observation that the thought after it begins in a way of its own.
+        """
         if not begun:
             return self
         later = (
-            replace(s, thought=f"{begun} {s.thought}".rstrip()) if isinstance(s, Action | Answer) else s
-            for s in self.steps[1:]
+            replace(step, thought=f"{begun} {step.thought}".rstrip())
+            if isinstance(step, Action | Answer) and not otherwise(seen)
+            else step
+            for seen, step in pairwise(self.steps)
         )
         return replace(self, steps=(*self.steps[:1], *later))
 

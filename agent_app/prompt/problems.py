@@ -24,6 +24,7 @@ CODES = {
     "P014": "a chat prompt is not divided into roles",
     "P015": "a test cannot be run",
     "P016": "a soft prompt cannot be had, or has no place",
+    "P017": "it is not said rightly how passages are read",
 }
 """Every code, and what it stands for."""
 

@@ -20,6 +20,7 @@ from agent_app.prompt.inputs import Value, as_text, wrong_type
 from agent_app.prompt.langchain_template import to_template
 from agent_app.prompt.library import find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
+from agent_app.prompt.reader import Reader
 from agent_app.prompt.saving import body_text, file_text, write_text
 from agent_app.prompt.scratchpad import quoted, shortened
 from agent_app.prompt.source import Source
@@ -52,7 +53,9 @@ class Prompt(Content):
         ]
         examples = [example.text for example in self.examples]
         soft = [self.soft.digest] if self.soft else []
-        rendered_from = [messages, inputs, examples, self.stop, self.openings, dict(self.thoughts), *soft]
+        reading = [self.reading.to_dict()] if self.reading else []
+        rendered_from = [messages, inputs, examples, self.stop, self.openings, dict(self.thoughts)]
+        rendered_from += [*soft, *reading]
         data = json.dumps(rendered_from, sort_keys=True)
         return hashlib.sha256(data.encode()).hexdigest()
 
@@ -182,6 +185,18 @@ class Prompt(Content):
         same = tuple(takewhile(lambda s: isinstance(s, str) or self._is_soft(s.name), put(before, texts)))
         return laid_out(same, {}, self._soft_name)
 
+    def reader(self, tools: str, tool_names: Sequence[str]) -> Reader | None:
+        """Return what asks a model about passages; None: the prompt does not say how.
+
+        Args:
+            tools: as for `draft`.
+            tool_names: likewise.
+        """
+        if self.reading is None:
+            return None
+        told = fill(self.reading.segments, {"tools": tools, "tool_names": ", ".join(tool_names)})
+        return Reader(self.reading, told, self.reading.exchanges(tool_names))
+
     def thought(self, when: str, question: str) -> str:
         """Return how a thought begins where the file leaves that not to the model; empty: it is free.
 
@@ -234,6 +249,9 @@ class Prompt(Content):
     def _holds_examples(self, slot: str) -> bool:
         return slot == EXAMPLES and slot not in self.inputs
 
+    def _is_read(self, step: Step) -> bool:
+        return self.reading is not None and self.reading.reads(step)
+
     @property
     def _soft_name(self) -> str | None:
         return self.soft.name if self.soft else None
@@ -253,7 +271,7 @@ class Prompt(Content):
         if key not in self._written_examples:  # the same in every run with these tools
             shown = usable(self.examples, key)
             self._written_examples[key] = tuple(
-                example.thinking(self.thought("after_observation", example.question)).text
+                example.thinking(self.thought("after_observation", example.question), self._is_read).text
                 for example in shown
             )
         return self._written_examples[key]

@@ -19,6 +19,7 @@ def file_text(content: Content, name: str) -> str:
     front: dict[str, Any] = {"name": name, "description": content.description, "version": content.version}
     front["inputs"] = {key: spec.to_dict() for key, spec in content.inputs.items()}
     front["examples"] = [example.to_dict() for example in content.examples]
+    front["reading"] = content.reading.to_dict() if content.reading else None
     front["soft"] = content.soft.name if content.soft else None
     front["stop"] = list(content.stop)
     front["openings"] = list(content.openings)

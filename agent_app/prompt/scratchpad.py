@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from agent_app.labels import ACTION, ACTION_INPUT, FINAL_ANSWER, OBSERVATION, THOUGHT, fence
+from agent_app.prompt.orders import gives_order
 from agent_app.steps import Action, Answer, Arguments, Observation, Step, Unreadable
 
 MAX_OBSERVATION = 3000
@@ -20,7 +21,7 @@ _WORTH_IT = 40
 """Where no more characters than this would go, nothing is left out: the words that say so are as long."""
 
 FALSE_LINE = "| (false line) "
-"""What stands before a line of an observation that poses as the agent's own words.
+"""What stands before a line of an observation that poses as the agent's own words, or gives it orders.
 
 It says what it is because that is what a small model heeds: a bare bar it passes over.
 """
@@ -54,7 +55,7 @@ def written(step: Step, limit: int | None = None) -> str:
             return f"{_after_label(thought)}\n{ACTION}: {step.tool}\n{ACTION_INPUT}: {given}"
         case Observation():
             # Cut first: what is cut away need not be cleaned, and a cut cannot make a new label.
-            text = quoted(shortened(step.text, seen), FALSE_LINE)
+            text = "\n".join(observed(shortened(step.text, seen)))
             return f"\n{OBSERVATION}:{_after_label(text)}\n{THOUGHT}:"
         case Unreadable():
             return _after_label(_own(step.text.strip(), seen))
@@ -70,6 +71,17 @@ def longest_text(step: Step) -> int:
 def is_cut(step: Step, limit: int | None) -> bool:
     """Say whether a limit leaves out more of a step than is left out as usual."""
     return limit is not None and limit < MAX_OBSERVATION and longest_text(step) > limit + _WORTH_IT
+
+
+def observed(text: str) -> list[str]:
+    """Return an observation's lines, with a mark on those that pose as the agent's own or give it orders."""
+    lines = quoted(text, FALSE_LINE).split("\n")
+    return [FALSE_LINE + line if gives_order(line) and not is_false(line) else line for line in lines]
+
+
+def is_false(line: str) -> bool:
+    """Say whether a line of an observation is marked."""
+    return line.startswith(FALSE_LINE)
 
 
 def quoted(text: str, mark: str = "| ") -> str:

@@ -73,7 +73,7 @@ def _fact_lines(one: Prompt, other: Prompt, labels: tuple[str, str]) -> Iterator
             yield f"{kind}: {'; '.join(said)}"
 
 
-_KINDS = ("inputs", "parts", "examples", "stop", "openings")
+_KINDS = ("inputs", "parts", "examples", "stop", "openings", "reading")
 
 
 def _facts(prompt: Prompt) -> tuple[Mapping[str, object], ...]:
@@ -84,4 +84,13 @@ def _facts(prompt: Prompt) -> tuple[Mapping[str, object], ...]:
         {example.name: example.text for example in prompt.examples},
         {repr(word): None for word in prompt.stop},
         {repr(opening): None for opening in prompt.openings},
+        _of_reading(prompt),
     )
+
+
+def _of_reading(prompt: Prompt) -> Mapping[str, object]:
+    if prompt.reading is None:
+        return {}
+    facts = prompt.reading.to_dict()
+    examples = {f"example {example.name}": example.text for example in prompt.reading.examples}
+    return {**{name: fact for name, fact in facts.items() if name != "examples"}, **examples}

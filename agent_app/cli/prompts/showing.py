@@ -66,6 +66,14 @@ def _facts(prompt: Prompt) -> Iterator[tuple[str, str]]:
         yield "stop", repr(word)
     for opening in prompt.openings:
         yield "opening", repr(opening)
+    if prompt.reading is not None:
+        reading = prompt.reading
+        yield (
+            "passages",
+            f"longer than {reading.longer_than} characters: {reading.stated!r} or {reading.missing!r}",
+        )
+        for example in reading.examples:
+            yield "reading", f"{example.name}, {example.question}"
 
 
 def _input(spec: Input) -> str:
@@ -87,6 +95,7 @@ def _as_dict(prompt: Prompt) -> dict[str, Any]:
         "examples": [example.to_dict() for example in prompt.examples],
         "stop": prompt.stop,
         "openings": prompt.openings,
+        "reading": prompt.reading.to_dict() if prompt.reading else None,
         "model": prompt.model,
         "tests": prompt.tests,
         "chat": bool(prompt.messages and prompt.messages[0].role),
