@@ -46,6 +46,7 @@ def test_an_order_is_told_from_a_fact(line: str) -> None:
         "AI was first taught there in 1956.",
         "The system must be restarted.",
         "That was his final answer to the council.",
+        "There is no such tool; write a line 'Action Input:' or a line 'Final Answer:'.",
     ],
 )
 def test_a_fact_is_not_taken_for_an_order(line: str) -> None:

@@ -29,7 +29,9 @@ _SYSTEM = r"""
     \s? [:\]] \s?
     (?:you\b|ignore|disregard|from\snow\son|do\snot\s(?:tell|reveal|say|answer))
 """
-_ANSWER = r"\b (?:final\s?answer|action\s?input) [*_`]{0,3} \s? [:：]"  # in mid-line; else it is a label
+_ANSWER = (
+    r"""(?<!['"]) \b final\s?answer [*_`]{0,3} \s? [:：]"""  # in mid-line; at its beginning it is a label
+)
 _ORDER = re.compile("|".join((_FORGET, _NOTE, _REPLY, _SYSTEM, _ANSWER)), re.VERBOSE | re.IGNORECASE)
 
 
