@@ -96,7 +96,7 @@ def test_verbose_tells_what_was_forgiven_and_what_it_cost(run: Caller, folder: P
     assert re.sub(r"\d+\.\d s$", "0.0 s", err) == (
         "Thought: Hm\nAction: calculator\nAction Input: 1 + 1\nObservation: 2\nThought: So\n"
         "step 1: forgiven: decorated label\n"
-        f"scripted:replies.txt, prompt mate 7 ({hash_}): 2 calls, 63 prompt tokens, 13 written, 0.0 s\n"
+        f"scripted:replies.txt, prompt mate 7 ({hash_}): 2 calls, 75 prompt tokens, 13 written, 0.0 s\n"
     )
 
 

@@ -200,6 +200,7 @@ def test_show_as_json_holds_all_of_it(call: Caller, letter: Path) -> None:
         ],
         "stop": ["\n\n"],
         "openings": [],
+        "reading": None,
         "model": {},
         "tests": [],
         "chat": False,
