@@ -50,21 +50,14 @@ class Parts:
         self.described = self.toolbox.describe()
         self.reader = self.prompt.reader(self.described, self.toolbox.names)
         openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
-        offered = {n: objects.get(n) for n in schemas}
-        self.grammar = reply_grammar(offered, openings=openings, form=form)
+        self._offered = {n: objects.get(n) for n in schemas}
+        self.grammar = reply_grammar(self._offered, openings=openings, form=form)
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
-        reading = self.prompt.reading
-        verdicts = (
-            [Verdict(reading.stated, reading.missing, then, reading.regret) for then in _IN_VAIN]
-            if reading
-            else []
-        )
-        self._reading_grammars = [
-            reply_grammar(offered, openings=openings, form=form, verdict=verdict) for verdict in verdicts
-        ]
+        self._reading_grammars: dict[int, str] = {}
         self._risks = {tool.name: risks_of(tool) for tool in self.toolbox.tools}
         self._windows: dict[int, Window | None] = {}
         self._warm: set[int] = set()
+        self._warm_to_read: set[int] = set()
         self.stop = list(self.prompt.stop or (f"\n{OBSERVATION}:",))
 
     def draft(self, question: str, turns: tuple[Turn, ...], values: Mapping[str, Any]) -> Draft:
@@ -79,8 +72,17 @@ class Parts:
 
     def reading_grammar(self, steps: Sequence[Step]) -> str:
         """Return the grammar of the reply after passages, by how often passages were read in vain."""
-        missed = self.reader.reading.missed(steps) if self.reader else 0
-        return self._reading_grammars[min(missed, len(self._reading_grammars) - 1)]
+        assert self.reader is not None
+        reading, form = self.reader.reading, self.terms.form
+        missed = min(reading.missed(steps), len(_IN_VAIN) - 1)
+        if missed not in self._reading_grammars:
+            self._reading_grammars[missed] = reply_grammar(
+                self._offered,
+                openings=self.prompt.openings,
+                form=form.schema if form else None,
+                verdict=Verdict(reading.stated, reading.missing, _IN_VAIN[missed], reading.regret),
+            )
+        return self._reading_grammars[missed]
 
     def is_guarded(self, tool: str) -> bool:
         """Say whether a tool's calls have to be checked at all."""
@@ -121,5 +123,8 @@ class Parts:
             ready: the model.
             only_kept: only if that takes no time, because it is found on disk.
         """
-        if self.reader is not None and isinstance(ready.given, Warmable):
-            ready.given.warm(opening_of_reading(self.reader), only_kept=only_kept)
+        if self.reader is None or id(ready) in self._warm_to_read or not isinstance(ready.given, Warmable):
+            return
+        ready.given.warm(opening_of_reading(self.reader), only_kept=only_kept)
+        if not only_kept:
+            self._warm_to_read.add(id(ready))
