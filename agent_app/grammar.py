@@ -59,7 +59,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name
 class Verdict:
     """How a thought has to begin, and what may follow."""
 
-    enough: str
+    stated: str
     """The thought begins so, and a final answer follows."""
     missing: str
     """Or it begins so."""
@@ -112,7 +112,7 @@ def reply_grammar(
             regret = "regret"
             rules[regret] = _regret(verdict.regret, openings)
         then = {"action": "action", "either": f"(action | {regret})", "answer": regret}[verdict.then]
-        ways = ((verdict.enough, "answer"), (verdict.missing, then))
+        ways = ((verdict.stated, "answer"), (verdict.missing, then))
         rules["root"] = _either(f'{_literal(f" {begun} ")} thought "\\n" {move}' for begun, move in ways)
     elif last:
         rules["root"] = '" " reply "\\n"?'

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.tools import tool
+from pydantic import Field
 
 from agent_app import Action, Agent, Answer, Observation
 from agent_app.events import Event
+from agent_app.models import Traits
 from agent_app.models.scripted import ScriptedModel
 from agent_app.prompt import Prompt, load_prompt
 
@@ -34,6 +39,23 @@ ACTION = Action("calculator", "23 * 47", "I need to multiply")
 OBSERVATION = Observation("1081")
 ANSWER = Answer("Arg, 1081!", "I now know the final answer")
 STEPS = (ACTION, OBSERVATION, ANSWER)
+
+
+class Continuing(ScriptedModel):
+    """Goes on with what it is given and obeys a grammar, as the embedded one does; keeps the calls' options."""
+
+    traits: ClassVar[Traits] = Traits(continues=True, grammar=True, stop=False)
+    options: list[dict[str, Any]] = Field(default_factory=list)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        self.options.append({**kwargs, "stop": stop})
+        return super()._generate(messages, stop, run_manager, **kwargs)
 
 
 @tool

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from agents import KNOWN, MULTIPLY, PROMPT, STEPS
+from agents import KNOWN, MULTIPLY, PROMPT, STEPS, Continuing
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -36,7 +36,6 @@ from agent_app import (
 from agent_app.agent import Question
 from agent_app.events import Event, Finished, Said, Started, Stepped
 from agent_app.models.scripted import ScriptedModel
-from agent_app.models.traits import Traits
 from agent_app.run import LONGEST_QUESTION
 from agent_app.settings import Settings
 from agent_app.steps import PromptRef, Step, Usage
@@ -490,24 +489,7 @@ def test_the_longest_question_is_taken(prompt: Path) -> None:
     assert f"Question: {question}\n" in shown(agent)[0]
 
 
-class _Continuing(ScriptedModel):
-    """A scripted model that goes on with what it is given, as the embedded one does."""
-
-    traits: Traits = Traits(continues=True, grammar=True, stop=False)
-    options: list[dict[str, Any]] = []  # noqa: RUF012 - pydantic copies it for each model
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.options.append({"stop": stop, **kwargs})
-        return super()._generate(messages, stop, run_manager, **kwargs)
-
-
-def continued(model: _Continuing) -> list[str]:
+def continued(model: Continuing) -> list[str]:
     """What the model was given to go on with; where that is cut into messages, a line ends."""
     for messages in model.prompts:
         assert [type(message) for message in messages] == [HumanMessage, AIMessage]
@@ -515,7 +497,7 @@ def continued(model: _Continuing) -> list[str]:
 
 
 def test_a_model_that_can_goes_on_writing_the_thought_within_a_grammar(musing: Path) -> None:
-    model = _Continuing(replies=[MULTIPLY, " Arg, 1081"])
+    model = Continuing(replies=[MULTIPLY, " Arg, 1081"])
     agent = Agent(model, str(musing), ["calculator"], max_steps=1)
     result = agent.invoke("What is 23 * 47?")
     assert result.steps == (*STEPS[:2], Answer("Arg, 1081", LAST_THOUGHT))
@@ -537,7 +519,7 @@ AT_LAST = " Yes\nFinal Answer: Arg, 1082!"
 def test_a_model_that_continues_is_given_the_beginning_of_each_thought_after_an_observation(
     musing: Path,
 ) -> None:
-    model = _Continuing(replies=[MULTIPLY, ONCE_MORE, AT_LAST])
+    model = Continuing(replies=[MULTIPLY, ONCE_MORE, AT_LAST])
     result = Agent(model, str(musing), ["calculator"]).invoke("What is 23 * 47?")
     second = f"{FIRST_PROMPT}{MULTIPLY}\nObservation: 1081\nThought: {BEGUN}"
     third = f"{second}{ONCE_MORE}\nObservation: 1082\nThought: {BEGUN}"
@@ -558,14 +540,14 @@ def test_another_model_begins_its_thoughts_itself(musing: Path) -> None:
 
 
 def test_a_model_that_continues_begins_its_thoughts_itself_where_the_file_says_nothing(prompt: Path) -> None:
-    model = _Continuing(replies=[MULTIPLY, KNOWN])
+    model = Continuing(replies=[MULTIPLY, KNOWN])
     assert Agent(model, str(prompt), ["calculator"]).invoke("What is 23 * 47?").steps == STEPS
     assert continued(model) == [FIRST_PROMPT, f"{FIRST_PROMPT}{MULTIPLY}\nObservation: 1081\nThought:"]
 
 
 def test_an_unreadable_reply_is_kept_with_the_beginning_it_was_given(musing: Path) -> None:
     lost = " No\nAction: calculater\nAction Input: 1"
-    model = _Continuing(replies=[MULTIPLY, lost, AT_LAST])
+    model = Continuing(replies=[MULTIPLY, lost, AT_LAST])
     result = Agent(model, str(musing), ["calculator"]).invoke("What is 23 * 47?")
     why = result.steps[3]
     assert isinstance(why, Observation)
@@ -591,7 +573,7 @@ def events_of(agent: Agent, *, live: str) -> list[Event]:
 @pytest.mark.parametrize("live", ["stream", "astream"])
 def test_what_is_said_of_a_begun_thought_is_the_thought_of_its_step(live: str, musing: Path) -> None:
     bare = "\nAction: calculator\nAction Input: 1 + 1"  # the model adds nothing to the thought
-    model = _Continuing(replies=[MULTIPLY, bare, ONCE_MORE, " Arg, 1082!"])
+    model = Continuing(replies=[MULTIPLY, bare, ONCE_MORE, " Arg, 1082!"])
     events = events_of(Agent(model, str(musing), ["calculator"], max_steps=3), live=live)
     assert joined(events[1:-1]) == [
         *[("thought", "I need to multiply"), ("tool", "calculator"), ("input", "23 * 47")],
@@ -615,7 +597,7 @@ def test_what_is_said_of_a_begun_thought_is_the_thought_of_its_step(live: str, m
 )
 @pytest.mark.parametrize("max_steps", [1, 8])
 def test_a_question_is_data_in_a_thought_too(question: str, asked: str, max_steps: int, musing: Path) -> None:
-    model = _Continuing(replies=[MULTIPLY, " me" if max_steps == 1 else " Yes\nFinal Answer: me"])
+    model = Continuing(replies=[MULTIPLY, " me" if max_steps == 1 else " Yes\nFinal Answer: me"])
     result = Agent(model, str(musing), ["calculator"], max_steps=max_steps).invoke(question)
     begun = f'No more tools for "{asked}"' if max_steps == 1 else f'I asked "{asked}". Is it answered?'
     thought, end = (begun, "\nFinal Answer:") if max_steps == 1 else (f"{begun} Yes", "")
@@ -807,7 +789,7 @@ def test_the_model_is_called_as_the_prompt_prefers(tmp_path: Path) -> None:
     file.write_text(
         PROMPT.replace("---\n", "---\nmodel: {temperature: 0.5, max_tokens: 7}\n", 1), encoding="utf-8"
     )
-    model = _Continuing(replies=[" I know\nFinal Answer: Aye"])
+    model = Continuing(replies=[" I know\nFinal Answer: Aye"])
     assert Agent(model, file, []).invoke("Is it?").text == "Aye"
     [told] = model.options
     assert told == {"stop": None, "temperature": 0.5, "max_tokens": 7, "grammar": told["grammar"]}

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from agents import Continuing
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelCallLimitMiddleware, ModelRetryMiddleware
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.callbacks import (
     BaseCallbackHandler,
-    CallbackManagerForLLMRun,
     get_usage_metadata_callback,
 )
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.tools import ToolException, tool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from agent_app import (
     Action,
@@ -69,23 +69,6 @@ def total(numbers: list[int]) -> int:
 def fussy(text: str) -> str:
     """Complain of everything."""
     raise ToolException(f"{text!r} will not do")
-
-
-class Continuing(ScriptedModel):
-    """Goes on with what the prompt has begun, obeys a grammar, and keeps what it was called with."""
-
-    traits: ClassVar[Traits] = Traits(continues=True, grammar=True, stop=False)
-    options: list[dict[str, Any]] = Field(default_factory=list)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.options.append({**kwargs, "stop": stop})
-        return super()._generate(messages, stop, run_manager)
 
 
 def agent_of(model: BaseChatModel, *tools: Any, **options: Any) -> Any:

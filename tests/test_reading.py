@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
+from agents import Continuing
 from langchain_core.tools import BaseTool, ToolException, tool
-from pydantic import Field
 
 from agent_app import Action, Agent, Answer, Observation, load_prompt
-from agent_app.models import Traits
 from agent_app.models.scripted import ScriptedModel
 from agent_app.parser import ReActOutputParser
 from agent_app.prompt import Prompt, check_file
@@ -72,23 +68,6 @@ def search(query: str) -> str:
     return FINDS[query]
 
 
-class Continuing(ScriptedModel):
-    """A scripted model that goes on with a message of its own and obeys a grammar."""
-
-    traits: ClassVar[Traits] = Traits(continues=True, grammar=True, bounds=True)
-    grammars: list[str] = Field(default_factory=list)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.grammars.append(kwargs["grammar"])
-        return super()._generate(messages, stop, run_manager, **kwargs)
-
-
 @pytest.fixture
 def prompt(tmp_path: Path) -> Prompt:
     (tmp_path / "parts").mkdir()
@@ -100,6 +79,10 @@ def prompt(tmp_path: Path) -> Prompt:
 
 def looked_up(query: str, thought: str = "Look") -> str:
     return f" {thought}\nAction: search\nAction Input: {query}"
+
+
+def grammars(model: Continuing) -> list[str]:
+    return [options["grammar"] for options in model.options]
 
 
 STATED = " Stated: in Mirefold\nFinal Answer: In Mirefold."
@@ -188,7 +171,7 @@ def test_what_is_missing_is_looked_for_then_given_up(prompt: Prompt) -> None:
     """The first verdict of that kind leads to an action, a later one to an answer."""
     replies = [looked_up("ship"), looked_up("captain", MISSING), looked_up("forged", MISSING)]
     model, _ = ask(prompt, *replies, f" {MISSING}\nFinal Answer: I could not find it.")
-    roots = [grammar.split("\n", 1)[0] for grammar in model.grammars]
+    roots = [grammar.split("\n", 1)[0] for grammar in grammars(model)]
     stated = '" Stated: " thought "\\n" answer'
     assert roots == [
         'root ::= " " thought "\\n" (action | answer)',
@@ -206,8 +189,8 @@ def test_an_answer_to_what_is_missing_says_that_it_was_not_found(prompt: Prompt)
     replies = [looked_up("ship"), looked_up("captain", MISSING)]
     model, _ = ask(again, *replies, f" {MISSING}\nFinal Answer: Arr, I could not find it.")
     regret = '("Final Answer: Arr, I could not find " | "Final Answer: Aye! I could not find ")'
-    assert f'\nregret ::= {regret} wide{{0,300}} "\\n"?\n' in f"{model.grammars[2]}\n"
-    assert '" Not stated: " thought "\\n" (action | regret)' in model.grammars[2]
+    assert f'\nregret ::= {regret} wide{{0,300}} "\\n"?\n' in f"{grammars(model)[2]}\n"
+    assert '" Not stated: " thought "\\n" (action | regret)' in grammars(model)[2]
 
 
 def test_the_last_answer_is_asked_for_as_ever(prompt: Prompt) -> None:
