@@ -42,7 +42,7 @@ STEPS = (ACTION, OBSERVATION, ANSWER)
 
 
 class Continuing(ScriptedModel):
-    """Goes on with what it is given and obeys a grammar, as the embedded one does; keeps the calls' options."""
+    """Goes on with what it is given and obeys a grammar, as the embedded one does; keeps all options."""
 
     traits: ClassVar[Traits] = Traits(continues=True, grammar=True, stop=False)
     options: list[dict[str, Any]] = Field(default_factory=list)
