@@ -1,7 +1,7 @@
 """A server on loopback that gives every call of a chat model the same answer, as cheaply as Python can.
 
-It shares the machine with what it measures, so it reads of a call no more than its length. For anything else
-than a benchmark there is `agent_app.testing.FaultyServer`.
+It shares the machine with what it measures, so it reads of a call its length and whether it wants a stream,
+no more. For anything else than a benchmark there is `agent_app.testing.FaultyServer`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 _WAITING = 1024
+_STREAM = re.compile(rb'"stream": ?true')
 
 
 class _Talk(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, answer: bytes, latency: float) -> None:
-        self._answer, self._latency = answer, latency
+    def __init__(self, whole: bytes, stream: bytes, latency: float) -> None:
+        self._whole, self._stream, self._latency = whole, stream, latency
         self._came = b""
         self._loop = asyncio.get_running_loop()
 
@@ -37,30 +39,50 @@ class _Talk(asyncio.Protocol):
             whole = end + 4 + int(size or 0)
             if len(self._came) < whole:
                 return
-            self._came = self._came[whole:]
-            self._loop.call_later(self._latency, self._write, self._answer)
+            call, self._came = self._came[end:whole], self._came[whole:]
+            answer = self._stream if _STREAM.search(call) else self._whole
+            self._loop.call_later(self._latency, self._write, answer)
 
 
-def _bytes_of(text: str) -> bytes:
+_USAGE = {"prompt_tokens": 300, "completion_tokens": 12, "total_tokens": 312}
+_REPLY = {"id": "chatcmpl-1", "created": 1, "model": "parrot"}
+
+
+def _whole_reply(text: str) -> bytes:
     message = {"role": "assistant", "content": text}
-    usage = {"prompt_tokens": 300, "completion_tokens": 12, "total_tokens": 312}
     reply = {
-        "id": "chatcmpl-1",
+        **_REPLY,
         "object": "chat.completion",
-        "created": 1,
-        "model": "parrot",
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {**usage, "prompt_tokens_details": {"cached_tokens": 0}},
+        "usage": {**_USAGE, "prompt_tokens_details": {"cached_tokens": 0}},
     }
-    body = json.dumps(reply).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    return _response("application/json", json.dumps(reply))
+
+
+def _stream(text: str) -> bytes:
+    """Return the answer as a stream of one piece, then its end and what it took."""
+
+    def piece(delta: dict[str, str], end: str | None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": end}
+        return {**_REPLY, "object": "chat.completion.chunk", "choices": [choice]}
+
+    pieces = [
+        piece({"role": "assistant", "content": text}, None),
+        {**piece({}, "stop"), "usage": _USAGE},
+    ]
+    lines = [f"data: {json.dumps(each)}\n\n" for each in pieces]
+    return _response("text/event-stream", "".join([*lines, "data: [DONE]\n\n"]))
+
+
+def _response(kind: str, body: str) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+    return (head + body).encode()
 
 
 async def _serve(text: str, latency: float, address: Any, stop: Any) -> None:
-    answer = _bytes_of(text)
+    whole, stream = _whole_reply(text), _stream(text)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Talk(answer, latency), "127.0.0.1", 0, backlog=_WAITING)
+    server = await loop.create_server(lambda: _Talk(whole, stream, latency), "127.0.0.1", 0, backlog=_WAITING)
     address.put(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
     await asyncio.to_thread(stop.wait)
 
