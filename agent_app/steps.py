@@ -6,6 +6,7 @@ resumed, replayed and tested. The text a model sees is rendered from it each tim
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -211,16 +212,18 @@ _KINDS: dict[str, type[Step]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def flat_dict(value: Usage | PromptRef | LeftOut) -> dict[str, Any]:
-    """Do what `dataclasses.asdict` does, in a tenth of the time, for a value that has plain fields only."""
+def flat_dict(value: Step | Usage | PromptRef | LeftOut) -> dict[str, Any]:
+    """Do what `dataclasses.asdict` does, in a tenth of the time; what the fields hold is not copied."""
     return {name: getattr(value, name) for name in value.__slots__}
 
 
 def step_to_dict(step: Step) -> dict[str, Any]:
     """Return a step as plain data, its type under ``"kind"``."""
-    data = {"kind": _NAMES[type(step)], **dataclasses.asdict(step)}
+    data = {"kind": _NAMES[type(step)], **flat_dict(step)}
     if "repairs" in data:
         data["repairs"] = list(data["repairs"])
+    if isinstance(data.get("input"), dict):
+        data["input"] = copy.deepcopy(data["input"])
     return data
 
 

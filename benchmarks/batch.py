@@ -105,7 +105,10 @@ def ours() -> System:
     async def answer(questions: list[str], at_once: int) -> int:
         with tempfile.TemporaryDirectory() as folder:
             rows = arun_batch(agent, questions, journal=Path(folder) / "a.journal", concurrency=at_once)
-            return len([row async for row in rows if row.status == "answered"])
+            done = 0
+            async for row in rows:  # each is looked at and let go, as where they are written to a file
+                done += row.status == "answered"
+            return done
 
     return answer
 

@@ -56,7 +56,7 @@ class Marking:
         row = final.to_dict()
         said = await self._verdict(row)
         self.scores.add(row | said.fields)
-        return dataclasses.replace(final, **said.fields)
+        return dataclasses.replace(final, **said.fields) if said.judge else final
 
     async def _verdict(self, row: dict[str, Any]) -> Verdict:
         if self._judge.is_slow:
