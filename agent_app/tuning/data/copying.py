@@ -8,11 +8,27 @@ from collections.abc import Iterator
 from agent_app.steps import Action
 from agent_app.tuning.data.recording import Recorder
 
+_MANY = (
+    "(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty"
+    "|sixty|eighty|hundred)"
+)
+_AROUND = r"(?:what|how|much|is|are|costs?|for|me|in|all|total|dollars|euros|bucks|pounds|cents|and|please)"
 _MERE = {
-    "calculator": re.compile(r"[^a-z ]?[0-9.,]+"),
-    "clock": re.compile(r"[0-9]+ (?:day|week|month|year)s?", re.IGNORECASE),
+    "calculator": re.compile(
+        rf"(?:{_AROUND} )*(?:[^a-z ]?[0-9.,]+|{_MANY}(?:[ -](?:and )?{_MANY})*)"
+        rf"(?:[?.,:;]* {_AROUND})*[?.,:;]*",
+        re.IGNORECASE,
+    ),
+    "clock": re.compile(
+        rf"(?:[-+] ?|plus |minus )?(?:[0-9]+|{_MANY}) "
+        r"(?:minute|hour|day|week|fortnight|month|year)s?(?: from)?",
+        re.IGNORECASE,
+    ),
 }
-"""What does not say what is to be done, for each tool that reads words: a number, a stretch of time."""
+"""What does not say what is to be done, for each tool that reads words: a number, a stretch of time.
+
+A number that comes out by chance is often the result as well: of "six left of twelve", "six" is no input.
+"""
 _ALWAYS = "now"
 """An input of one word that is easier to learn than to find."""
 _WORD = re.compile(r"\S+")
