@@ -23,8 +23,10 @@ from agent_app.toolbox import Toolbox, load_tools
 from agent_app.tuning.data import PARTS, TOOLS, DataError, Row, lines_of, make_rows, read_rows
 from agent_app.tuning.data.copying import in_its_words
 from agent_app.tuning.data.material import material
+from agent_app.tuning.data.numbers import asides, with_other_digits
 from agent_app.tuning.data.recording import Recorder
 from agent_app.tuning.data.registers import in_one_wording, with_slip
+from agent_app.tuning.data.rows import Part
 from agent_app.tuning.data.taught import rows_of_answers
 from agent_app.tuning.same import holds
 from agent_app.tuning.traces import spoken
@@ -472,3 +474,40 @@ def test_turns_come_back_from_a_file_and_wrong_ones_are_named(tmp_path: Path) ->
     for wrong in ("Hi", [["Hi"]], [["Hi", ""]], [["Hi", 3]]):
         with pytest.raises(ValueError, match="the field 'turns'"):
             Row.from_dict({**GOOD, "turns": wrong})
+
+
+# --- what stands on the pages that a search finds ---
+
+
+@given(st.integers(), st.text("0123456789.,- %€m", max_size=20))
+def test_other_digits_leave_the_form_of_a_text(seed: int, text: str) -> None:
+    drawn = with_other_digits(text, Random(seed))
+    assert re.sub(r"\d", "0", drawn) == re.sub(r"\d", "0", text)
+    starts = [found.start() for found in re.finditer(r"\d+", text)]
+    assert [drawn[at] == "0" for at in starts] == [text[at] == "0" for at in starts]
+
+
+def test_invented_numbers_are_other_ones_each_time_and_only_to_tune_on() -> None:
+    drawn = {part: [t for t in material(part).topics.values() if t.drawn] for part in PARTS}
+    assert drawn["train"]
+    assert not drawn["dev"]
+    assert not drawn["test"]
+    assert all(re.search(r"\d", v) for topic in drawn["train"] for _, v in topic.facts)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_sentence_of_a_topic_tells_the_fact(part: Part) -> None:
+    slots = {**asides(Random(1)), "o": "Oslo", "w": "west"}
+    for name, topic in material(part).topics.items():
+        assert len({v for _, v in topic.facts}) > 1, name
+        for sentence in topic.sentences:
+            told = in_one_wording(sentence, Random(1)).format(x="Xanadu", v="Vega", **slots)
+            assert "Xanadu" in told, sentence
+            assert "Vega" in told, sentence
+
+
+def test_the_pages_of_the_parts_share_no_wording() -> None:
+    for name in ("fillers", "titles", "sites"):
+        sets = [set(material(part).pages[name]) for part in PARTS]
+        assert all(sets)
+        assert len(set.union(*sets)) == sum(map(len, sets)), name

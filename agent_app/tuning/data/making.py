@@ -13,7 +13,7 @@ from agent_app.history import Turn
 from agent_app.steps import Action, Answer, Step
 from agent_app.tuning.data.copying import in_its_words
 from agent_app.tuning.data.material import Material, Template, material, thoughts
-from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, numbers
+from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, asides, numbers, with_other_digits
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
 from agent_app.tuning.data.registers import framed, in_one_wording, in_small_letters, with_slip
 from agent_app.tuning.data.rows import PARTS, Part, Row
@@ -26,6 +26,8 @@ _IN_A_CHAT = 0.08
 _AGAIN = 5
 """How often a question may come in the rows to tune on, each time with other luck; elsewhere once."""
 _PATIENCE = 400
+_ALIKE = 0.25
+"""How often the other results of a search are of things that begin as the one asked for does."""
 
 _WEIGHTS = {
     "calculator/plain": 11,
@@ -33,11 +35,11 @@ _WEIGHTS = {
     "calculator/percent": 7,
     "calculator/parts": 7,
     "calculator/powers": 6,
-    "calculator/story": 22,
-    "calculator/words": 4,
-    "calculator/units": 4.5,
-    "calculator/two sums": 5.5,
-    "calculator/second try": 1.5,
+    "calculator/story": 30,
+    "calculator/words": 5,
+    "calculator/units": 6,
+    "calculator/two sums": 8,
+    "calculator/second try": 2.3,
     "calculator/no result": 0.7,
     "clock/time": 5,
     "clock/date": 4.5,
@@ -54,11 +56,14 @@ _WEIGHTS = {
     "none/opinions": 9,
     "none/knowledge": 9,
     "web_search/search and reckon": 6,
-    "web_search/search and subtract": 2.5,
-    "web_search/search and weekday": 1.5,
-    "web_search/found nothing": 1,
+    "web_search/search and count": 2,
+    "web_search/search and buy": 2,
+    "web_search/search and subtract": 3,
+    "web_search/search and reckon years": 1.5,
+    "web_search/search and weekday": 3,
+    "web_search/found nothing": 2.5,
 }
-_OF_A_TOPIC = 2.0
+_OF_A_TOPIC = 1.0
 """The weight of each topic of the web search."""
 
 
@@ -95,6 +100,11 @@ def make_rows(rows: int, *, seed: int = 0, tools: Iterable[str] = TOOLS) -> list
 def _as_asked(row: Row) -> str:
     """Return a row's question as far as it tells it from others, whatever its case and its last mark."""
     return row.question.casefold().rstrip("?.! ")
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many letters two texts begin with that are the same."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 
 
 class _Maker:
@@ -161,7 +171,10 @@ class _Maker:
         slots = numbers(self._random, " ".join(template.inputs))
         slots |= {name: self._random.choice(values) for name, values in self._material.words.items()}
         if template.topic is not None:
-            slots["x"], slots["v"] = self._random.choice(self._material.topics[template.topic].facts)
+            fact = self._random.choice(self._facts(template.topic))
+            slots["x"], slots["v"] = self._told(template.topic, *fact)
+            found = re.search(r"\d[\d,.]*", slots["v"])
+            slots["d"] = found[0] if found else ""
         return slots
 
     def _asked(self, template: Template, slots: dict[str, str]) -> tuple[str, str, dict[str, str]]:
@@ -194,24 +207,40 @@ class _Maker:
 
     def _results(self, topic: str, slots: dict[str, str]) -> list[SearchResult]:
         """Draw some results: one holds the fact, mostly the first; the others tell of something else."""
-        random, facts = self._random, self._material.topics[topic].facts
-        many = random.choices((1, 2, 3, 5), (5, 4, 2, 1))[0]
-        others = [fact for fact in facts if fact[1] != slots["v"]]
-        others = random.sample(others, min(many - 1, len(others)))
-        told = [self._result(topic, x, v) for x, v in others]
+        random, x = self._random, slots["x"]
+        many = random.choices((1, 2, 3, 5), (4, 5, 2, 1))[0]
+        others = self._others(topic, x, slots["v"])
+        random.shuffle(others)
+        if random.random() < _ALIKE:
+            others.sort(key=lambda other: _alike(x, other[0]), reverse=True)
+        told = [self._result(topic, *other) for other in others[: many - 1]]
         told.insert(
-            0 if random.random() < 0.7 else random.randint(0, len(told)),
+            0 if random.random() < 0.6 else random.randint(0, len(told)),
             self._result(topic, slots["x"], slots["v"]),
         )
         return told
 
+    def _facts(self, topic: str) -> Sequence[tuple[str, str]]:
+        return self._material.topics[topic].facts
+
+    def _told(self, topic: str, x: str, v: str) -> tuple[str, str]:
+        """Return a fact as it is told this time."""
+        return x, with_other_digits(v, self._random) if self._material.topics[topic].drawn else v
+
+    def _others(self, topic: str, x: str, v: str) -> list[tuple[str, str]]:
+        """Return what is true of other things, where it is not the same."""
+        told = [self._told(topic, *fact) for fact in self._facts(topic) if fact[0] != x]
+        return [fact for fact in told if fact[1] != v]
+
     def _result(self, topic: str, x: str, v: str) -> SearchResult:
         random, pages = self._random, self._material.pages
-        sentence = random.choice(self._material.topics[topic].sentences).format(x=x, v=v)
+        other, what = random.choice(self._others(topic, x, v))
+        text = in_one_wording(random.choice(self._material.topics[topic].sentences), random)
+        sentence = text.format(x=x, v=v, o=other, w=what, **asides(random))
         sentence = sentence[0].upper() + sentence[1:]
-        filler = random.choice(pages["fillers"])
+        filler = in_one_wording(random.choice(pages["fillers"]), random).format(**asides(random))
         snippet = random.choice((sentence, f"{sentence} {filler}", f"{filler} {sentence}"))
-        title = random.choice(pages["titles"]).format(x=x, X=x[0].upper() + x[1:])
+        title = random.choice(pages["titles"]).format(x=x, X=x[0].upper() + x[1:], **asides(random))
         path = re.sub(r"[^a-z0-9]+", "-", x.lower()).strip("-")
         return {"title": title, "snippet": snippet, "link": f"https://{random.choice(pages['sites'])}/{path}"}
 

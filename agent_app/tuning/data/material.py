@@ -43,6 +43,8 @@ class Topic:
     """How a result of a search says a fact."""
     facts: tuple[tuple[str, str], ...]
     """What something is asked of, and what is true of it."""
+    drawn: bool = False
+    """Whether the digits of what is true are drawn anew each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Material:
 def material(part: Part) -> Material:
     """Return what the rows of a part are made of."""
     words, answers = _file("words"), _file("answers")
-    frames, pages = words.pop("frames"), {name: words.pop(name) for name in ("fillers", "sites", "titles")}
+    frames = words.pop("frames")
+    pages = {name: shared(words.pop(name), part) for name in ("fillers", "sites", "titles")}
     topics = _file("web_search")
     templates = [
         *_templates("calculator", _file("calculator"), part, answers, move="calculator"),
@@ -93,7 +96,8 @@ def shared(values: Sequence[Any], part: Part) -> list[Any]:
 
 
 def _topic(topic: Mapping[str, Any], part: Part) -> Topic:
-    return Topic(tuple(topic["says"][part]), tuple(shared(list(topic["known"].items()), part)))
+    facts = tuple(shared(list(topic["known"].items()), part))
+    return Topic(tuple(topic["says"][part]), facts, drawn=part == "train" and topic.get("drawn", False))
 
 
 def _templates(

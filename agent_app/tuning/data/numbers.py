@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from random import Random
 
@@ -59,6 +60,34 @@ def numbers(random: Random, inputs: str) -> dict[str, str]:
         "date": _written(random, _day(random, date(1900, 1, 1), FIRST_DAY)),
         "later": _written(random, _day(random, LAST_DAY, date(2060, 1, 1))),
     }
+
+
+def asides(random: Random) -> dict[str, str]:
+    """Draw the numbers and dates that stand beside a fact on a page and are not asked for."""
+    day = _day(random, date(2019, 1, 1), LAST_DAY)
+    return {
+        "num": str(random.randint(2, 999)),
+        "small": str(random.randint(2, 12)),
+        "big": f"{random.randint(1_000, 4_000_000):,}",
+        "pct": str(random.randint(1, 60)),
+        "age": str(random.randint(30, 80)),
+        "star": f"{random.randint(3, 4)}.{random.randint(0, 9)}",
+        "yr": str(random.randint(1950, 2025)),
+        "day": f"{day.day} {day:%B}",
+        "date": f"{day.day} {day:%B %Y}",
+    }
+
+
+def with_other_digits(text: str, random: Random) -> str:
+    """Return a text with other digits; a number that begins with 0 still does, and no other one does."""
+
+    def other(found: re.Match[str]) -> str:
+        first, rest = found[0][0], found[0][1:]
+        return (first if first == "0" else str(random.randint(1, 9))) + "".join(
+            str(random.randint(0, 9)) for _ in rest
+        )
+
+    return re.sub(r"\d+", other, text)
 
 
 def _operands(random: Random) -> dict[str, str]:
