@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import itertools
+import json
 import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
