@@ -1,9 +1,11 @@
 """Finds tool files, checks arguments, runs an `Action` and returns an `Observation`.
 
-A tool file is a Python file with LangChain tools in it; the built-in tools and a user's own come in
-by the same door. What the *model* can mend (an unknown tool, wrong arguments, a complaint that the
-tool announces with `ToolException`) becomes an observation. Anything else that a tool raises is a
-bug in it and reaches the caller as `ToolCrash`.
+A tool file is a Python file with LangChain tools in it; the built-in tools and a user's own come in by
+the same door. What tool files share, or what one of them has grown too long for, stands beside them in
+files or packages whose names begin with ``_``, and is imported with a dot: ``from ._rates import
+RATES``. What the *model* can mend (an unknown tool, wrong arguments, a complaint that the tool
+announces with `ToolException`) becomes an observation. Anything else that a tool raises is a bug in it
+and reaches the caller as `ToolCrash`.
 """
 
 from __future__ import annotations
@@ -121,13 +123,15 @@ def load_tool_file(file: Path) -> list[BaseTool]:
 
 
 def _place_of(error: BaseException, file: Path) -> str:
-    """Return the file and the line in it at which it failed to run."""
-    if isinstance(error, SyntaxError) and error.filename == str(file):
-        return f"{file}:{error.lineno}"
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)
-    ]
-    return f"{file}:{lines[-1]}" if lines else str(file)
+    """Return the line at which a file failed to run, in it or in what it imports from its folder."""
+
+    def is_near(name: str | None) -> bool:
+        return name is not None and Path(name).parent == file.parent
+
+    if isinstance(error, SyntaxError) and is_near(error.filename):
+        return f"{error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_near(frame.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(file)
 
 
 def _reason(error: BaseException) -> str:

@@ -60,6 +60,46 @@ def test_a_tool_file_hides_no_other_module(tmp_path: Path) -> None:
     assert json.loads("[1]") == [1]
 
 
+def test_a_tool_file_imports_private_files_and_packages_beside_it(tmp_path: Path) -> None:
+    write(tmp_path, "_words.py", "def ahoy():\n    return 'Ahoy'\n")
+    write(tmp_path / "_names", "__init__.py", "from .._words import ahoy\nfrom .crew import ANNE\n")
+    write(tmp_path / "_names", "crew.py", "ANNE = 'Anne'\n")
+    greet = ONE.format(name="greet").replace("return text", "return f'{ahoy()}, {ANNE}{text}'")
+    write(tmp_path, "a.py", f"from ._names import ANNE, ahoy\n{greet}")
+    (greeting,) = load_tool_files(tmp_path)
+    assert greeting.invoke("!") == "Ahoy, Anne!"
+
+
+def test_each_folder_and_each_load_has_neighbours_of_its_own(tmp_path: Path) -> None:
+    for folder in (tmp_path / "x", tmp_path / "y"):
+        write(folder, "_said.py", f"SAID = [{folder.name!r}]")
+        tool = ONE.format(name=folder.name).replace("return text", "SAID.append(text); return ''.join(SAID)")
+        write(folder, "a.py", f"from ._said import SAID\n{tool}")
+    x, y = load_tools(None, [tmp_path / "x", tmp_path / "y"])
+    (again,) = load_tool_files(tmp_path / "x")
+    assert [t.invoke(said) for t, said in ((x, "1"), (y, "2"), (again, "3"))] == ["x1", "y2", "x3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x = 1\ny = x / 0\n", ":2: ZeroDivisionError: division by zero"),
+        ("x = 1\ny = (\n", ":2: SyntaxError: '(' was never closed"),
+    ],
+)
+def test_a_neighbour_that_cannot_be_run_is_named_with_its_line(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    neighbour = write(tmp_path, "_bad.py", text)
+    write(tmp_path, "_good.py", "z = 1\n")
+    write(tmp_path, "a.py", f"from ._good import z\nfrom ._bad import x\n{ONE.format(name='echo')}")
+    modules = set(sys.modules)
+    with pytest.raises(ToolFileError) as caught:
+        load_tool_files(tmp_path)
+    assert str(caught.value) == f"{neighbour}{complaint}"
+    assert set(sys.modules) == modules
+
+
 def test_tools_come_in_the_order_of_their_names_and_once(tmp_path: Path) -> None:
     write(tmp_path, "a.py", ONE.format(name="echo"))
     folders = [builtin("tools"), tmp_path, tmp_path]
