@@ -87,6 +87,7 @@ def _files(folder: str) -> set[str]:
         "agent_app/tuning/data/material/answers.yaml",
         "agent_app/prompts/parts/personas/pirate.md",
         "agent_app/tools/calculator.py",
+        "agent_app/tools/_words/vocabulary.py",
     ],
 )
 def test_the_wheel_holds_what_is_no_module_too(name: str, wheel: Path) -> None:

@@ -1,0 +1,47 @@
+"""Arithmetic in words: ``half of 5,400`` becomes ``(5400 * 1 / 2)``, which the calculator works out.
+
+All of the words have to be understood: a single word too many, and the whole is left as it stands. What could
+be read in two ways:
+
+- ``12 plus 7 times 3`` is 12 + 7 * 3; after a comma, ``12 plus 7, times 3`` takes all before it.
+- ``the sum of 3 and 5 times 2`` is (3 + 5) * 2; ``half of 90 plus 3`` is 90 / 2 + 3.
+- ``the difference between 4 and 9`` is 5, as people mean it, whichever comes first.
+- ``12 boxes of 6 eggs`` and ``12 shelves carry 6 lamps each`` are products.
+- The names of money are passed over, as long as it is one kind of money.
+
+A text is taken apart by `tokens`, which writes its numbers as digits (`number_words`). It is then a
+conversion (`units`), a number of things with so many each (`counted`), or a statement (`statements`) made of
+sums (`sums`); these two read on with a `cursor`. The words that have a meaning stand in `vocabulary`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from .counted import so_many_each
+from .statements import Statement
+from .tokens import NotUnderstood, tokens_of
+from .units import converted
+
+_AMONG_SIGNS = frozenset(("of", "mod", "percent", "math"))
+"""Words that stand in expressions in signs too."""
+
+
+def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
+    """Return an expression in signs for one in words; the text itself where the words are not understood.
+
+    Args:
+        text: what was written, in words or signs.
+        functions: the names of functions, which keep their meaning: ``sqrt`` in ``sqrt(16)``.
+        constants: the names of numbers, such as ``pi``; they stand in signs only.
+    """
+    words = set(re.findall("[a-z]{2,}", text.lower()))
+    share_of = "of" in words and "%" not in text and "percent" not in words
+    if not words - functions - constants - _AMONG_SIGNS and not share_of:
+        return text
+    try:
+        tokens = tokens_of(text.lower())
+        return converted(tokens) or so_many_each(tokens) or Statement(tokens, functions).whole()
+    except NotUnderstood:
+        return text

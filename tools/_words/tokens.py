@@ -1,0 +1,67 @@
+"""A text taken apart into numbers in digits, words and signs."""
+
+from __future__ import annotations
+
+import re
+
+from .number_words import with_digits
+from .vocabulary import MONEY, ONES, SHARES, TENS
+
+_TOKEN = re.compile(
+    r"""  (?P<number> [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) (?:\.[0-9]+)? | [0-9]+ (?:\.[0-9]+)? | \.[0-9]+ )
+        | (?P<word> [a-z]+ (?:'[a-z]+)? )
+        | (?P<sign> \*\* | // | [-+*/^%(),;:.&=?!√] )""",
+    re.VERBOSE,
+)
+_WORD = re.compile("[a-z]+")
+_SPELLINGS = (
+    ("per cent", "%"), ("percent", "%"), ("takeaway", "take away"), ("off of", "off"), ("&", "and"),
+)  # fmt: skip
+
+
+class NotUnderstood(Exception):  # noqa: N818 - never seen outside
+    """The words are none that can be reckoned with."""
+
+
+def tokens_of(text: str) -> list[str]:
+    """Take a text in small letters apart.
+
+    Numbers in words become digits, percent a sign, and the names of money are dropped.
+
+    Raises:
+        NotUnderstood: there is a character that has no meaning, or more than one kind of money.
+    """
+    found, position = list[str](), 0
+    money: set[str] = set()
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise NotUnderstood
+        position = token.end()
+        if token[0] in MONEY:
+            money.add(MONEY[token[0]])
+        elif token[0] != "-" or not _joins(found, text, position):
+            found.append(token[0].replace(",", "") if token["number"] else token[0])
+    if len(money) > 1:
+        raise NotUnderstood
+    return with_digits(_spelt_alike(found))
+
+
+def _joins(before: list[str], text: str, after: int) -> bool:
+    """Say whether a hyphen is that of twenty-five, two-thirds or take-away."""
+    following = _WORD.match(text, after)
+    if not before or following is None:
+        return False
+    last, word = before[-1], following[0].removesuffix("s")
+    return (last in TENS and word in ONES) or (last in ONES and word in SHARES) or word == "away"
+
+
+def _spelt_alike(tokens: list[str]) -> list[str]:
+    """Write what is spelt in several ways in one."""
+    text = f" {' '.join(tokens)} "
+    for spelling, usual in _SPELLINGS:
+        text = text.replace(f" {spelling} ", f" {usual} ")
+    return text.split()

@@ -1,0 +1,96 @@
+"""The words that have a meaning in arithmetic, and what it is; a phrase is words with spaces between."""
+
+from __future__ import annotations
+
+
+def vocabulary(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
+
+
+# --- numbers ---
+
+ONES = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15,
+    "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
+TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
+    "ninety": 90,
+}  # fmt: skip
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+COUNTS = {**SCALES, "hundred": 100, "dozen": 12}
+"""What there can be a number of, as in ``3 dozen``, or one, as in ``a hundred``."""
+SHARES = {
+    "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "twentieth": 20, "hundredth": 100,
+    "thousandth": 1000,
+}  # fmt: skip
+"""What a whole is divided by; an s may follow."""
+MONEY = {
+    "dollar": "dollar", "dollars": "dollar", "bucks": "dollar", "euro": "euro", "euros": "euro",
+    "pounds": "pound", "quid": "pound", "yen": "yen", "cents": "cent", "doubloons": "doubloon",
+}  # fmt: skip
+
+# --- what is done with them ---
+
+INFIX = {
+    "plus": "+", "added to": "+", "increased by": "+", "raised by": "+", "up": "+", "minus": "-",
+    "less": "-", "take away": "-", "without": "-", "decreased by": "-", "reduced by": "-",
+    "lowered by": "-", "down": "-", "with": "with", "at": "with", "times": "*", "multiplied by": "*",
+    "multiplied with": "*", "by": "*", "x": "*", "divided by": "/", "over": "/", "split by": "/",
+    "split among": "/", "split between": "/", "split into": "/", "shared by": "/", "shared among": "/",
+    "shared between": "/", "split": "/", "mod": "mod", "modulo": "mod", "+": "+", "-": "-", "*": "*",
+    "/": "/", "//": "//",
+}  # fmt: skip
+"""Signs between two operands; of phrases that begin alike the longer comes first."""
+POSTFIX = {
+    "doubled": "* 2", "tripled": "* 3", "halved": "/ 2", "squared": "^ 2", "cubed": "^ 3", "dozen": "* 12",
+}  # fmt: skip
+"""What is done with the operand before."""
+AFTER_OPERAND = (
+    (("^", "**", "to the power of", "raised to the power of", "raised to", "to the power"), "({0} ^ {1})"),
+    (("go into", "goes into", "fit into", "fits into", "go in", "fit in"), "({1} / {0})"),
+    (("more than", "greater than", "added to"), "({1} + {0})"),
+    (("less than", "fewer than", "smaller than", "subtracted from", "taken from", "off"), "({1} - {0})"),
+)
+"""Phrases between an operand, {0}, and another one, {1}, that belong more closely to them than signs do."""
+MULTIPLES = {"twice": 2, "double": 2, "thrice": 3, "triple": 3, "treble": 3, "quadruple": 4}
+OF_LIST = {
+    "sum": "+", "total": "+", "product": "*", "average": "average", "mean": "average",
+    "largest": "max", "biggest": "max", "greatest": "max", "highest": "max", "maximum": "max",
+    "smallest": "min", "lowest": "min", "least": "min", "minimum": "min",
+    "difference": "-", "gap": "-", "distance": "-", "quotient": "/", "ratio": "/",
+}  # fmt: skip
+"""What is made of several operands: a sign between them, or a function of them."""
+ROOTS = {"square": "sqrt", "cube": "cbrt", "root": "sqrt", "sqrt": "sqrt", "factorial": "factorial"}
+"""Functions of one operand; ``square`` and ``cube`` need a ``root`` after them."""
+CHARGED = tuple(
+    f"{charge} {to}"
+    for charge in ("tip", "tax", "vat", "interest", "commission", "gratuity")
+    for to in ("on", "of")
+)
+"""What follows a percentage of something that is paid."""
+MORE = vocabulary("more greater larger bigger higher older")
+LESS = vocabulary("less smaller lower fewer")
+
+# --- what stands around it ---
+
+BEFORE = vocabulary(
+    "what what's whats is are how much many does do would calculate compute evaluate work figure out find "
+    "solve tell me give gimme i need want to know please can could you the result of value so now hey ok "
+    "reckon be get if take come comes will only just start begin with : ,"
+)
+"""What may stand before a calculation without a meaning for it."""
+AFTER = vocabulary(
+    "please is are what how much many equals equal makes make come comes to be in total all altogether "
+    "together then for me thanks ways left remains gives do we get , = ? . ! : ;"
+)
+"""What may stand after a calculation without a meaning for it."""
+RECKONED = frozenset(
+    [*ONES, *TENS, *COUNTS, *SHARES, *MULTIPLES, *POSTFIX, *OF_LIST, *ROOTS, "thirds", "quarters", "fourths",
+     "fifths", "sixths", "sevenths", "eighths", "ninths", "tenths", "more", "less", "off", "percent",
+     *(word for phrase in INFIX for word in phrase.split())]
+)  # fmt: skip
+"""Words that are no names of things."""
