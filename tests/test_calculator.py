@@ -263,6 +263,7 @@ def test_any_text_gets_an_answer_or_a_complaint_of_one_line(text: str) -> None:
         ("2 squared", "4"),
         ("average of 3, 5 and 10", "6"),
         ("20% more than 50", "60"),
+        ("20% added to 50", "60"),
         ("difference between 9 and 4", "5"),
         ("difference between 4 and 9", "5"),
         ("two hundred and five plus three", "208"),

@@ -200,7 +200,7 @@ class Sums:
             return self._postfixed(f"({number}% * {self.item()})")
         if self._cursor.take(*CHARGED):
             return f"({number}% * {self.item()})"
-        if self._cursor.take("more than", "above", "on top of", "greater than", "higher than"):
+        if self._cursor.take("more than", "above", "on top of", "added to", "greater than", "higher than"):
             return f"({self.item()} + {number}%)"
         if (less := self._cursor.tried(self._reduced)) is not None:
             return f"({less} - {number}%)"
