@@ -73,6 +73,17 @@ def test_a_question_can_come_on_stdin(run: Caller) -> None:
     assert Result.from_json(outcome.out).question == "Wie viel ist 23 · 47?\n"
 
 
+def test_the_answer_has_a_line_of_its_own_where_both_streams_are_one(folder: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, *ASK, "What is 23 * 47?"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{STEPS}Arg, 1081!\n"
+
+
 def test_quiet_leaves_the_answer_alone(run: Caller) -> None:
     assert run(*ASK, "-q", "What is 23 * 47?") == (0, "Arg, 1081!\n", "")
 

@@ -158,6 +158,7 @@ class Screen:
     def _step(self, step: Step) -> None:
         """Write what of a step has not been written while it was on its way."""
         if self._out is not None and isinstance(step, Answer):
+            self._err.end_line()  # both may lead to one place
             self._out.write("".join(self._answer))
             self._answer.clear()
         if not self._steps:
