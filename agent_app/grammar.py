@@ -59,6 +59,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name
 class Verdict:
     """How a thought has to begin, and what may follow."""
 
+    evidence: str
+    """The thought begins so."""
     stated: str
     """The thought begins so, and a final answer follows."""
     missing: str
@@ -112,8 +114,11 @@ def reply_grammar(
             regret = "regret"
             rules[regret] = _regret(verdict.regret, openings)
         then = {"action": "action", "either": f"(action | {regret})", "answer": regret}[verdict.then]
-        ways = ((verdict.stated, "answer"), (verdict.missing, then))
-        rules["root"] = _either(f'{_literal(f" {begun} ")} thought "\\n" {move}' for begun, move in ways)
+        rules["evidence"] = "first fact{0,200}"
+        rules["fact"] = rules["char"].replace("[^\\r\\n", "[^;\\r\\n")
+        stated = f'{_literal(verdict.stated)} "\\n" answer'
+        missing = f'{_literal(f"{verdict.missing} ")} thought "\\n" {then}'
+        rules["root"] = f'{_literal(f" {verdict.evidence} ")} evidence {_either((stated, missing))}'
     elif last:
         rules["root"] = '" " reply "\\n"?'
     else:

@@ -36,6 +36,7 @@ class Exchange(NamedTuple):
 class Reading:
     """How a model is asked about passages; the front matter of a prompt says it."""
 
+    evidence: str
     stated: str
     """How the thought begins when the passages state what is asked; a final answer follows then."""
     missing: str
@@ -59,7 +60,7 @@ class Reading:
             example
             for example in self.examples
             for seen, then in pairwise(example.steps)
-            if self.reads(seen) and not written(then).lstrip().startswith((self.stated, self.missing))
+            if self.reads(seen) and not written(then).lstrip().startswith(self.evidence)
         ]
 
     def missed(self, steps: Sequence[Step]) -> int:
@@ -110,4 +111,4 @@ def reading_from(
     """Make a reading of front matter that the schema has found right."""
     longer_than = data.get("longer_than", _LONGER_THAN)
     regret = data.get("regret", "")
-    return Reading(data["stated"], data["missing"], regret, longer_than, segments, tuple(examples))
+    return Reading(data["evidence"], data["stated"], data["missing"], regret, longer_than, segments, tuple(examples))
