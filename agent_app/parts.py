@@ -80,7 +80,9 @@ class Parts:
                 self._offered,
                 openings=self.prompt.openings,
                 form=form.schema if form else None,
-                verdict=Verdict(reading.evidence, reading.stated, reading.missing, _IN_VAIN[missed], reading.regret),
+                verdict=Verdict(
+                    reading.evidence, reading.stated, reading.missing, _IN_VAIN[missed], reading.regret
+                ),
             )
         return self._reading_grammars[missed]
 
