@@ -116,7 +116,8 @@ def reply_grammar(
         if verdict.regret and form is None:
             regret = "regret"
             rules[regret] = _regret(verdict.regret, openings)
-        then = {"action": "action", "either": f"(action | {regret})", "answer": regret}[verdict.then]
+        follows = {"action": "action", "either": f"(action | {regret})", "answer": regret}
+        then = follows[verdict.then] if tools else regret
         stated = f'{_literal(verdict.stated)} "\\n" answer'
         missing = f'{_literal(f"{verdict.missing} ")} rest "\\n" {then}'
         rules["root"] = (

@@ -293,6 +293,8 @@ def test_a_reference_is_followed_to_its_definition() -> None:
 def test_without_tools_only_an_answer_is_left() -> None:
     assert "Action" not in reply_grammar({})
     assert PARSER.parse(Gbnf(reply_grammar({})).produce(random.Random(1))).repairs == ()
+    verdict = Verdict("It says", "that is it", "it lacks", "action", "I could not find")
+    assert '"it lacks " rest "\\n" regret' in reply_grammar({}, verdict=verdict)
 
 
 def test_every_rule_is_used_and_there() -> None:
