@@ -6,16 +6,16 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agent_app.answer_form import AnswerForm, Misfit
 from agent_app.events import Said
-from agent_app.labels import FINAL_ANSWER, THOUGHT
+from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import Move, Unread
 from agent_app.models import Named, ReadyModel, soft_message
 from agent_app.parser import FormatError, Piece, ReplyReader
-from agent_app.prompt import Draft, Reader, Segments
-from agent_app.steps import Answer, Step, Usage
+from agent_app.prompt import Segments
+from agent_app.steps import Answer, Usage
 
 
 class Call:
@@ -23,7 +23,7 @@ class Call:
 
     Args:
         ready: the model.
-        messages: what the model is shown; see `messages_of` and `messages_of_reading`.
+        messages: what the model is shown; see `messages_of` and `Passages.asked`.
         begun: how the thought begins; the prompt has written that for the model.
         options: what the model is called with beside the messages.
         reader: reads the reply.
@@ -131,24 +131,3 @@ def messages_of(ready: ReadyModel, segments: Segments, begun: str, *, last: bool
     if ready.traits.continues:
         return [HumanMessage(head.rstrip()), AIMessage(tail)]
     return [HumanMessage(head + tail)]
-
-
-def messages_of_reading(reader: Reader, draft: Draft, steps: Sequence[Step], limit: int) -> list[BaseMessage]:
-    """Lay out what a model is asked about passages: a conversation whose last message it goes on writing.
-
-    Args:
-        reader: asks about the passages.
-        draft: the run's prompt.
-        steps: the steps so far.
-        limit: of each passage, no more characters than about this are shown.
-    """
-    *before, _ = opening_of_reading(reader)
-    return [*before, HumanMessage(reader.asked(draft, steps, limit)), AIMessage(f"{THOUGHT}:")]
-
-
-def opening_of_reading(reader: Reader) -> list[BaseMessage]:
-    """Return what all such conversations begin with; the last message goes on with the passages."""
-    messages: list[BaseMessage] = [SystemMessage(reader.told)]
-    for asked, reply in reader.examples:
-        messages += [HumanMessage(asked), AIMessage(f"{THOUGHT}:{reply}")]
-    return [*messages, HumanMessage(reader.opening)]

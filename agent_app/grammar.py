@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent_app.labels import ACTION, ACTION_INPUT, FINAL_ANSWER
+from agent_app.labels import ACTION, ACTION_INPUT, BEFORE_VERDICT, FINAL_ANSWER
 
 Schema = Mapping[str, Any]
 
@@ -22,6 +22,8 @@ Schema = Mapping[str, Any]
 _SPACE = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 _TEXT = rf"""
 thought ::= first char{{0,240}}
+fact ::= told{{1,200}}
+rest ::= char{{1,240}}
 plain ::= first inner{{0,300}}
 reply ::= (opening wide{{0,800}} | short) ("\n" line){{0,12}}
 opening ::= visible char{{64}}
@@ -30,6 +32,7 @@ line ::= "- "? first char{{0,240}}
 first ::= [^{_SPACE}:：`<{{[*_#"'“]
 visible ::= [^{_SPACE}:：<*_]
 char ::= [^\r\n:：`<{{[] | [0-9] ":" [0-9]
+told ::= [^;\r\n:：`<{{[] | [0-9] ":" [0-9]
 wide ::= [^\r\n<] | less
 inner ::= [^\r\n<:：`] | [:：`] " "? [^{_SPACE}<:：`] | less
 less ::= "<" [^\r\n:：`|｜/<es]
@@ -57,12 +60,14 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|\{[\d,]*\}|(?P<name
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a thought has to begin, and what may follow."""
+    """What a thought about passages has to be made of, and what may follow."""
 
+    evidence: str
+    """The thought begins so; what there is follows, and after a semicolon the verdict on it."""
     stated: str
-    """The thought begins so, and a final answer follows."""
+    """The thought ends so, and a final answer follows."""
     missing: str
-    """Or it begins so."""
+    """Or it goes on so."""
     then: Literal["action", "either", "answer"] = "action"
     """What follows what is missing: an action, a final answer, or one of the two."""
     regret: str = ""
@@ -88,7 +93,7 @@ def reply_grammar(
         last: no tool may be used any more, and the model goes on after the words ``Final Answer:``;
             otherwise it goes on after ``Thought:``.
         must_act: a tool has to be used, so that there is no final answer.
-        verdict: how the thought begins, and what that leads to; None: as the model likes.
+        verdict: what the thought is made of, and what that leads to; None: as the model likes.
     """
     rules = _rules_in(_TEXT) | _rules_in(_JSON) | _free_json()
     if openings:
@@ -111,9 +116,13 @@ def reply_grammar(
         if verdict.regret and form is None:
             regret = "regret"
             rules[regret] = _regret(verdict.regret, openings)
-        then = {"action": "action", "either": f"(action | {regret})", "answer": regret}[verdict.then]
-        ways = ((verdict.stated, "answer"), (verdict.missing, then))
-        rules["root"] = _either(f'{_literal(f" {begun} ")} thought "\\n" {move}' for begun, move in ways)
+        follows = {"action": "action", "either": f"(action | {regret})", "answer": regret}
+        then = follows[verdict.then] if tools else regret
+        stated = f'{_literal(verdict.stated)} "\\n" answer'
+        missing = f'{_literal(f"{verdict.missing} ")} rest "\\n" {then}'
+        rules["root"] = (
+            f'{_literal(f" {verdict.evidence} ")} fact "{BEFORE_VERDICT}" {_either((stated, missing))}'
+        )
     elif last:
         rules["root"] = '" " reply "\\n"?'
     else:

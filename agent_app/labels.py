@@ -183,3 +183,7 @@ def _difference(match: re.Match[str], word: str) -> str | None:
     if written == f"{word}:":
         return None
     return "fullwidth colon" if "：" in match["colon"] else "label in other letters"
+
+
+BEFORE_VERDICT = "; "
+"""Stands in a thought about passages, between what they say and the verdict on that."""

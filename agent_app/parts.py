@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.messages import HumanMessage
 
 from agent_app.approvals import risks_of
-from agent_app.call import opening_of_reading
 from agent_app.estimate import most_tokens
-from agent_app.grammar import Verdict, reply_grammar
+from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
 from agent_app.models import Chain, Named, ReadyModel, Warmable, soft_message
 from agent_app.parser import ReActOutputParser
+from agent_app.passages import Passages
 from agent_app.planning import Window, window_of
-from agent_app.prompt import Draft, Prompt, Reader
-from agent_app.steps import Action, Step
+from agent_app.prompt import Draft, Prompt
+from agent_app.steps import Action
 from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox
-
-_IN_VAIN: tuple[Literal["action", "either", "answer"], ...] = ("action", "either", "answer")
-"""What may follow when passages have been read in vain: the first time, the second, and from then on."""
 
 
 @dataclass
@@ -36,7 +33,7 @@ class Parts:
     terms: Terms
     parser: ReActOutputParser = field(init=False)
     described: str = field(init=False)
-    reader: Reader | None = field(init=False)
+    passages: Passages | None = field(init=False)
     """Asks a model about passages; None: they are shown to it like any other observation."""
     grammar: str = field(init=False)
     last_grammar: str = field(init=False)
@@ -48,12 +45,12 @@ class Parts:
         several = frozenset(n for n, s in objects.items() if len(s["properties"]) > 1)
         self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
         self.described = self.toolbox.describe()
-        self.reader = self.prompt.reader(self.described, self.toolbox.names)
         openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
-        self._offered = {n: objects.get(n) for n in schemas}
-        self.grammar = reply_grammar(self._offered, openings=openings, form=form)
+        offered = {n: objects.get(n) for n in schemas}
+        self.grammar = reply_grammar(offered, openings=openings, form=form)
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
-        self._reading_grammars: dict[int, str] = {}
+        reader = self.prompt.reader(self.described, self.toolbox.names)
+        self.passages = None if reader is None else Passages(reader, offered, openings, form)
         self._risks = {tool.name: risks_of(tool) for tool in self.toolbox.tools}
         self._windows: dict[int, Window | None] = {}
         self._warm: set[int] = set()
@@ -69,20 +66,6 @@ class Parts:
         if self.terms.form is not None:
             question = f"{question}\n{self.terms.form.instruction}"
         return self.prompt.draft(question, self.described, self.toolbox.names, turns, **values)
-
-    def reading_grammar(self, steps: Sequence[Step]) -> str:
-        """Return the grammar of the reply after passages, by how often passages were read in vain."""
-        assert self.reader is not None
-        reading, form = self.reader.reading, self.terms.form
-        missed = min(reading.missed(steps), len(_IN_VAIN) - 1)
-        if missed not in self._reading_grammars:
-            self._reading_grammars[missed] = reply_grammar(
-                self._offered,
-                openings=self.prompt.openings,
-                form=form.schema if form else None,
-                verdict=Verdict(reading.stated, reading.missing, _IN_VAIN[missed], reading.regret),
-            )
-        return self._reading_grammars[missed]
 
     def is_guarded(self, tool: str) -> bool:
         """Say whether a tool's calls have to be checked at all."""
@@ -123,8 +106,8 @@ class Parts:
             ready: the model.
             only_kept: only if that takes no time, because it is found on disk.
         """
-        if self.reader is None or id(ready) in self._warm_to_read or not isinstance(ready.given, Warmable):
+        if self.passages is None or id(ready) in self._warm_to_read or not isinstance(ready.given, Warmable):
             return
-        ready.given.warm(opening_of_reading(self.reader), only_kept=only_kept)
+        ready.given.warm(self.passages.opening(), only_kept=only_kept)
         if not only_kept:
             self._warm_to_read.add(id(ready))

@@ -17,13 +17,11 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from langchain_core.messages import BaseMessage
-
 from agent_app.account import Account
 from agent_app.answer_form import Misfit
 from agent_app.approvals import Edited, Refused, Verdict
 from agent_app.budget import Spent
-from agent_app.call import Call, messages_of, messages_of_reading
+from agent_app.call import Call, messages_of
 from agent_app.errors import EndpointError, LimitReached, QuestionError, ReplayDiverged, keep_partial
 from agent_app.events import (
     Decided,
@@ -42,12 +40,9 @@ from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
 from agent_app.models import explain
 from agent_app.parts import Parts
+from agent_app.passages import Asked
 from agent_app.planning import Plan, plan
-from agent_app.prompt.scratchpad import MAX_OBSERVATION
 from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable, Usage
-
-_PASSAGE = (MAX_OBSERVATION, 1000, 300)
-"""How many characters of each passage are shown: the first of these with which all fits into the window."""
 
 LONGEST_QUESTION = 50_000
 """In characters; far more than any question, and less than what would only waste a model's time."""
@@ -316,9 +311,9 @@ class Run:
 
     def _call(self, *, last: bool) -> Generator[Effect, Any, Call]:
         parts, ready, begun = self.parts, self._ready, ""
-        messages = None if last else (yield from self._reading())
-        if messages is not None:
-            grammar = parts.reading_grammar(self.steps)
+        asked = None if last else (yield from self._reading())
+        if asked is not None:
+            messages, grammar, left_out = asked.messages, asked.grammar, asked.left_out
         else:
             grammar = parts.last_grammar if last else parts.grammar
             if last:
@@ -326,8 +321,9 @@ class Run:
             elif self.steps and ready.traits.continues:
                 begun = parts.prompt.thought("after_observation", self.question)
             plan = self._plan = yield from self._planned(begun)
-            self._left_out |= plan.left_out
+            left_out = plan.left_out
             messages = messages_of(ready, plan.segments, begun, last=last)
+        self._left_out |= left_out
         options: dict[str, Any] = dict(parts.prompt.model)
         if ready.traits.grammar:
             options["grammar"] = grammar
@@ -335,22 +331,15 @@ class Run:
             options["stop"] = parts.stop
         return Call(ready, messages, begun, options, parts.parser.reader(), parts.terms.form, last=last)
 
-    def _reading(self) -> Generator[Effect, Any, list[BaseMessage] | None]:
-        """Return how the model is asked about passages; None: there are none, or it is not to be asked so.
-
-        Only a model that can be held to the format is: it has to begin with the verdict.
-        """
-        reader, ready = self.parts.reader, self._ready
-        if reader is None or not ready.traits.grammar or not reader.has_to_read(self.steps):
+    def _reading(self) -> Generator[Effect, Any, Asked | None]:
+        """Return how the model is asked about passages; None: there are none, or it is not to be asked so."""
+        passages, ready = self.parts.passages, self._ready
+        if passages is None or not passages.has_to_ask(self.steps, ready.traits):
             return None
         yield Compute(partial(self.parts.warm_to_read, ready))
         window = self.parts.window(ready)
-        for limit in _PASSAGE:
-            messages = messages_of_reading(reader, self._draft, self.steps, limit)
-            if window is None or (yield Compute(partial(window.holds_all, messages))):
-                self._left_out |= LeftOut(observations=reader.shortened(self.steps, limit))
-                return messages
-        return None
+        asked: Asked | None = yield Compute(partial(passages.asked, self._draft, self.steps, window))
+        return asked
 
     def _planned(self, begun: str) -> Generator[Effect, Any, Plan]:
         """Choose what the model is shown; where its window is known, that takes calls of its server."""

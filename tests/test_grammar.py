@@ -178,12 +178,15 @@ def test_what_the_grammar_produces_is_read_without_a_repair(seed: int, grammar: 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(min_value=0), st.sampled_from(["action", "either", "answer"]))
 def test_a_verdict_leads_to_what_may_follow(seed: int, then: Literal["action", "either", "answer"]) -> None:
-    verdict = Verdict("Stated:", "Not stated:", then, "I could not find")
+    verdict = Verdict("It says", "that is it", "it lacks", then, "I could not find")
     grammar = Gbnf(reply_grammar(TOOLS, openings=["Arr, "], verdict=verdict))
     move = PARSER.parse(grammar.produce(random.Random(seed)))
     assert move.repairs == ()
-    missing = move.thought.startswith("Not stated:")
-    assert missing or move.thought.startswith("Stated:")
+    said, between, rest = move.thought.partition("; ")
+    assert said.startswith("It says ")
+    assert between
+    missing = rest.startswith("it lacks")
+    assert missing or rest == "that is it"
     if isinstance(move, Action):
         assert missing
         assert then != "answer"
@@ -201,7 +204,7 @@ def test_a_last_answer_is_read_whole(seed: int, openings: tuple[str, ...]) -> No
     reader.feed("Final Answer:\n")
     reader.feed(reply)
     assert reader.close() == Answer(reply.strip())
-    assert reply.strip().startswith("".join(openings))
+    assert f"{reply.strip()} ".startswith("".join(openings))
 
 
 HOSTILE = [
@@ -290,6 +293,8 @@ def test_a_reference_is_followed_to_its_definition() -> None:
 def test_without_tools_only_an_answer_is_left() -> None:
     assert "Action" not in reply_grammar({})
     assert PARSER.parse(Gbnf(reply_grammar({})).produce(random.Random(1))).repairs == ()
+    verdict = Verdict("It says", "that is it", "it lacks", "action", "I could not find")
+    assert '"it lacks " rest "\\n" regret' in reply_grammar({}, verdict=verdict)
 
 
 def test_every_rule_is_used_and_there() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +22,20 @@ from agent_app.middleware.conversation import Conversation
 from agent_app.middleware.offer import Offer
 from agent_app.models import Traits
 from agent_app.parser import FormatError
+from agent_app.passages import Asked
 from agent_app.planning import Plan, Window, plan
-from agent_app.prompt import Segments
-from agent_app.steps import Action, Answer, Observation, Result, Step, Unreadable, Usage, step_to_dict
+from agent_app.prompt import Draft
+from agent_app.steps import (
+    Action,
+    Answer,
+    LeftOut,
+    Observation,
+    Result,
+    Step,
+    Unreadable,
+    Usage,
+    step_to_dict,
+)
 
 
 @dataclass
@@ -48,6 +60,8 @@ class Call:
     options: dict[str, Any]
     begun: str
     """How the thought begins: the prompt has written that for the model."""
+    left_out: LeftOut
+    """What the messages do not show of the run."""
     ledger: Ledger
     reply: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -137,15 +151,30 @@ class Dialogue:
         return (*self.conversation.steps, *self._failed)
 
     def _call(self) -> Call:
+        asked = self._asked()
+        if asked is not None:
+            options = self._call_options(asked.grammar)
+            return Call(self.offer, asked.messages, options, "", asked.left_out, self.ledger)
         begun = self._begun()
-        head, tail = self._rendered(f" {begun}".rstrip())
+        shown = self._shown(f" {begun}".rstrip())
+        head, tail = shown.segments
         system = self.conversation.system
         messages: list[BaseMessage] = [SystemMessage(system)] if system else []
         if self.traits.continues:
             messages += [HumanMessage(head.rstrip()), AIMessage(f"{tail} {begun}".rstrip())]
         else:
             messages += [HumanMessage(head + tail)]
-        return Call(self.offer, messages, self._call_options(), begun, self.ledger)
+        return Call(self.offer, messages, self._call_options(), begun, shown.left_out, self.ledger)
+
+    def _asked(self) -> Asked | None:
+        """Return how the model is asked about passages; None: there are none, or it is not to be asked so.
+
+        Its reply may be an answer in words, so they have to be wanted.
+        """
+        passages, steps = self.offer.passages, self._steps
+        if self.must_call or passages is None or not passages.has_to_ask(steps, self.traits):
+            return None
+        return passages.asked(self._draft, steps, self.window, self.conversation.system)
 
     def _begun(self) -> str:
         """Return how the next thought begins, where that is not left to the model."""
@@ -153,30 +182,37 @@ class Dialogue:
             return ""
         return self.offer.prompt.thought("after_observation", self.conversation.question)
 
-    def _call_options(self) -> dict[str, Any]:
+    def _call_options(self, grammar: str | None = None) -> dict[str, Any]:
+        """Return what a call is made with; without a grammar, with that of any reply."""
         prompt = self.offer.prompt
         options = {**prompt.model, **self.options}
         stop = [*(prompt.stop or (f"\n{OBSERVATION}:",)), *(options.pop("stop", None) or ())]
         if self.traits.stop:
             options["stop"] = stop
         if self.traits.grammar:
-            # Who is to fill in a form at the end thinks and looks things up as ever until then.
-            must_call = self.must_call and (self._answered or not self.forms)
-            options["grammar"] = self.offer.grammar(self._wanted, must_call=must_call)
+            options["grammar"] = grammar or self._grammar()
         return options
 
-    def _rendered(self, ending: str) -> Segments:
+    def _grammar(self) -> str:
+        # Who is to fill in a form at the end thinks and looks things up as ever until then.
+        must_call = self.must_call and (self._answered or not self.forms)
+        return self.offer.grammar(self._wanted, must_call=must_call)
+
+    @cached_property
+    def _draft(self) -> Draft:
         offer, conversation = self.offer, self.conversation
-        draft = offer.prompt.draft(
+        return offer.prompt.draft(
             conversation.question,
             offer.described,
             offer.toolbox.names,
             conversation.turns,
             **self.values,
         )
-        ending += conversation.system  # it takes room as well
-        self._plan = plan(draft, self._steps, self.window, self._plan, ending=ending)
-        return self._plan.segments
+
+    def _shown(self, ending: str) -> Plan:
+        ending += self.conversation.system  # it takes room as well
+        self._plan = plan(self._draft, self._steps, self.window, self._plan, ending=ending)
+        return self._plan
 
     def _settle(self, call: Call) -> None:
         """Take what the model wants, or note why that cannot be had."""
@@ -215,7 +251,7 @@ class Dialogue:
             "thought": f"{call.begun} {move.thought}".strip(),
             "reply": call.reply,
             "repairs": list(move.repairs),
-            "left_out": asdict(self._plan.left_out) if self._plan else {},
+            "left_out": asdict(call.left_out),
             "failed": [step_to_dict(step) for step in self._failed],
         }
 

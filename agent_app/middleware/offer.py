@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool
 from agent_app.errors import PromptError, SettingError
 from agent_app.grammar import reply_grammar
 from agent_app.parser import ReActOutputParser
+from agent_app.passages import Passages
 from agent_app.prompt import Prompt
 from agent_app.toolbox import Toolbox
 
@@ -38,14 +39,17 @@ class Offer:
         self.schemas = self.toolbox.schemas()
         several = frozenset(name for name, schema in self.schemas.items() if len(schema["properties"]) > 1)
         self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
+        self._inputs = {n: None if self.toolbox.is_plain(n) else s for n, s in self.schemas.items()}
         self._grammars: dict[tuple[tuple[str, ...], bool], str] = {}
+        reader = prompt.reader(self.described, self.toolbox.names)
+        self.passages = None if reader is None else Passages(reader, self._inputs, prompt.openings)
 
     def grammar(self, names: tuple[str, ...], *, must_call: bool) -> str:
         """Return the grammar of a reply that may use these tools, or has to use one of them."""
         key = (names, must_call)
         if key not in self._grammars:
-            schemas = {name: None if self.toolbox.is_plain(name) else self.schemas[name] for name in names}
-            self._grammars[key] = reply_grammar(schemas, openings=self.prompt.openings, must_act=must_call)
+            inputs = {name: self._inputs[name] for name in names}
+            self._grammars[key] = reply_grammar(inputs, openings=self.prompt.openings, must_act=must_call)
         return self._grammars[key]
 
     def holds(self, tools: Sequence[BaseTool]) -> bool:

@@ -31,7 +31,9 @@ class ReActMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     Final Answer; LangChain's loop sees tool calls and answers. A system prompt goes before the prompt.
     A reply that cannot be read is answered with the reason, and the model asked again, within the same
     model call of the loop. What a tool announces with `ToolException` is told to the model as well; any
-    other exception goes to the middleware around this one.
+    other exception goes to the middleware around this one. Passages are read as the prompt says: a model
+    that goes on writing and obeys grammars is asked about them in a conversation of its own, unless it has
+    to call a tool or to fill in a form.
 
     Put this middleware last in the list: one that changes the model, such as a fallback, has to come
     before it. How often tools and model may be called is for LangChain's own limits to say.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from agent_app.labels import QUESTION
+from agent_app.labels import BEFORE_VERDICT, QUESTION
 from agent_app.prompt.examples import Example, usable
 from agent_app.prompt.scratchpad import MAX_OBSERVATION, is_false, observed, shortened, written
 from agent_app.prompt.template import Segment, as_source
@@ -36,10 +36,12 @@ class Exchange(NamedTuple):
 class Reading:
     """How a model is asked about passages; the front matter of a prompt says it."""
 
+    evidence: str
+    """How the thought begins; what the passages say follows, and after a semicolon a verdict on that."""
     stated: str
-    """How the thought begins when the passages state what is asked; a final answer follows then."""
+    """The verdict that this is what was asked; a final answer follows then."""
     missing: str
-    """How it begins when they do not."""
+    """How the verdict begins that it is not; what is not said and what is done about that follow."""
     regret: str
     """How a final answer goes on after its opening when they still do not; empty: as the model likes."""
     longer_than: int
@@ -54,13 +56,19 @@ class Reading:
         return isinstance(step, Observation) and not step.error and len(step.text) > self.longer_than
 
     def without_verdict(self) -> list[Example]:
-        """Return the examples in which a thought after a passage does not begin with a verdict."""
+        """Return the examples in which a thought after a passage has no evidence or no verdict."""
         return [
             example
             for example in self.examples
             for seen, then in pairwise(example.steps)
-            if self.reads(seen) and not written(then).lstrip().startswith((self.stated, self.missing))
+            if self.reads(seen) and not self._has_verdict(then)
         ]
+
+    def _has_verdict(self, step: Step) -> bool:
+        said, between, verdict = getattr(step, "thought", "").partition(BEFORE_VERDICT)
+        if not (between and said.startswith(f"{self.evidence} ")):
+            return False
+        return verdict == self.stated or verdict.startswith(f"{self.missing} ")
 
     def missed(self, steps: Sequence[Step]) -> int:
         """Return how often passages have been read in vain."""
@@ -74,6 +82,7 @@ class Reading:
     def to_dict(self) -> dict[str, Any]:
         """Return it as the front matter of a file has it."""
         return {
+            "evidence": self.evidence,
             "stated": self.stated,
             "missing": self.missing,
             **({"regret": self.regret} if self.regret else {}),
@@ -110,4 +119,6 @@ def reading_from(
     """Make a reading of front matter that the schema has found right."""
     longer_than = data.get("longer_than", _LONGER_THAN)
     regret = data.get("regret", "")
-    return Reading(data["stated"], data["missing"], regret, longer_than, segments, tuple(examples))
+    return Reading(
+        data["evidence"], data["stated"], data["missing"], regret, longer_than, segments, tuple(examples)
+    )

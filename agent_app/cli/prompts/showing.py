@@ -68,9 +68,10 @@ def _facts(prompt: Prompt) -> Iterator[tuple[str, str]]:
         yield "opening", repr(opening)
     if prompt.reading is not None:
         reading = prompt.reading
+        verdicts = f"{reading.stated!r} or {reading.missing!r}"
         yield (
             "passages",
-            f"longer than {reading.longer_than} characters: {reading.stated!r} or {reading.missing!r}",
+            f"longer than {reading.longer_than} characters: {reading.evidence!r}, then {verdicts}",
         )
         for example in reading.examples:
             yield "reading", f"{example.name}, {example.question}"
