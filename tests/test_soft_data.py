@@ -29,6 +29,7 @@ from agent_app.tuning.data.recording import Recorder
 from agent_app.tuning.data.registers import in_one_wording, with_slip
 from agent_app.tuning.data.rows import Part
 from agent_app.tuning.data.taught import rows_of_answers
+from agent_app.tuning.data.thinking import thought_before
 from agent_app.tuning.same import holds
 from agent_app.tuning.traces import spoken
 from agent_app.tuning.voice import pirate
@@ -111,16 +112,63 @@ def test_a_result_is_put_in_one_way_and_talk_in_many(made: list[Row]) -> None:
     assert len(set(talk)) >= 100
 
 
-def test_each_tool_has_its_one_thought(made: list[Row]) -> None:
+def test_a_tool_has_its_one_thought_unless_a_calculation_is_made_up(made: list[Row]) -> None:
     thoughts = defaultdict(set)
     for row in made:
         for action in row.actions:
-            thoughts[action.tool].add(action.thought)
+            thoughts[action.tool, str(action.input) in row.question].add(action.thought)
+    made_up = thoughts.pop(("calculator", False))
     assert thoughts == {
-        "calculator": {"I must calculate this"},
-        "web_search": {"I must look this up"},
-        "clock": {"I must check the clock"},
+        ("calculator", True): {"I must calculate this"},
+        ("web_search", True): {"I must look this up"},
+        ("clock", True): {"I must check the clock"},
+        ("clock", False): {"I must check the clock"},
     }
+    assert {"I must multiply", "I must subtract and then divide", "I must add percent"} <= made_up
+    assert "" not in made_up
+
+
+@pytest.mark.parametrize(
+    ("given", "thought"),
+    [
+        ("17 * 24 - 8", "I must multiply and then subtract"),
+        ("1,404 - 10 * 153", "I must multiply and then subtract"),
+        ("(48 - 36) / 38", "I must subtract and then divide"),
+        ("2 + 3 + 4", "I must add"),
+        ("60 - 35%", "I must subtract percent"),
+        ("18% of 231,800", "I must calculate this"),
+        ("1000 mod 7", "I must take the remainder"),
+        ("sqrt(6241) + 2", "I must take the root and then add"),
+        ("-5 + 97^2", "I must raise and then add"),
+        ("twenty-five - seven", "I must subtract"),
+        ("07 + 1", "I must add"),
+        ("half of 90", "I must calculate this"),
+        ("1 << 2", "I must calculate this"),
+        ("7", "I must calculate this"),
+        ("(", "I must calculate this"),
+    ],
+)
+def test_a_calculation_that_is_made_up_is_thought_of_by_its_operations(given: str, thought: str) -> None:
+    assert thought_before("calculator", given, "How many are left?") == thought
+    assert thought_before("calculator", given, f"What is {given}?") == "I must calculate this"
+    assert thought_before("clock", given, "How many?") == "I must check the clock"
+    assert thought_before("oracle", {"x": 1}, "How many?") == "I must use a tool for this"
+
+
+def test_a_search_is_for_the_whole_question_unless_more_is_to_be_done(made: list[Row]) -> None:
+    searched = [row for row in made if row.actions and row.actions[0].tool == "web_search"]
+    assert searched
+    for row in searched:
+        query = str(row.actions[0].input)
+        alone = all(action.tool == "web_search" for action in row.actions)
+        assert query in row.question
+        assert not alone or len(query) >= 0.4 * len(row.question), row.question
+
+
+def test_no_story_ends_with_less_than_nothing(made: list[Row]) -> None:
+    stories = [row for row in made if row.kind == "calculator/story"]
+    assert stories
+    assert [row.question for row in stories if row.values[0].startswith("-")] == []
 
 
 def test_what_the_calculator_gave_is_what_it_gives(made: list[Row]) -> None:

@@ -17,6 +17,7 @@ from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, asides, numbers, 
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
 from agent_app.tuning.data.registers import framed, in_one_wording, in_small_letters, with_slip
 from agent_app.tuning.data.rows import PARTS, Part, Row
+from agent_app.tuning.data.thinking import thought_before
 
 FEWEST = 20
 """Rows to tune on; with fewer nothing is learnt."""
@@ -35,7 +36,7 @@ _WEIGHTS = {
     "calculator/percent": 7,
     "calculator/parts": 7,
     "calculator/powers": 6,
-    "calculator/story": 30,
+    "calculator/story": 36,
     "calculator/words": 5,
     "calculator/units": 6,
     "calculator/two sums": 8,
@@ -102,6 +103,11 @@ def _as_asked(row: Row) -> str:
     return row.question.casefold().rstrip("?.! ")
 
 
+def _impossible(row: Row) -> bool:
+    """Return whether a story ends with less than nothing."""
+    return row.kind == "calculator/story" and row.values[0].startswith("-")
+
+
 def _alike(one: str, other: str) -> int:
     """Return how many letters two texts begin with that are the same."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
@@ -130,7 +136,8 @@ class _Maker:
             turns = self._turns() if self._random.random() < _IN_A_CHAT else ()
             row = replace(self._row(template, f"{self._part}-{number}"), turns=turns)
             times = seen.get(row.question, 0)
-            if times >= (_AGAIN if self._part == "train" else 1) or _as_asked(row) in others:
+            again = times >= (_AGAIN if self._part == "train" else 1)
+            if again or _impossible(row) or _as_asked(row) in others:
                 misses += 1
                 if misses > _PATIENCE:
                     raise DataError(
@@ -158,7 +165,8 @@ class _Maker:
         steps: list[Step] = []
         texts = []
         for tool, given in zip(template.moves, inputs, strict=True):
-            action = Action(tool, in_its_words(question, tool, given, self._recorder), thoughts()[tool])
+            given = in_its_words(question, tool, given, self._recorder)
+            action = Action(tool, given, thought_before(tool, given, question))
             observation = self._recorder.run(action)
             steps += [action, observation]
             texts.append(observation.text)
@@ -188,9 +196,10 @@ class _Maker:
             slots = {name: value if name == "v" else value.lower() for name, value in slots.items()}
         found = re.search("<(.*)>", question)
         question = re.sub("<(.*)>", r"\1", question)
+        query = found[1] if found else question.rstrip("?.! ")
         if 0.3 <= luck < 0.5 and template.moves:
             question = framed(question, self._material.frames, self._random)
-        return question, found[1] if found else "", slots
+        return question, query if template.moves[:1] == ("web_search",) else "", slots
 
     def _moment(self) -> datetime:
         """Draw the moment at which the question is asked, in some zone of whole hours."""

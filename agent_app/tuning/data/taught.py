@@ -16,6 +16,7 @@ from agent_app.steps import Action, Answer, Observation, Step, Unreadable, step_
 from agent_app.tuning.data.making import FEWEST
 from agent_app.tuning.data.material import thoughts
 from agent_app.tuning.data.rows import PARTS, Part, Row, numbered_lines
+from agent_app.tuning.data.thinking import thought_before
 from agent_app.tuning.same import holds
 
 _HARMLESS = frozenset(
@@ -63,7 +64,7 @@ def rows_of_answers(path: Path, *, tools: Iterable[str] | None = None, right_onl
     """Return the successful runs in a file of answers as rows.
 
     A question's hash says which part it goes to, so that one question is never in two parts. Thoughts
-    become the fixed short ones: a small model learns those at once, and has the rest left to learn.
+    become short ones: a small model learns those at once, and has the rest left to learn.
 
     Args:
         path: what `agent-app batch -o` has written, as JSON lines.
@@ -160,7 +161,7 @@ class _Answered:
             template=f"batch/{digest[:16]}",
             split=_part(int(digest, 16) % 100),
             question=self.question,
-            steps=tuple(_plain(step, alone=not actions) for step in self.steps),
+            steps=tuple(_plain(step, self.question, alone=not actions) for step in self.steps),
             values=self._values(),
         )
 
@@ -191,11 +192,10 @@ def _harmless(repair: str) -> bool:
     )
 
 
-def _plain(step: Step, *, alone: bool) -> Step:
-    """Return a step as it should have been written: with a fixed thought, and nothing to forgive."""
+def _plain(step: Step, question: str, *, alone: bool) -> Step:
+    """Return a step as it should have been written: with a short thought, and nothing to forgive."""
     if isinstance(step, Action):
-        thought = thoughts().get(step.tool, thoughts()["other"])
-        return replace(step, thought=thought, repairs=())
+        return replace(step, thought=thought_before(step.tool, step.input, question), repairs=())
     if isinstance(step, Answer):
         return replace(step, thought=thoughts()["talk" if alone else "answer"], repairs=())
     return step
