@@ -35,6 +35,7 @@ from agent_app.events import (
     Stepped,
     Switched,
 )
+from agent_app.grounding import objection
 from agent_app.history import Said, turns_of
 from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
@@ -225,6 +226,9 @@ class Run:
 
     def _act(self, action: Action) -> Generator[Effect, Any, Outcome]:
         """Run a tool, if it may be run, and return what came of it."""
+        objected = objection(self.parts.prompt, self._draft, action, self.steps)
+        if objected is not None:
+            return objected
         if self.parts.is_guarded(action.tool):
             given = self.parts.toolbox.arguments(action)
             if isinstance(given, Observation):
@@ -318,8 +322,8 @@ class Run:
             grammar = parts.last_grammar if last else parts.grammar
             if last:
                 begun = parts.prompt.thought("last", self.question)
-            elif self.steps and ready.traits.continues:
-                begun = parts.prompt.thought("after_observation", self.question)
+            elif ready.traits.continues:
+                begun = parts.prompt.thought_after(self.steps, self.question)
             plan = self._plan = yield from self._planned(begun)
             left_out = plan.left_out
             messages = messages_of(ready, plan.segments, begun, last=last)

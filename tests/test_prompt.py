@@ -140,7 +140,7 @@ FAULTS: list[tuple[str, str, str, int, str]] = [
         "x",
         "P003",
         3,
-        "unknown key 'before' in 'thoughts'; known: after_observation, last",
+        "unknown key 'before' in 'thoughts'; known: after_observation, after_error, last",
     ),
     (
         'thoughts:\n  last: "a\\nb"',

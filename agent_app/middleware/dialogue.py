@@ -17,6 +17,7 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.messages.tool import ToolCall
 
 from agent_app.errors import LimitReached
+from agent_app.grounding import objection
 from agent_app.labels import OBSERVATION
 from agent_app.middleware.conversation import Conversation
 from agent_app.middleware.offer import Offer
@@ -178,9 +179,9 @@ class Dialogue:
 
     def _begun(self) -> str:
         """Return how the next thought begins, where that is not left to the model."""
-        if not self._steps or not self.traits.continues:
+        if not self.traits.continues:
             return ""
-        return self.offer.prompt.thought("after_observation", self.conversation.question)
+        return self.offer.prompt.thought_after(self._steps, self.conversation.question)
 
     def _call_options(self, grammar: str | None = None) -> dict[str, Any]:
         """Return what a call is made with; without a grammar, with that of any reply."""
@@ -225,6 +226,10 @@ class Dialogue:
             arguments = self.offer.toolbox.arguments(move)
             if isinstance(arguments, Observation):
                 self._refuse(call, arguments.text)
+                return
+            objected = objection(self.offer.prompt, self._draft, move, self._steps)
+            if objected is not None:
+                self._refuse(call, objected.text, errors=0)
                 return
             self._message = AIMessage("", tool_calls=[_tool_call(move, arguments)])
         elif self.must_call:

@@ -62,7 +62,9 @@ class Content:
     openings: tuple[str, ...]
     """How a final answer begins; none: as the model likes."""
     thoughts: Mapping[str, str]
-    """How a thought begins after an observation, and when no tool may be used any more."""
+    """How a thought begins after an observation, after an error, and when no tool may be used any more."""
+    grounded: str
+    """The tools, by name or patterns, whose input may hold no number that was not given; empty: none."""
     examples: tuple[Example, ...]
     model: Mapping[str, Any]
     tests: tuple[Mapping[str, Any], ...]
@@ -147,6 +149,7 @@ class _Assembly:
             stop=tuple(plain.get("stop", ())),
             openings=tuple(self.openings),
             thoughts=plain.get("thoughts", {}),
+            grounded=plain.get("grounded", ""),
             examples=tuple(self.examples),
             model=plain.get("model", {}),
             tests=tuple(plain.get("tests", ())),

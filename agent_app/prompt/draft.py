@@ -96,6 +96,8 @@ class Draft:
     """As it stands in the prompt."""
     soft: str | None = None
     """The name of the soft prompt that has a slot in the words."""
+    values: tuple[str, ...] = field(default=(), repr=False)
+    """What the prompt's own inputs were given, which stands in the words."""
 
     def segments(self, steps: Sequence[Step], view: View = EVERYTHING) -> Segments:
         """Write the prompt for the next reply."""

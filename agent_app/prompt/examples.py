@@ -114,11 +114,15 @@ def _fitted(example: Example, offered: Sequence[str]) -> Example:
     )
 
 
+def fits(tool: str, pattern: str) -> bool:
+    """Say whether a tool's name is one of those that patterns such as ``*search*|*lookup*`` stand for."""
+    return any(fnmatchcase(tool, one) for one in pattern.split("|"))
+
+
 def _first_fit(pattern: str, offered: Sequence[str]) -> str:
     if "*" not in pattern:
         return pattern
-    fits = (name for name in offered if any(fnmatchcase(name, p) for p in pattern.split("|")))
-    return next(fits, pattern)
+    return next((name for name in offered if fits(name, pattern)), pattern)
 
 
 def joined_examples(texts: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from agent_app.history import Turn
 from agent_app.labels import THOUGHT
 from agent_app.prompt.assemble import EXAMPLES, HISTORY, SOFT, Content, assemble, with_examples
 from agent_app.prompt.draft import EVERYTHING, Draft, Segments, View, laid_out, turn_text
-from agent_app.prompt.examples import joined_examples, usable
+from agent_app.prompt.examples import fits, joined_examples, usable
 from agent_app.prompt.inputs import Value, as_text, wrong_type
 from agent_app.prompt.langchain_template import to_template
 from agent_app.prompt.library import find_file, part_names
@@ -26,7 +26,7 @@ from agent_app.prompt.scratchpad import quoted, shortened
 from agent_app.prompt.source import Source
 from agent_app.prompt.template import Segment, Slot, fill, put, slot_names
 from agent_app.soft_prompt import SoftPrompt, with_others
-from agent_app.steps import PromptRef, Step
+from agent_app.steps import Observation, PromptRef, Step
 
 if TYPE_CHECKING:
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
@@ -55,7 +55,8 @@ class Prompt(Content):
         soft = [self.soft.digest] if self.soft else []
         reading = [self.reading.to_dict()] if self.reading else []
         rendered_from = [messages, inputs, examples, self.stop, self.openings, dict(self.thoughts)]
-        rendered_from += [*soft, *reading]
+        grounded = [self.grounded] if self.grounded else []
+        rendered_from += [*soft, *reading, *grounded]
         data = json.dumps(rendered_from, sort_keys=True)
         return hashlib.sha256(data.encode()).hexdigest()
 
@@ -163,10 +164,11 @@ class Prompt(Content):
             raise PromptError(f"{what}; {fix}", file=self.path)
         run = {"input": quoted(question), "tools": tools, "tool_names": ", ".join(tool_names), SCRATCHPAD: ""}
         given = {**run, HISTORY: ""}
-        texts = {name: quoted(text) for name, text in self._texts(values, given).items()} | run
+        own = {name: quoted(text) for name, text in self._texts(values, given).items()}
         examples = self._example_texts(tool_names) if self._shows_examples else ()
         said = tuple(turn_text(turn) for turn in turns)
-        return Draft(put(before, texts), line, examples, said, run["input"], self._soft_name)
+        words = put(before, own | run)
+        return Draft(words, line, examples, said, run["input"], self._soft_name, tuple(own.values()))
 
     def opening(self, tools: str, tool_names: Sequence[str]) -> Segments:
         """Return what every run's prompt begins with: all before the first value that a run brings along.
@@ -201,11 +203,31 @@ class Prompt(Content):
         """Return how a thought begins where the file leaves that not to the model; empty: it is free.
 
         Args:
-            when: ``"after_observation"``, or ``"last"`` when no tool may be used any more.
+            when: ``"after_observation"``, ``"after_error"``, or ``"last"`` when no tool may be used any more.
             question: what was asked; goes into ``{input}``, in one line and shortened.
         """
         asked = " ".join(shortened(quoted(question), _LONGEST_REPEATED).split())
         return self.thoughts.get(when, "").replace("{input}", asked.rstrip("?.! "))
+
+    def thought_after(self, steps: Sequence[Step], question: str) -> str:
+        """Return how the thought begins after these steps; empty: it is free.
+
+        After a run's first error it begins in a way of its own, if the file says so: something else is to be
+        tried. After more of them it is time to think of an answer.
+
+        Args:
+            steps: the steps so far.
+            question: as for `thought`.
+        """
+        if not steps:
+            return ""
+        errors = [step for step in steps if isinstance(step, Observation) and step.error]
+        anew = "after_error" in self.thoughts and len(errors) == 1 and errors[0] is steps[-1]
+        return self.thought("after_error" if anew else "after_observation", question)
+
+    def grounds(self, tool: str) -> bool:
+        """Say whether a tool's input may hold no number that was not given."""
+        return bool(self.grounded) and fits(tool, self.grounded)
 
     def with_parts(self, **names: str) -> Prompt:
         """Return the prompt with other parts in some slots, such as ``persona="butler"``.

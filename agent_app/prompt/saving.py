@@ -24,6 +24,7 @@ def file_text(content: Content, name: str) -> str:
     front["stop"] = list(content.stop)
     front["openings"] = list(content.openings)
     front["thoughts"] = dict(content.thoughts)
+    front["grounded"] = content.grounded
     front["model"] = dict(content.model)
     front["tests"] = [dict(test) for test in content.tests]
     chat = bool(content.messages[0].role) if content.messages else True

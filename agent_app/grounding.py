@@ -1,0 +1,84 @@
+"""Objects to a calculation whose numbers nobody gave: a small model makes them up.
+
+Asked how much older one thing is than another, it writes down two years that it dimly remembers, or does not,
+and subtracts them: exact, and wrong. Whether a number was given can be seen without a model. It stands in the
+question, in what was said before, or in what a tool has found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent_app.prompt import Draft, Prompt
+from agent_app.steps import Action, Observation, Step
+
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+_IN_WORDS = re.compile(
+    r"\b(?:thir|four|fif|six|seven|eigh|nine)teen|\b(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"|\b(?:hundred|thousand|million|billion|dozen|score)",
+    re.IGNORECASE,
+)
+_SMALL = 12
+_OF_UNITS = frozenset(
+    map(float, "16 20 24 28 29 30 31 32 36 52 60 64 90 144 180 360 365 366 1440 1760 3600 5280 86400".split())  # noqa: SIM905
+)
+"""How many of one unit another one has, as far as these are no powers of ten; nobody adds them."""
+_POWERS = frozenset(10.0**n for n in range(2, 10)) | {1024.0}
+_SIGNS = {"+", "-"}
+_ADVICE = "with another tool, or use what is given."
+
+
+def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step]) -> Observation | None:
+    """Return what is said instead of running a tool; None: there is nothing to object to.
+
+    Only tools are looked at that the prompt calls grounded, and whoever insists has his way.
+
+    Args:
+        prompt: the run's prompt.
+        draft: what it says in this run.
+        action: the call.
+        steps: the steps so far.
+    """
+    if not prompt.grounds(action.tool):
+        return None
+    seen = [step for step in steps if isinstance(step, Observation)]
+    if seen and seen[-1].text.endswith(_ADVICE):
+        return None
+    found = [observation.text for observation in seen if not observation.error]
+    numbers = made_up(str(action.input), [draft.question, *draft.turns, *draft.values, *found])
+    if not numbers:
+        return None
+    stand, them = ("stand", "them") if len(numbers) > 1 else ("stands", "it")
+    which = " and ".join(numbers)
+    told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {_ADVICE}"
+    return Observation(told, error=True)
+
+
+def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Return the numbers of a calculation that stand nowhere, in their order and as they are written.
+
+    Numbers up to twelve may come from anywhere, and so may those by which units are converted, unless they
+    are added or taken away. Where larger numbers are given in words, nothing counts as made up.
+
+    Args:
+        text: what is to be calculated.
+        given: the question, what was said before, and what was found.
+    """
+    if any(_IN_WORDS.search(told) for told in given):
+        return ()
+    known = {_value(number) for told in given for number in _NUMBER.findall(told)}
+    unknown = [found for found in _NUMBER.finditer(text) if _value(found[0]) not in known]
+    return tuple(dict.fromkeys(found[0] for found in unknown if not _is_usual(found)))
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
+def _is_usual(found: re.Match[str]) -> bool:
+    value, text = _value(found[0]), found.string
+    if value <= _SMALL or value in _POWERS:
+        return True
+    before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
+    return value in _OF_UNITS and not {before, after} & _SIGNS

@@ -1,0 +1,145 @@
+"""Numbers that a model made up are objected to, in the executor loop and in the middleware alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from agents import PROMPT, Continuing
+from langchain.agents import create_agent
+from langchain_core.messages import HumanMessage
+
+from agent_app import Action, Agent, Answer, Observation, load_prompt, load_tools, places
+from agent_app.grounding import made_up
+from agent_app.history import Turn
+from agent_app.middleware import ReActMiddleware
+from agent_app.steps import Step
+
+QUESTION = "How much older is the bridge than the tower?"
+INVENTED = Action("calculator", "1937 - 1927", "I subtract")
+OBJECTION = Observation(
+    "1937 and 1927 stand neither in the question nor in an observation. Find them out with another tool, or "
+    "use what is given.",
+    error=True,
+)
+REPLY = " I subtract\nAction: calculator\nAction Input: 1937 - 1927"
+KNOWN = " I know\nFinal Answer: 10 years"
+FRONT = """name: mate
+grounded: "*calc*|*math*"
+thoughts:
+  after_observation: Is it answered?
+  after_error: That did not work, so I need to
+"""
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> Path:
+    file = tmp_path / "mate.md"
+    file.write_text(PROMPT.replace("name: mate\n", FRONT), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("calculation", "given", "found"),
+    [
+        ("1937 - 1927", [QUESTION], ("1937", "1927")),
+        ("1937 - 1,927", [QUESTION, "The tower was built in 1927."], ("1937",)),
+        ("17 * 24 - 8", ["17 crates of 24 bottles, and 8 break"], ()),
+        ("1250 * 8 / 100", ["What is 8% of 1,250?"], ()),
+        ("1250.0 + 18", ["1,250 and 18.00"], ()),
+        ("100 - 75", [QUESTION], ("75",)),
+        ("75 + 75", [QUESTION], ("75",)),
+        ("7 * 24 * 60", ["How many minutes has a week?"], ()),
+        ("2400 * 1.035", ["2400 and 3.5% more"], ()),
+        ("30 - 27", ["The tower is 27 metres tall."], ("30",)),
+        ("27 + 30", ["The tower is 27 metres tall."], ("30",)),
+        ("27 * 30", ["The tower is 27 metres tall."], ()),
+        ("40 * 25", ["forty boxes of twenty-five"], ()),
+        ("days between 2024-03-03 and 2024-06-21", ["from 3 March 2024 to 21 June"], ()),
+        ("2024-02-29 + 1 day", ["When does the ferry leave?"], ("2024", "29")),
+        ("sqrt(x2000)", [QUESTION], ()),
+        ("now", [QUESTION], ()),
+    ],
+)
+def test_a_number_is_made_up_that_stands_nowhere(
+    calculation: str, given: list[str], found: tuple[str, ...]
+) -> None:
+    assert made_up(calculation, given) == found
+
+
+def run(prompt: Path, replies: list[str], *turns: Turn) -> tuple[Step, ...]:
+    agent = Agent(Continuing(replies=replies), prompt, ["calculator"])
+    return agent.invoke(QUESTION, history=turns).steps
+
+
+def test_the_tool_is_not_run_and_the_model_begins_anew(prompt: Path) -> None:
+    model = Continuing(replies=[REPLY, " look it up\nFinal Answer: I do not know"])
+    result = Agent(model, prompt, ["calculator"]).invoke(QUESTION)
+    assert result.steps == (
+        INVENTED,
+        OBJECTION,
+        Answer("I do not know", "That did not work, so I need to look it up"),
+    )
+    begun = model.prompts[-1][-1].text
+    assert begun.endswith(f"\nObservation: {OBJECTION.text}\nThought: That did not work, so I need to")
+
+
+def test_who_insists_has_his_way(prompt: Path) -> None:
+    other = REPLY.replace("1937", "1938")
+    *_, after, seen, answer = run(prompt, [REPLY, other, KNOWN])
+    assert (after, seen) == (
+        Action("calculator", "1938 - 1927", "That did not work, so I need to I subtract"),
+        Observation("11"),
+    )
+    assert isinstance(answer, Answer)
+    assert answer.thought == "Is it answered? I know"
+
+
+def test_what_was_said_before_is_given(prompt: Path) -> None:
+    file = prompt.with_name("chatty.md")
+    text = prompt.read_text(encoding="utf-8").replace("name: mate", "name: chatty")
+    file.write_text(text.replace("Question: {input}", "{history}Question: {input}"), encoding="utf-8")
+    _, seen, _ = run(file, [REPLY, KNOWN], Turn("When was the tower built?", "In 1927; the bridge in 1937."))
+    assert seen == Observation("10")
+
+
+def test_other_tools_and_other_prompts_are_let_alone(prompt: Path, tmp_path: Path) -> None:
+    agent = Agent(
+        Continuing(replies=[" now\nAction: clock\nAction Input: weekday 1969-07-20", KNOWN]),
+        prompt,
+        ["clock"],
+    )
+    assert agent.invoke(QUESTION).steps[1] == Observation("1969-07-20 is a Sunday")
+    plain = tmp_path / "plain" / "mate.md"
+    plain.parent.mkdir()
+    plain.write_text(PROMPT, encoding="utf-8")
+    assert run(plain, [REPLY, KNOWN])[1] == Observation("10")
+
+
+def test_the_middleware_objects_as_well(prompt: Path) -> None:
+    model = Continuing(replies=[REPLY, " look it up\nFinal Answer: I do not know"])
+    tools = load_tools(["calculator"], [places.builtin("tools")])
+    agent = create_agent(model, tools, middleware=[ReActMiddleware(load_prompt(prompt))])
+    question, answer = agent.invoke({"messages": [HumanMessage(QUESTION)]})["messages"]
+    assert (question.content, answer.content) == (QUESTION, "I do not know")
+    notes = answer.additional_kwargs["react"]
+    assert notes["thought"] == "That did not work, so I need to look it up"
+    assert [step["kind"] for step in notes["failed"]] == ["unreadable", "observation"]
+    assert notes["failed"][1]["text"] == OBJECTION.text
+
+
+def test_what_a_prompt_grounds_counts_for_its_hash_and_is_kept(prompt: Path, tmp_path: Path) -> None:
+    loaded = load_prompt(prompt)
+    assert [loaded.grounds(tool) for tool in ("calculator", "my_math", "clock", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    loaded.save(kept / "mate.md")
+    again = load_prompt(kept / "mate.md")
+    assert (again.grounded, again.hash) == (loaded.grounded, loaded.hash)
+    prompt.write_text(PROMPT.replace("name: mate\n", FRONT.replace("math", "sum")), encoding="utf-8")
+    assert load_prompt(prompt).hash != loaded.hash
