@@ -118,13 +118,16 @@ def times_asked(server: FaultyServer) -> Counter[str]:
     return Counter(asked(request.texts[0]) for request in server.requests)
 
 
-def wait_for(path: Path, lines: int) -> None:
+def wait_until(truth: Callable[[], bool]) -> None:
     for _ in range(2400):
-        with contextlib.suppress(FileNotFoundError):
-            if path.read_bytes().count(b"\n") >= lines:
-                return
+        if truth():
+            return
         time.sleep(0.05)
-    raise AssertionError(f"{path} never had {lines} lines")
+    raise AssertionError("it never came true")
+
+
+def wait_for(path: Path, lines: int) -> None:
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= lines)
 
 
 def test_a_file_of_questions_becomes_a_file_of_answers(folder: Path) -> None:
@@ -205,33 +208,38 @@ def test_a_run_killed_again_and_again_comes_to_its_end_and_pays_for_nothing_twic
 @UNIX
 def test_ctrl_c_finishes_what_is_on_its_way_and_a_second_one_stops(folder: Path) -> None:
     questions(folder, 40)
-    with FaultyServer(repeat=echo, latency=0.5) as server:
-        process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
-        wait_for(folder / "a.jsonl.journal", 4)
+    call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+
+    def slow_from_the_fifth_on(request: Request) -> str:
+        server.latency = 0.0 if len(server.requests) <= 4 else 5.0
+        return echo(request)
+
+    with FaultyServer(repeat=slow_from_the_fifth_on) as server:
+        process = start(server, folder, *call)
+        wait_until(lambda: len(server.requests) == 8)  # four of them are answered, and four are on their way
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 130
         assert "finishing what is on its way: 4 rows; Ctrl-C again stops at once" in err
         assert "agent-app: interrupted\na.jsonl (partial): " in err
         assert all(not request.hung_up() for request in server.requests)
-        counts = Counter(row["status"] for row in answers(folder))
-        assert counts["answered"] == len(server.requests)
-        assert counts["missing"] == 40 - counts["answered"]
+        assert Counter(row["status"] for row in answers(folder)) == {"answered": 8, "missing": 32}
         assert {row["error"] for row in answers(folder) if row["answer"] is None} == {
             "it was not asked yet; run the same command again"
         }
-        server.latency = 30
-        process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
-        before = len(server.requests)
-        while len(server.requests) == before and process.poll() is None:
-            time.sleep(0.05)
+    with FaultyServer(repeat=echo, latency=600) as server:
+        process = start(server, folder, *call)
+        wait_until(lambda: len(server.requests) == 4)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("finishing what is on its way: 4 rows; ")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert process.returncode == 130
+        assert all(request.hung_up(60) for request in server.requests)
         server.latency = 0
-        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+        assert run(server, folder, *call)[0] == 0
+        assert len(server.requests) == 4 + 32
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
