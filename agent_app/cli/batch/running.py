@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.batch.judging.judges import Judge, judge_for
+from agent_app.batch.judging.marking import Marking
+from agent_app.batch.on_ray.cluster import check_address
 from agent_app.batch.on_ray.files import answers_at, is_ours, is_same, is_there, rows_at
 from agent_app.batch.repeating import set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
@@ -72,18 +74,18 @@ def run(**given: Any) -> None:
     Exit codes: 0 all rows are answered; 1 some are not; 2 the call or a setting is wrong; 3 a limit of the
     run ended it early; 130 interrupted.
     """
-    call = Call(**given)
-    with on_ray.connection(call.address) if call.on_ray else contextlib.nullcontext():
-        code = _run(call)
-    sys.exit(code)
+    sys.exit(_run(Call(**given)))
 
 
 def _run(call: Call) -> int:
     """Do what the command does, and return its exit code."""
+    if call.on_ray:
+        check_address(call.address)
     _check_files(call)
+    judge = judge_for(call.judge)
+    Marking(judge, call.repeat, vote=call.vote)  # complains of a vote of one
     settings = call.settings()
     prompt, values = call.loaded_prompt(settings)
-    judge = judge_for(call.judge)
     rows = _rows(call, prompt, values, judge)
     make_sure(settings, yes=call.yes, prompt=prompt)
     with _opened(call, settings, prompt, rows, {"values": values, "judge": judge}) as (opened, budget):
