@@ -282,6 +282,60 @@ def test_after_a_full_disk_the_same_command_asks_only_what_is_missing(folder: Pa
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
+@UNIX
+def test_a_disk_that_only_the_answers_fill_costs_no_answer(folder: Path) -> None:
+    import resource
+
+    rows = [{"question": f"What is {number}?", "page": "x" * 20_000} for number in range(60)]
+    (folder / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+    with FaultyServer(repeat=echo, latency=0.1) as server:
+        code, _, err = run(server, folder, *call, preexec_fn=limit)
+        why = "cannot write a.jsonl.part: File too large; the answers are kept in the journal; run"
+        assert (code, len(server.requests) < 60) == (1, True)
+        assert err == f"agent-app: {why} the same command again\n"
+        assert all(not request.hung_up() for request in server.requests)
+        assert run(server, folder, *call)[0] == 0
+        assert set(times_asked(server).values()) == {1}
+    assert {row["status"] for row in answers(folder)} == {"answered"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no such device")
+def test_a_full_disk_behind_stdout_is_said_in_a_line(folder: Path) -> None:
+    questions(folder, 60)
+    with FaultyServer(repeat=echo, latency=0.1) as server:
+        with Path("/dev/full").open("w") as full:
+            code, _, err = run(server, folder, "q.jsonl", "--concurrency", "4", stdout=full)
+        why = "cannot write to stdout: No space left on device; the answers are kept in the journal; run"
+        assert (code, len(server.requests) < 60) == (1, True)
+        assert err == f"agent-app: {why} the same command again\n"
+        code, out, _ = run(server, folder, "q.jsonl")
+        assert (code, len(out.splitlines()), len(server.requests)) == (0, 60, 60)
+
+
+@UNIX
+def test_answers_replace_a_file_and_nothing_else(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    os.mkfifo(folder / "pipe")
+    (folder / "kept").mkdir()
+    (folder / "a.jsonl").symlink_to(folder / "kept" / "b.jsonl")
+    with FaultyServer(repeat=echo) as server:
+        for wrong in ("pipe", "/dev/null"):
+            code, _, err = here(server, "q.jsonl", "-o", wrong, "--journal", "j", "--fresh")
+            complaint = f"agent-app: {wrong} is no ordinary file, which a finished one could replace\n"
+            assert (code, err) == (2, complaint)
+        assert server.requests == []
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+    assert (folder / "a.jsonl").is_symlink()
+    assert [file.name for file in (folder / "kept").iterdir()] == ["b.jsonl"]
+    assert len(answers(folder)) == 2
+
+
 def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Here) -> None:
     questions(folder, 6)
     broken = True
