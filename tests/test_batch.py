@@ -499,7 +499,8 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
     ours, theirs = pty.openpty()
     with FaultyServer(repeat=echo, latency=0.5) as server:
         more = {"TERM": "xterm", "COLUMNS": "200"}
-        with start(server, folder, "q.jsonl", "-o", "a.jsonl", stderr=theirs, variables=more) as process:
+        call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+        with start(server, folder, *call, stderr=theirs, variables=more) as process:
             os.close(theirs)
             shown = b""
             with contextlib.suppress(OSError):  # the end, on Linux
@@ -508,5 +509,5 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
             os.close(ours)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert process.returncode == 0
-    assert re.search(r"\d/8 .* a minute, .* on their way \(up to \d+\), \d+ tokens", text)
+    assert re.search(r"\d/8 .* a minute, .*4 on their way \(up to 4\), \d+ tokens", text)
     assert "\ra.jsonl: 8 answered; this run took" in text
