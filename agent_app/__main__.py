@@ -32,12 +32,24 @@ def main() -> None:
         code = INTERRUPTED
         sys.stderr.write("\ninterrupted\n")
     except BrokenPipeError:
-        # The reader has gone; so that Python does not complain of it again when it closes the pipe:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except Exception as error:  # noqa: BLE001 - click's errors share no base; all else goes on its way
         code = _click_code(error)
-    sys.exit(code)
+    sys.exit(_flushed(code))
+
+
+def _flushed(code: int) -> int:
+    """Write what stdout still holds, and return the exit code; another one if that fails."""
+    try:
+        if hasattr(sys.stdout, "flush"):  # it is None where it was closed before
+            sys.stdout.flush()
+    except OSError as error:
+        # So that Python does not complain of it again when it closes stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if code == OK and not isinstance(error, BrokenPipeError):  # a reader that has gone knows that
+            return _complain(f"cannot write to stdout: {error.strerror}", FAILED)
+        return code or FAILED
+    return code
 
 
 def _click_code(error: Exception) -> int:

@@ -3,6 +3,7 @@
     python benchmarks/batch.py throughput
     python benchmarks/batch.py memory
     python benchmarks/batch.py resume
+    python benchmarks/batch.py embedded
 
 `throughput`: a scripted server on loopback, in a process of its own, takes 200 ms for every answer. The share
 of the ideal XX has the same model client; ours also writes its journal to the disk.
@@ -334,17 +335,52 @@ def resume(options: argparse.Namespace) -> None:
         print(f"first new answer after {facts['first']:.2f} s, peak {facts['peak']:.0f} MB")
 
 
+# --- several rows at once on the embedded model ---
+
+
+def embedded(options: argparse.Namespace) -> None:
+    """Print the rows a minute of the embedded model, for one and for several rows at once."""
+    from agent_app import Agent, load_model, run_batch
+
+    agents = {
+        at_once: Agent(load_model(options.model, parallel=at_once), tools=["calculator"], max_steps=3).open()
+        for at_once in options.at_once
+    }
+    rates: dict[int, float] = dict.fromkeys(agents, 0.0)
+    usages: dict[int, list[dict[str, Any]]] = {}
+    for number in range(options.rounds + 1):
+        questions = [f"What is {number + 2} * {n + 11}?" for n in range(options.questions)]
+        for at_once, agent in agents.items():
+            begun = time.perf_counter()
+            usages[at_once] = [row.usage for row in run_batch(agent, questions, concurrency=at_once)]
+            taken = time.perf_counter() - begun
+            if number:  # the first round reads what all prompts begin with
+                rates[at_once] = max(rates[at_once], 60 * len(questions) / taken)
+    print(f"{'at once':>8}{'rows/min':>9}{'x first':>8}   tokens a row: read, of them cached, written")
+    for at_once, rate in rates.items():
+        tokens = (
+            sum(usage[name] for usage in usages[at_once]) / options.questions
+            for name in ("prompt_tokens", "cached_tokens", "completion_tokens")
+        )
+        times = rate / next(iter(rates.values()))
+        print(f"{at_once:8}{rate:9.1f}{times:8.2f}   {', '.join(f'{n:.0f}' for n in tokens)}", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["throughput", "memory", "resume"])
+    parser.add_argument("what", choices=["throughput", "memory", "resume", "embedded"])
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--rows-each", type=int, default=20, help="rows per row in flight")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the best is shown")
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 200_000])
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4], help="rows on the embedded model")
+    parser.add_argument("--questions", type=int, default=24, help="for the embedded model, in each round")
+    parser.add_argument("--model", default="embedded:smollm2-135m")
     options = parser.parse_args(arguments)
-    {"throughput": throughput, "memory": memory, "resume": resume}[options.what](options)
+    kinds = {"throughput": throughput, "memory": memory, "resume": resume, "embedded": embedded}
+    kinds[options.what](options)
 
 
 if __name__ == "__main__":

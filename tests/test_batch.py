@@ -118,13 +118,16 @@ def times_asked(server: FaultyServer) -> Counter[str]:
     return Counter(asked(request.texts[0]) for request in server.requests)
 
 
-def wait_for(path: Path, lines: int) -> None:
+def wait_until(truth: Callable[[], bool]) -> None:
     for _ in range(2400):
-        with contextlib.suppress(FileNotFoundError):
-            if path.read_bytes().count(b"\n") >= lines:
-                return
+        if truth():
+            return
         time.sleep(0.05)
-    raise AssertionError(f"{path} never had {lines} lines")
+    raise AssertionError("it never came true")
+
+
+def wait_for(path: Path, lines: int) -> None:
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= lines)
 
 
 def test_a_file_of_questions_becomes_a_file_of_answers(folder: Path) -> None:
@@ -205,33 +208,38 @@ def test_a_run_killed_again_and_again_comes_to_its_end_and_pays_for_nothing_twic
 @UNIX
 def test_ctrl_c_finishes_what_is_on_its_way_and_a_second_one_stops(folder: Path) -> None:
     questions(folder, 40)
-    with FaultyServer(repeat=echo, latency=0.5) as server:
-        process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
-        wait_for(folder / "a.jsonl.journal", 4)
+    call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+
+    def slow_from_the_fifth_on(request: Request) -> str:
+        server.latency = 0.0 if len(server.requests) <= 4 else 5.0
+        return echo(request)
+
+    with FaultyServer(repeat=slow_from_the_fifth_on) as server:
+        process = start(server, folder, *call)
+        wait_until(lambda: len(server.requests) == 8)  # four of them are answered, and four are on their way
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 130
         assert "finishing what is on its way: 4 rows; Ctrl-C again stops at once" in err
         assert "agent-app: interrupted\na.jsonl (partial): " in err
         assert all(not request.hung_up() for request in server.requests)
-        counts = Counter(row["status"] for row in answers(folder))
-        assert counts["answered"] == len(server.requests)
-        assert counts["missing"] == 40 - counts["answered"]
+        assert Counter(row["status"] for row in answers(folder)) == {"answered": 8, "missing": 32}
         assert {row["error"] for row in answers(folder) if row["answer"] is None} == {
             "it was not asked yet; run the same command again"
         }
-        server.latency = 30
-        process = start(server, folder, "q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
-        before = len(server.requests)
-        while len(server.requests) == before and process.poll() is None:
-            time.sleep(0.05)
+    with FaultyServer(repeat=echo, latency=600) as server:
+        process = start(server, folder, *call)
+        wait_until(lambda: len(server.requests) == 4)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("finishing what is on its way: 4 rows; ")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert process.returncode == 130
+        assert all(request.hung_up(60) for request in server.requests)
         server.latency = 0
-        assert run(server, folder, "q.jsonl", "-o", "a.jsonl")[0] == 0
+        assert run(server, folder, *call)[0] == 0
+        assert len(server.requests) == 4 + 32
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
@@ -272,6 +280,60 @@ def test_after_a_full_disk_the_same_command_asks_only_what_is_missing(folder: Pa
         assert set(times_asked(server).values()) == {1}
     assert [row["question"] for row in answers(folder)] == expected
     assert {row["status"] for row in answers(folder)} == {"answered"}
+
+
+@UNIX
+def test_a_disk_that_only_the_answers_fill_costs_no_answer(folder: Path) -> None:
+    import resource
+
+    rows = [{"question": f"What is {number}?", "page": "x" * 20_000} for number in range(60)]
+    (folder / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+    with FaultyServer(repeat=echo, latency=0.1) as server:
+        code, _, err = run(server, folder, *call, preexec_fn=limit)
+        why = "cannot write a.jsonl.part: File too large; the answers are kept in the journal; run"
+        assert (code, len(server.requests) < 60) == (1, True)
+        assert err == f"agent-app: {why} the same command again\n"
+        assert all(not request.hung_up() for request in server.requests)
+        assert run(server, folder, *call)[0] == 0
+        assert set(times_asked(server).values()) == {1}
+    assert {row["status"] for row in answers(folder)} == {"answered"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no such device")
+def test_a_full_disk_behind_stdout_is_said_in_a_line(folder: Path) -> None:
+    questions(folder, 60)
+    with FaultyServer(repeat=echo, latency=0.1) as server:
+        with Path("/dev/full").open("w") as full:
+            code, _, err = run(server, folder, "q.jsonl", "--concurrency", "4", stdout=full)
+        why = "cannot write to stdout: No space left on device; the answers are kept in the journal; run"
+        assert (code, len(server.requests) < 60) == (1, True)
+        assert err == f"agent-app: {why} the same command again\n"
+        code, out, _ = run(server, folder, "q.jsonl")
+        assert (code, len(out.splitlines()), len(server.requests)) == (0, 60, 60)
+
+
+@UNIX
+def test_answers_replace_a_file_and_nothing_else(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    os.mkfifo(folder / "pipe")
+    (folder / "kept").mkdir()
+    (folder / "a.jsonl").symlink_to(folder / "kept" / "b.jsonl")
+    with FaultyServer(repeat=echo) as server:
+        for wrong in ("pipe", "/dev/null"):
+            code, _, err = here(server, "q.jsonl", "-o", wrong, "--journal", "j", "--fresh")
+            complaint = f"agent-app: {wrong} is no ordinary file, which a finished one could replace\n"
+            assert (code, err) == (2, complaint)
+        assert server.requests == []
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+    assert (folder / "a.jsonl").is_symlink()
+    assert [file.name for file in (folder / "kept").iterdir()] == ["b.jsonl"]
+    assert len(answers(folder)) == 2
 
 
 def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Here) -> None:
@@ -437,7 +499,8 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
     ours, theirs = pty.openpty()
     with FaultyServer(repeat=echo, latency=0.5) as server:
         more = {"TERM": "xterm", "COLUMNS": "200"}
-        with start(server, folder, "q.jsonl", "-o", "a.jsonl", stderr=theirs, variables=more) as process:
+        call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "4")
+        with start(server, folder, *call, stderr=theirs, variables=more) as process:
             os.close(theirs)
             shown = b""
             with contextlib.suppress(OSError):  # the end, on Linux
@@ -446,5 +509,5 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
             os.close(ours)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert process.returncode == 0
-    assert re.search(r"\d/8 .* a minute, .* on their way \(up to \d+\), \d+ tokens", text)
+    assert re.search(r"\d/8 .* a minute, .*4 on their way \(up to 4\), \d+ tokens", text)
     assert "\ra.jsonl: 8 answered; this run took" in text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -299,6 +302,24 @@ def test_rows_give_values_to_the_prompts_inputs(tmp_path: Path) -> None:
     assert told == ["1720, calm.", "1721, calm."]
     with pytest.raises(BatchError, match=r"^rows:1: there is no field 'year', which the prompt takes"):
         list(run_batch(agent, ["Why?"], values={"tone": "calm"}))
+
+
+def test_at_the_end_of_a_program_nothing_is_left_open_that_python_complains_of(tmp_path: Path) -> None:
+    program = """if True:
+        from agent_app import Agent, run_batch
+        agent = Agent("openai:parrot", tools=["calculator"])
+        rows = list(run_batch(agent, ["Why?", "How?"]))
+        print(*(row.answer for row in rows))
+    """
+    with FaultyServer(repeat=" So\nFinal Answer: Arg") as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "OPENAI_BASE_URL": server.url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Arg Arg\n", "")
 
 
 async def test_the_rows_can_be_awaited(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import ray
 from agents import PROMPT, mate
 from pydantic import SecretStr
 from ray.exceptions import ActorDiedError
@@ -37,6 +38,7 @@ from agent_app import (
     Retry,
     SettingError,
     Usage,
+    UserError,
     load_prompt,
     run_batch,
 )
@@ -411,6 +413,18 @@ def test_what_is_wrong_with_the_engine_is_said_in_a_line(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BatchError, match="Parquet, and files that lie elsewhere, take --engine ray"):
         app.main(["batch", "q.parquet"], standalone_mode=False)
+    Path("q.txt").write_text("Why?\n", encoding="utf-8")
+    monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("a cluster was started"))
+    for wrong, problem in (
+        (["--judge", "wisdom"], "unknown judge 'wisdom'"),
+        (["--vote"], "a vote takes several repeats of each question"),
+        (["-p", "nowhere"], "unknown prompt 'nowhere'"),
+        (["--format", "jsonl"], "q.txt:1: it is not JSON"),
+        (["--worker-env", "NO_SUCH_KEY"], "the actors are to be given NO_SUCH_KEY, but it is not set here"),
+        (["--tools-dir", "nowhere"], "there is no folder of tools at nowhere"),
+    ):
+        with pytest.raises(UserError, match=problem):
+            app.main(["batch", "q.txt", "--engine", "ray", "-m", "openai:x", *wrong], standalone_mode=False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SettingError, match=r'^the engine "ray" takes an extra; run: pip install "agent-app'):
         app.main(["batch", "q.parquet", "--engine", "ray"], standalone_mode=False)

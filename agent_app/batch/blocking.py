@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import os
@@ -15,6 +16,8 @@ from agent_app.batch.output import AnswerRow
 
 _AHEAD = 64
 """How many answers the caller may be behind."""
+_LAST_SECONDS = 10.0
+"""How long the program waits at its end for connections to be closed."""
 
 
 class _End(NamedTuple):
@@ -59,11 +62,30 @@ def from_thread(answers: AsyncGenerator[AnswerRow]) -> Iterator[AnswerRow]:
 
 
 @functools.cache
-def _loop(process: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - a forked process needs its own
+def _loop(process: int) -> asyncio.AbstractEventLoop:
     """Return an event loop that runs in a thread of its own as long as the program.
 
     One loop for all runs, as the connections that a model keeps open belong to the loop they were made in.
+
+    Args:
+        process: the id of this process; a forked one needs a loop of its own.
     """
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="agent_app-batch", daemon=True).start()
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop, over = runner.get_loop(), asyncio.Event()
+
+    def live() -> None:
+        with runner:  # closes at its end what belongs to the loop, connections above all
+            runner.run(over.wait())
+
+    thread = threading.Thread(target=live, name="agent_app-batch", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        # A batch that its caller has left half-way cannot end well any more, as no thread may begin now.
+        is_idle = len(asyncio.all_tasks(loop)) == 1
+        if is_idle and os.getpid() == process:  # a forked process has no such thread
+            loop.call_soon_threadsafe(over.set)
+            thread.join(_LAST_SECONDS)
+
+    atexit.register(end)
     return loop

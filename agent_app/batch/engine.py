@@ -239,6 +239,7 @@ class Batch:
                     return
                 self._unasked.discard(row.key)
                 self._in_flight.add(row.key)
+                self._show_pace()
                 yield row
         except BatchError as error:
             self._give_up(error)
@@ -323,9 +324,12 @@ class Batch:
 
     def _tell(self) -> None:
         """Wake up whoever waits for anything to happen."""
-        self.progress.in_flight, self.progress.limit = self._pace.in_flight, self._pace.limit
+        self._show_pace()
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+    def _show_pace(self) -> None:
+        self.progress.in_flight, self.progress.limit = self._pace.in_flight, self._pace.limit
 
     # --- the budget ---
 

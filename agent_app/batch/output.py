@@ -22,6 +22,7 @@ from agent_app.steps import LeftOut, Usage, flat_dict, step_to_dict
 
 NOT_ASKED = "it was not asked yet; run the same command again"
 NOT_FINISHED = "it was not finished; run the same command again"
+KEPT = "the answers are kept in the journal; run the same command again"
 _MISSING = "NotAsked"
 
 
@@ -105,6 +106,17 @@ def schema() -> str:
 # --- files ---
 
 
+def place_of(path: Path) -> Path:
+    """Return the file that a finished one replaces: where a link leads to, so that the link stays.
+
+    Raises:
+        BatchError: something else is there, such as a device or a pipe; replacing it would destroy it.
+    """
+    if path.exists() and not path.is_file():
+        raise BatchError(f"{path} is no ordinary file, which a finished one could replace")
+    return path.resolve() if path.is_symlink() else path
+
+
 class AnswerFile:
     """Writes rows of answers to a file; a context manager.
 
@@ -116,12 +128,15 @@ class AnswerFile:
     """
 
     def __init__(self, path: Path, names: Iterable[str], *, whole: bool) -> None:
-        self._path, self._whole = path, whole
-        self._part = path.with_name(path.name + ".part") if whole else path
+        self._path = self._part = path
+        self._whole = whole
         self._form = CsvLines(names) if path.suffix.lower() == ".csv" else json_line
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        if self._whole:
+            self._path = place_of(self._path)
+            self._part = self._path.with_name(self._path.name + ".part")
         try:
             self._file = self._part.open("wb")
         except OSError as error:
@@ -164,8 +179,7 @@ class AnswerFile:
             self._part.replace(self._path)
 
     def _full(self, error: OSError) -> DiskFull:
-        kept = "the answers are kept in the journal; run the same command again"
-        return DiskFull(f"cannot write {self._part}: {error.strerror}; {kept}")
+        return DiskFull(f"cannot write {self._part}: {error.strerror}; {KEPT}")
 
 
 def json_line(row: dict[str, Any]) -> bytes:

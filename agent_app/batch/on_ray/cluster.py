@@ -23,6 +23,23 @@ class Crew:
     cpus: int
 
 
+def check_address(address: str | None) -> None:
+    """Make sure, before anything is started, that this program can be a driver.
+
+    Args:
+        address: the cluster's, as for `connected`.
+
+    Raises:
+        SettingError: Ray is not installed, or the address is that of a client.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise SettingError('the engine "ray" takes an extra; run: pip install "agent-app[ray]"')
+    if address is not None and address.startswith("ray://"):
+        raise SettingError(
+            "the driver has to run on a node of the cluster; Ray's client (ray://) will not do"
+        )
+
+
 @contextlib.contextmanager
 def connected(address: str | None = None) -> Iterator[None]:
     """Connect to a cluster for the length of a block; a program that is connected already stays so.
@@ -38,12 +55,7 @@ def connected(address: str | None = None) -> Iterator[None]:
         SettingError: Ray is not installed, or the address is that of a client.
         BatchError: there is no such cluster.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise SettingError('the engine "ray" takes an extra; run: pip install "agent-app[ray]"')
-    if address is not None and address.startswith("ray://"):
-        raise SettingError(
-            "the driver has to run on a node of the cluster; Ray's client (ray://) will not do"
-        )
+    check_address(address)
     preset("RAY_USAGE_STATS_ENABLED", "0")
     preset("RAY_BACKEND_LOG_LEVEL", "fatal")  # else each pool of actors is complained of on stderr
     preset("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of what it will do one day

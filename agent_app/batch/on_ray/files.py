@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from agent_app.batch.output import FIELDS, AnswerFile, json_line
+from agent_app.batch.output import FIELDS, KEPT, AnswerFile, json_line, place_of
 from agent_app.batch.rows import Format, Reading, Rows, format_of, rows_of_stream
 from agent_app.errors import BatchError, DiskFull
 
@@ -139,12 +139,14 @@ class ParquetFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._path = path
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> ParquetFile:
         from pyarrow.parquet import ParquetWriter
 
+        self._path = place_of(self._path)
+        self._part = self._path.with_name(self._path.name + ".part")
         self._schema = _schema()
         try:
             self._writer = ParquetWriter(self._part, self._schema)
@@ -168,8 +170,7 @@ class ParquetFile:
         try:
             self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
         except OSError as error:
-            kept = "the answers are kept in the journal; run the same command again"
-            raise DiskFull(f"cannot write {self._part}: {error.strerror or error}; {kept}") from error
+            raise DiskFull(f"cannot write {self._part}: {error.strerror or error}; {KEPT}") from error
         self._rows.clear()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

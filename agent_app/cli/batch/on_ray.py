@@ -56,7 +56,7 @@ ray_options: Callable[[Any], Any] = options.together(
 
 
 @contextlib.contextmanager
-def connection(address: str | None) -> Iterator[None]:
+def _connection(address: str | None) -> Iterator[None]:
     """Connect to the cluster; what Ray prints goes to stderr, as stdout is for answers."""
     from agent_app.batch.on_ray.cluster import connected
 
@@ -76,7 +76,7 @@ def opened(
     tries: Tries,
     how: How,
 ) -> Iterator[RayBatch]:
-    """Make the batch ready to run.
+    """Connect to the cluster, and make the batch ready to run.
 
     Args:
         call: what the command was called with.
@@ -94,22 +94,25 @@ def opened(
     from agent_app.batch.on_ray.recipe import Recipe, environment, packed_tools
     from agent_app.cli.waiting import waiting
 
-    with waiting("loading"):
-        embedded = settings.model.strip().partition(":")[0] == "embedded"
-        actors = crew(call.actors, call.cpus_per_actor, embedded=embedded)
-        settings = dataclasses.replace(settings, threads=settings.threads or actors.cpus)
-        make = Recipe(
-            settings,
-            prompt,
-            () if call.no_tools else call.tools or None,
-            packed_tools(settings),
-            parallel,
-            call.temperature,
-            environment(call.worker_env),
-            call.fallbacks,
-            tries.model,
-        )
-        agent = make()
-    warn_of_repeats(call.repeat, agent.model)
-    with open_ray_batch(agent, make, rows, journal, actors, budget=budget, **how) as batch:
-        yield batch
+    # What is wrong with these is said before a cluster is started.
+    folders, variables = packed_tools(settings), environment(call.worker_env)
+    with _connection(call.address):
+        with waiting("loading"):
+            embedded = settings.model.strip().partition(":")[0] == "embedded"
+            actors = crew(call.actors, call.cpus_per_actor, embedded=embedded)
+            settings = dataclasses.replace(settings, threads=settings.threads or actors.cpus)
+            make = Recipe(
+                settings,
+                prompt,
+                () if call.no_tools else call.tools or None,
+                folders,
+                parallel,
+                call.temperature,
+                variables,
+                call.fallbacks,
+                tries.model,
+            )
+            agent = make()
+        warn_of_repeats(call.repeat, agent.model)
+        with open_ray_batch(agent, make, rows, journal, actors, budget=budget, **how) as batch:
+            yield batch

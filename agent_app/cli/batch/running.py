@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.batch.judging.judges import Judge, judge_for
-from agent_app.batch.on_ray.files import answers_at, is_ours, is_same, is_there, rows_at
+from agent_app.batch.judging.marking import Marking
+from agent_app.batch.on_ray.cluster import check_address
+from agent_app.batch.on_ray.files import answers_at, is_ours, is_remote, is_same, is_there, rows_at
+from agent_app.batch.output import KEPT, place_of
 from agent_app.batch.repeating import set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.cli import options
@@ -27,7 +30,7 @@ from agent_app.cli.batch.showing import last_words, showing
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.showing import print_json_line
 from agent_app.cli.waiting import waiting
-from agent_app.errors import BatchError
+from agent_app.errors import BatchError, DiskFull
 from agent_app.prompt import Prompt
 from agent_app.prompt.inputs import Value
 from agent_app.settings import Settings
@@ -72,18 +75,18 @@ def run(**given: Any) -> None:
     Exit codes: 0 all rows are answered; 1 some are not; 2 the call or a setting is wrong; 3 a limit of the
     run ended it early; 130 interrupted.
     """
-    call = Call(**given)
-    with on_ray.connection(call.address) if call.on_ray else contextlib.nullcontext():
-        code = _run(call)
-    sys.exit(code)
+    sys.exit(_run(Call(**given)))
 
 
 def _run(call: Call) -> int:
     """Do what the command does, and return its exit code."""
+    if call.on_ray:
+        check_address(call.address)
     _check_files(call)
+    judge = judge_for(call.judge)
+    Marking(judge, call.repeat, vote=call.vote)  # complains of a vote of one
     settings = call.settings()
     prompt, values = call.loaded_prompt(settings)
-    judge = judge_for(call.judge)
     rows = _rows(call, prompt, values, judge)
     make_sure(settings, yes=call.yes, prompt=prompt)
     with _opened(call, settings, prompt, rows, {"values": values, "judge": judge}) as (opened, budget):
@@ -131,6 +134,8 @@ def _check_files(call: Call) -> None:
     for name in (call.questions, call.output):
         if not call.on_ray and is_ours(name):
             raise BatchError(f"{name}: Parquet, and files that lie elsewhere, take --engine ray")
+    if path is not None and not call.as_completed and not is_remote(call.output):
+        place_of(path)
     if path is not None and is_there(call.output):
         if call.questions != STDIO and is_same(call.questions, call.output):
             raise BatchError(f"{path} has the questions; the answers need another file")
@@ -176,7 +181,7 @@ def _agent(
 
 async def _answered(batch: Batch, call: Call, rows: Rows, budget: Budget | None) -> None:
     """Run the batch and write the answers."""
-    gone: BrokenPipeError | None = None
+    gone: BrokenPipeError | DiskFull | None = None
     with _interruptible(batch), _writer(call, rows) as write:
         async with (
             showing(batch.progress, budget, quiet=call.quiet, beside_answers=call.path is None),
@@ -186,8 +191,8 @@ async def _answered(batch: Batch, call: Call, rows: Rows, budget: Budget | None)
                 try:
                     if gone is None:
                         write(answer.to_dict())
-                except BrokenPipeError as error:  # what is on its way is paid for, and goes to the journal
-                    gone = error
+                except (BrokenPipeError, DiskFull) as error:
+                    gone = error  # what is on its way is paid for, and goes to the journal
                     batch.stop("failed")
     if gone is not None:
         raise gone
@@ -196,11 +201,21 @@ async def _answered(batch: Batch, call: Call, rows: Rows, budget: Budget | None)
 @contextlib.contextmanager
 def _writer(call: Call, rows: Rows) -> Iterator[Callable[[dict[str, Any]], None]]:
     if call.path is None:
-        # Ray's own words go where `sys.stdout` points to, which is not to stdout then.
-        yield functools.partial(print_json_line, stream=sys.__stdout__ if call.on_ray else None)
+        yield functools.partial(_print, call)
         return
     with answers_at(call.output, rows.census.names, whole=not call.as_completed) as file:
         yield file.add
+
+
+def _print(call: Call, row: dict[str, Any]) -> None:
+    try:
+        # Ray's own words go where `sys.stdout` points to, which is not to stdout then.
+        print_json_line(row, stream=sys.__stdout__ if call.on_ray else None)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        kept = KEPT if call.journal_path else "nothing is kept of the answers"
+        raise DiskFull(f"cannot write to stdout: {error.strerror}; {kept}") from error
 
 
 @contextlib.contextmanager
