@@ -9,7 +9,6 @@ from typing import Any
 from langchain_core.messages import HumanMessage
 
 from agent_app.approvals import risks_of
-from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
@@ -79,7 +78,7 @@ class Parts:
         """Return a model's context window, or None if nobody knows it; an embedded one is asked, once."""
         key = id(ready)
         if key not in self._windows:
-            window = window_of(ready.given, context=self.terms.context, estimate=most_tokens)
+            window = window_of(ready.given, context=self.terms.context)
             if window is not None and self.prompt.soft is not None:
                 # The text is counted; the virtual tokens in it, and a seam on each of their sides, are not.
                 window = replace(window, overhead=self.prompt.soft.card.tokens + 2)
