@@ -245,8 +245,8 @@ def _reserve(budgets: Iterable[Budget], amounts: Iterable[Amount], freed: Hold |
     holds = [Hold(budgets, amount) for amount in amounts]
     if any(hold.amount.cost is None for hold in holds) and any(budget.cost is not None for budget in budgets):
         raise SettingError(
-            "a budget limits the cost, but the model's price is not known; give it in US dollars "
-            "per million tokens: prices=Price(input=..., output=...)"
+            "a budget limits the cost, but the model's price is not known; give it in US dollars per million "
+            "tokens: --price NAME=INPUT,OUTPUT, or in a program prices=Price(input=..., output=...)"
         )
     with _LOCK:
         tokens = sum(hold.amount.tokens for hold in holds)

@@ -20,6 +20,7 @@ from agent_app import (
     Answer,
     EndpointError,
     Observation,
+    Price,
     PromptError,
     QuestionError,
     Result,
@@ -432,6 +433,9 @@ def test_settings_make_an_agent_and_arguments_go_before_them(prompt: Path) -> No
     assert agent.prompt.name == "mate"
     limits = (agent.terms.limits.steps, agent.terms.max_tokens, agent.terms.call_seconds)
     assert (limits, agent.terms.retry) == ((4, 100, 7), Retry(attempts=5))
+    assert agent.terms.prices is None
+    priced = Agent.from_settings(Settings(prices="openai:our-own=0.5,1.5"))
+    assert priced.terms.prices == {"openai:our-own": Price(0.5, 1.5)}
 
 
 def test_an_agent_is_made_without_loading_anything() -> None:
