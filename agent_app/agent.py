@@ -404,7 +404,7 @@ class Agent(Runnable[Question, Result]):
 
     def _load(self) -> Parts:
         models, given, tools = self._given
-        folders = prompt_folders(self.settings)
+        folders = library_folders(self.settings.prompts_dir)
         prompt = given if isinstance(given, Prompt) else load_prompt(given, folders=folders)
         _check_soft(prompt, models)
 
@@ -417,11 +417,6 @@ class Agent(Runnable[Question, Result]):
             models=Chain(models, load, self.redactor),
             terms=self.terms,
         )
-
-
-def prompt_folders(settings: Settings) -> tuple[Path, ...]:
-    """Return where prompts are looked for, in that order; see `library_folders`."""
-    return library_folders(settings.prompts_dir)
 
 
 def _check_soft(prompt: Prompt, models: Sequence[str | BaseChatModel]) -> None:
