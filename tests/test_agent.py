@@ -33,9 +33,8 @@ from agent_app import (
 from agent_app.agent import Question
 from agent_app.events import Event, Finished, Said, Started, Stepped
 from agent_app.models.scripted import ScriptedModel
-from agent_app.run import LONGEST_QUESTION
 from agent_app.settings import Settings
-from agent_app.steps import PromptRef, Step, Usage
+from agent_app.steps import LONGEST_QUESTION, PromptRef, Step, Usage
 
 MUSING = PROMPT.replace(
     """name: mate
