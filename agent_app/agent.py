@@ -28,7 +28,7 @@ from agent_app.history import Said
 from agent_app.loop import Limits, OnLimit
 from agent_app.models import Chain, check_can_read, check_model, load_model
 from agent_app.parts import Parts
-from agent_app.prices import Prices
+from agent_app.prices import Prices, read_prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
 from agent_app.redaction import Redactor
 from agent_app.retrying import Retry
@@ -166,6 +166,7 @@ class Agent(Runnable[Question, Result]):
         limits = ("max_steps", "max_seconds", "max_tokens", "max_cost", "call_seconds", "tool_seconds")
         wanted: dict[str, Any] = {name: getattr(settings, name) for name in ("model", "prompt", *limits)}
         wanted |= {"retry": Retry(attempts=settings.attempts), "settings": settings}
+        wanted["prices"] = read_prices(settings.prices) if settings.prices else None
         return cls(**wanted | given)
 
     def __reduce__(self) -> str:
@@ -403,7 +404,7 @@ class Agent(Runnable[Question, Result]):
 
     def _load(self) -> Parts:
         models, given, tools = self._given
-        folders = prompt_folders(self.settings)
+        folders = library_folders(self.settings.prompts_dir)
         prompt = given if isinstance(given, Prompt) else load_prompt(given, folders=folders)
         _check_soft(prompt, models)
 
@@ -416,11 +417,6 @@ class Agent(Runnable[Question, Result]):
             models=Chain(models, load, self.redactor),
             terms=self.terms,
         )
-
-
-def prompt_folders(settings: Settings) -> tuple[Path, ...]:
-    """Return where prompts are looked for, in that order; see `library_folders`."""
-    return library_folders(settings.prompts_dir)
 
 
 def _check_soft(prompt: Prompt, models: Sequence[str | BaseChatModel]) -> None:

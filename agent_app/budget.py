@@ -22,6 +22,12 @@ _DOLLAR = 10**12
 # Money is added up in whole trillionths of a dollar, as sums of floats do not come back to zero when
 # all is released. The cheapest token costs some thousands of them.
 
+UNPRICED = (
+    "a budget limits the cost, but the model's price is not known; give it in US dollars per million tokens: "
+    "--price NAME=INPUT,OUTPUT, or in a program prices=Price(input=..., output=...)"
+)
+"""What is wrong where money has a limit and a call no price."""
+
 _LOCK = threading.Lock()
 # One for all budgets, so that a reservation on several is one step. It is held for a microsecond.
 
@@ -244,10 +250,7 @@ def _reserve(budgets: Iterable[Budget], amounts: Iterable[Amount], freed: Hold |
     budgets = tuple(dict.fromkeys(budgets))
     holds = [Hold(budgets, amount) for amount in amounts]
     if any(hold.amount.cost is None for hold in holds) and any(budget.cost is not None for budget in budgets):
-        raise SettingError(
-            "a budget limits the cost, but the model's price is not known; give it in US dollars "
-            "per million tokens: prices=Price(input=..., output=...)"
-        )
+        raise SettingError(UNPRICED)
     with _LOCK:
         tokens = sum(hold.amount.tokens for hold in holds)
         money = sum(_money(hold.amount.cost) for hold in holds)

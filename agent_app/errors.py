@@ -14,9 +14,9 @@ AgentAppError
 │   ├── BatchError              a file of questions or of answers cannot be used; says which and why
 │   └── DataError               rows to tune a soft prompt on cannot be made or used; says which and why
 ├── EndpointError               the model's server answers nonsense, or refuses the prompt
-│   ├── EndpointBusy            whoever pays for it: it is asked too often, or the quota is used up
+│   ├── EndpointBusy            whoever pays for it: it is asked too often
 │   ├── EndpointDown            whoever runs it: dead, failing, too slow, or broken off
-│   └── EndpointRefused         it refuses the key or the model's name: a UserError as well
+│   └── EndpointRefused         it refuses the key or the name, or the quota is used up: a UserError as well
 ├── LimitReached                whoever set the limit, and wants it to be an error
 ├── ToolCrash                   the author of a tool: it raised something that it never announced
 ├── DiskFull                    whoever runs the machine: an answer could not be written
@@ -124,7 +124,7 @@ class EndpointError(AgentAppError):
 
 
 class EndpointBusy(EndpointError):  # noqa: N818 - as for the others below: it says what the server is
-    """The model's server is asked too often, or the account's quota is used up.
+    """The model's server is asked too often.
 
     Args:
         message: what happened, in one line.
@@ -150,7 +150,7 @@ class EndpointDown(EndpointError):  # noqa: N818
 
 
 class EndpointRefused(EndpointError, UserError):  # noqa: N818 - the server did what it says
-    """The model's server refuses the key, or knows no model of that name."""
+    """The model's server refuses the key, knows no model of that name, or the account's quota is used up."""
 
 
 class ToolCrash(AgentAppError):  # noqa: N818 - a crash is what it is

@@ -9,7 +9,6 @@ from typing import Any
 from langchain_core.messages import HumanMessage
 
 from agent_app.approvals import risks_of
-from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
@@ -40,18 +39,15 @@ class Parts:
     stop: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        schemas = self.toolbox.schemas()
-        objects = {n: s for n, s in schemas.items() if not self.toolbox.is_plain(n)}
-        several = frozenset(n for n, s in objects.items() if len(s["properties"]) > 1)
-        self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
-        self.described = self.toolbox.describe()
+        toolbox, offered = self.toolbox, self.toolbox.inputs()
+        self.parser = ReActOutputParser(tool_names=toolbox.names, object_tools=toolbox.object_tools())
+        self.described = toolbox.describe()
         openings, form = self.prompt.openings, self.terms.form.schema if self.terms.form else None
-        offered = {n: objects.get(n) for n in schemas}
         self.grammar = reply_grammar(offered, openings=openings, form=form)
         self.last_grammar = reply_grammar({}, openings=openings, form=form, last=True)
-        reader = self.prompt.reader(self.described, self.toolbox.names)
+        reader = self.prompt.reader(self.described, toolbox.names)
         self.passages = None if reader is None else Passages(reader, offered, openings, form)
-        self._risks = {tool.name: risks_of(tool) for tool in self.toolbox.tools}
+        self._risks = {tool.name: risks_of(tool) for tool in toolbox.tools}
         self._windows: dict[int, Window | None] = {}
         self._warm: set[int] = set()
         self._warm_to_read: set[int] = set()
@@ -79,7 +75,7 @@ class Parts:
         """Return a model's context window, or None if nobody knows it; an embedded one is asked, once."""
         key = id(ready)
         if key not in self._windows:
-            window = window_of(ready.given, context=self.terms.context, estimate=most_tokens)
+            window = window_of(ready.given, context=self.terms.context)
             if window is not None and self.prompt.soft is not None:
                 # The text is counted; the virtual tokens in it, and a seam on each of their sides, are not.
                 window = replace(window, overhead=self.prompt.soft.card.tokens + 2)

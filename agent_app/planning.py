@@ -21,6 +21,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 from agent_app.errors import PromptError, QuestionError
+from agent_app.estimate import most_tokens
 from agent_app.models import context_of, traits_of
 from agent_app.prompt import Draft, Segments, View, Written
 from agent_app.prompt.draft import EVERYTHING
@@ -83,28 +84,19 @@ class Window:
         return replace(self, overhead=pairs * self.overhead).holds("".join(m.text for m in messages))
 
 
-def window_of(
-    model: BaseChatModel,
-    *,
-    context: int | None = None,
-    reserve: int | None = None,
-    estimate: Callable[[str], int] = utf8_length,
-) -> Window | None:
+def window_of(model: BaseChatModel, *, context: int | None = None) -> Window | None:
     """Return a model's context window, or None where nobody knows it.
 
     Args:
-        model: the model.
-        context: how many tokens of it may be used; None: all that it has.
-        reserve: how many of them are kept for the reply; None: 1,024, or a quarter of a small window.
-        estimate: returns how many tokens a text has, or more, for a model that cannot count by itself.
+        model: the model; where it cannot count tokens itself, they are estimated.
+        context: how many tokens of the window may be used; None: all that it has.
     """
     known = [tokens for tokens in (context, context_of(model)) if tokens is not None]
     if not known:
         return None
     tokens = min(known)
-    reserve = min(_REPLY, tokens // 4) if reserve is None else reserve
-    count = model.get_num_tokens if traits_of(model).counts else estimate
-    return Window(tokens, reserve, count, getattr(model, "template_tokens", _TEMPLATE))
+    count = model.get_num_tokens if traits_of(model).counts else most_tokens
+    return Window(tokens, min(_REPLY, tokens // 4), count, getattr(model, "template_tokens", _TEMPLATE))
 
 
 @dataclass(frozen=True, slots=True)

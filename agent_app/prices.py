@@ -74,6 +74,32 @@ Prices: TypeAlias = Price | Mapping[str, Price]
 """One price for every model, or a price for each model's name, such as ``openai:gpt-4o-mini``."""
 
 
+def read_prices(text: str) -> dict[str, Price]:
+    """Read prices as a setting has them, such as ``openai:our-own=0.5,1.5 openai:another=2,8,0.2``.
+
+    Args:
+        text: for each model its name, ``=``, and the numbers of its `Price` with commas between them;
+            spaces stand between models.
+
+    Raises:
+        SettingError: one of them is none.
+    """
+    prices = {}
+    for part in text.split():
+        name, _, numbers = part.rpartition("=")
+        try:
+            values = [float(number) for number in numbers.split(",")]
+        except ValueError:
+            values = []
+        if not name or len(values) not in (2, 3):
+            raise SettingError(
+                f"the price {part!r} is none; it takes a model's name and US dollars per million tokens "
+                "read and written, such as openai:our-own=0.5,1.5"
+            )
+        prices[name] = Price(*values)
+    return prices
+
+
 def price_of(
     model_name: str, usage: Usage, given: Prices | None = None, *, url: str | None = None
 ) -> float | None:

@@ -43,10 +43,18 @@ from agent_app.models import explain
 from agent_app.parts import Parts
 from agent_app.passages import Asked
 from agent_app.planning import Plan, plan
-from agent_app.steps import Action, Answer, LeftOut, Observation, Result, Step, StoppedBy, Unreadable, Usage
-
-LONGEST_QUESTION = 50_000
-"""In characters; far more than any question, and less than what would only waste a model's time."""
+from agent_app.steps import (
+    LONGEST_QUESTION,
+    Action,
+    Answer,
+    LeftOut,
+    Observation,
+    Result,
+    Step,
+    StoppedBy,
+    Unreadable,
+    Usage,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Settings:
     """How many tokens a question may take, read and written; None: as many as it takes."""
     max_cost: float | None = None
     """How many US dollars a question may cost; None: as much as it costs."""
+    prices: str | None = None
+    """What models cost that the price list does not have, as `agent_app.prices.read_prices` takes it."""
     call_seconds: float | None = 300
     """How long one call of the model may take, in seconds."""
     tool_seconds: float | None = 60

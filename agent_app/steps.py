@@ -16,6 +16,9 @@ from typing import Any, Literal, TypeAlias
 Arguments: TypeAlias = str | dict[str, Any]
 """What a tool is called with: plain text, or a JSON object."""
 
+LONGEST_QUESTION = 50_000
+"""In characters; far more than any question, and less than what would only waste a model's time."""
+
 StoppedBy = Literal["steps", "seconds", "tokens", "cost", "format errors", "repeats", "interruption", "error"]
 """What ended a run before the model came to an answer of its own: a limit, the caller, or an error."""
 

@@ -179,15 +179,13 @@ class Toolbox:
         """Return the JSON schema of each tool's arguments, an object with ``properties``."""
         return {name: form.schema for name, form in self._forms.items()}
 
-    def is_plain(self, name: str) -> bool:
-        """Say whether a tool takes one text and nothing else, so that its input needs no JSON.
+    def inputs(self) -> dict[str, dict[str, Any] | None]:
+        """Return how each tool's input is written: by which JSON schema, or None for plain text."""
+        return {name: None if form.plain else form.schema for name, form in self._forms.items()}
 
-        Raises:
-            UnknownName: there is no such tool.
-        """
-        if name not in self._forms:
-            raise UnknownName("tool", name, self.names)
-        return self._forms[name].plain
+    def object_tools(self) -> frozenset[str]:
+        """Return the tools with several parameters, whose input has to be a JSON object."""
+        return frozenset(name for name, form in self._forms.items() if len(form.properties) > 1)
 
     def arguments(self, action: Action) -> dict[str, Any] | Observation:
         """Return what an action gives to its tool, by parameter, or what is wrong with the action."""

@@ -140,8 +140,8 @@ def bare_model() -> System:
 
 def _tools() -> Any:
     from agent_app import load_tools
-    from agent_app.agent import tool_folders
     from agent_app.settings import Settings
+    from agent_app.toolbox import tool_folders
 
     return load_tools(["calculator"], tool_folders(Settings()))
 

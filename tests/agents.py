@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.tools import tool
 from pydantic import Field
@@ -47,15 +45,9 @@ class Continuing(ScriptedModel):
     traits: ClassVar[Traits] = Traits(continues=True, grammar=True, stop=False)
     options: list[dict[str, Any]] = Field(default_factory=list)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.options.append({**kwargs, "stop": stop})
-        return super()._generate(messages, stop, run_manager, **kwargs)
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        self.options.append({name: value for name, value in kwargs.items() if name != "run_manager"})
+        return super()._generate(*args, **kwargs)
 
 
 @tool

@@ -7,14 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from agents import KNOWN, MULTIPLY, PROMPT, STEPS, Continuing
-from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool, ToolException, tool
 
@@ -24,6 +20,7 @@ from agent_app import (
     Answer,
     EndpointError,
     Observation,
+    Price,
     PromptError,
     QuestionError,
     Result,
@@ -36,9 +33,8 @@ from agent_app import (
 from agent_app.agent import Question
 from agent_app.events import Event, Finished, Said, Started, Stepped
 from agent_app.models.scripted import ScriptedModel
-from agent_app.run import LONGEST_QUESTION
 from agent_app.settings import Settings
-from agent_app.steps import PromptRef, Step, Usage
+from agent_app.steps import LONGEST_QUESTION, PromptRef, Step, Usage
 
 MUSING = PROMPT.replace(
     """name: mate
@@ -436,6 +432,9 @@ def test_settings_make_an_agent_and_arguments_go_before_them(prompt: Path) -> No
     assert agent.prompt.name == "mate"
     limits = (agent.terms.limits.steps, agent.terms.max_tokens, agent.terms.call_seconds)
     assert (limits, agent.terms.retry) == ((4, 100, 7), Retry(attempts=5))
+    assert agent.terms.prices is None
+    priced = Agent.from_settings(Settings(prices="openai:our-own=0.5,1.5"))
+    assert priced.terms.prices == {"openai:our-own": Price(0.5, 1.5)}
 
 
 def test_an_agent_is_made_without_loading_anything() -> None:
@@ -656,67 +655,16 @@ def test_it_can_be_a_tool_of_another_agent(prompt: Path) -> None:
     assert outer.invoke("Ask").steps[1] == Observation("Arg, 1081!")
 
 
-class _Tracer(BaseCallbackHandler):
-    """Notes each run's name, its parent's name, and its tags."""
-
-    def __init__(self) -> None:
-        self.names: dict[UUID | None, str] = {None: "-"}
-        self.runs: list[tuple[str, str, list[str]]] = []
-
-    def _note(self, serialized: Any, kwargs: dict[str, Any]) -> None:
-        name = kwargs["name"] or serialized["name"]
-        self.names[kwargs["run_id"]] = name
-        tags = [tag for tag in kwargs["tags"] or () if not tag.startswith("seq:")]
-        self.runs.append((name, self.names[kwargs["parent_run_id"]], tags))
-
-    def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
-        self._note(serialized, kwargs)
-
-    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
-        self._note(serialized, kwargs)
-
-    def on_tool_start(self, serialized: Any, input_str: str, **kwargs: Any) -> None:
-        self._note(serialized, kwargs)
-
-
-@pytest.mark.parametrize("call", [invoked, ainvoked, streamed, astreamed])
-def test_tracers_see_each_model_call_and_tool_run_below_the_agent(
-    call: Callable[[Any], Result], prompt: Path
-) -> None:
-    tracer = _Tracer()
-    agent = agent_of(prompt, MULTIPLY, KNOWN).with_config(tags=["ship"], callbacks=[tracer])
-    assert call(agent).steps == STEPS
-    assert tracer.runs == [
-        ("Agent", "-", ["ship"]),
-        ("ScriptedModel", "Agent", ["ship"]),
-        ("calculator", "Agent", ["ship"]),
-        ("ScriptedModel", "Agent", ["ship"]),
-    ]
-
-
-class _Doubler(BaseChatModel):
-    """Has the number in the question doubled by the calculator, and answers with what came back."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "doubler"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        text = messages[-1].text
-        (number,) = re.findall(r"^Question: (\d+)$", text, re.MULTILINE)
-        seen = re.findall(r"^Observation: (.+)$", text, re.MULTILINE)
-        reply = f"Final Answer: {seen[0]}" if seen else f"Action: calculator\nAction Input: {number} * 2"
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(reply))])
+def doubled(messages: list[BaseMessage]) -> str:
+    """A reply that has the number in the question doubled by the calculator, or says what came back."""
+    text = messages[-1].text
+    (number,) = re.findall(r"^Question: (\d+)$", text, re.MULTILINE)
+    seen = re.findall(r"^Observation: (.+)$", text, re.MULTILINE)
+    return f"Final Answer: {seen[0]}" if seen else f"Action: calculator\nAction Input: {number} * 2"
 
 
 def test_runs_at_the_same_time_share_nothing(prompt: Path) -> None:
-    agent = Agent(_Doubler(), str(prompt), ["calculator"])
+    agent = Agent(ScriptedModel(repeat=doubled), str(prompt), ["calculator"])
     questions: list[Question] = [str(number) for number in range(24)]
     expected = [
         (Action("calculator", f"{n} * 2"), Observation(str(2 * n)), Answer(str(2 * n))) for n in range(24)

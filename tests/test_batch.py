@@ -394,6 +394,11 @@ def test_a_budget_ends_a_run_with_code_3_and_a_count_of_what_is_left(folder: Pat
         unpriced = "a budget limits the cost, but the model's price is not known"
         code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--max-cost", "1")
         assert (code, unpriced in err) == (2, True)
+        dear = ("--price", "openai:parrot=500,5000")
+        code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--max-cost", "1", *dear)
+        assert (code, "the budget does not allow another call" in err) == (3, True)
+        code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--price", "0.5,1.5")
+        assert (code, "the price '0.5,1.5' is none; it takes a model's name" in err) == (2, True)
         assert here(server, "q.jsonl", "-o", "a.jsonl", "--max-seconds", "0.001")[0] == 3
 
 

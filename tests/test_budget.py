@@ -111,7 +111,7 @@ def test_with_a_limit_of_money_an_unknown_price_is_named_with_what_to_give() -> 
         reserve([own, shared], Amount(10, None))
     assert str(caught.value) == (
         "a budget limits the cost, but the model's price is not known; give it in US dollars per million "
-        "tokens: prices=Price(input=..., output=...)"
+        "tokens: --price NAME=INPUT,OUTPUT, or in a program prices=Price(input=..., output=...)"
     )
     assert own.reserved == NOTHING
 

@@ -18,11 +18,10 @@ from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from said import Caller, Said
 
 from agent_app import places
-from agent_app.agent import Agent, prompt_folders
+from agent_app.agent import Agent
 from agent_app.errors import PromptError
 from agent_app.models.scripted import ScriptedModel
 from agent_app.prompt import check_file, from_langchain, frontmatter_schema, library_folders, load_prompt
-from agent_app.settings import Settings
 from agent_app.steps import PromptRef
 
 NO_TOKENIZER = ("--tokenizer", "embedded:./none.gguf")
@@ -60,7 +59,6 @@ def test_the_folder_given_goes_before_the_users_the_projects_and_the_built_in_on
     assert library_folders() == (user, places.builtin("prompts"))
     project.mkdir()
     assert library_folders(given) == (given, user, project, places.builtin("prompts"))
-    assert prompt_folders(Settings(prompts_dir=given)) == library_folders(given)
     assert library_folders(Path("prompts")) == (Path("prompts"), user, places.builtin("prompts"))
     for folder, version in [(project, "p"), (user, "u"), (given, "g")]:
         put(folder / "pirate.md", f"---\nversion: '{version}'\n---\nHi")

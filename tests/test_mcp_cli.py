@@ -36,6 +36,12 @@ def test_the_tools_of_servers_are_listed_after_the_others(servers: Path) -> None
     assert "crew_" not in own
 
 
+def test_the_setting_names_servers_as_the_option_does(servers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_APP_MCP", str(servers))
+    code, out, err = run("list")
+    assert (code, ADD in out.splitlines(), err) == (0, True, "")
+
+
 def test_a_servers_tool_runs_without_a_model(servers: Path) -> None:
     assert run("--mcp", servers, "run", "crew_add", '{"a": 2, "b": 3}') == (0, "5\n", "")
     assert run("--mcp", servers, "run", "crew_fail") == (1, "", "Error executing tool fail: no wind today\n")

@@ -36,6 +36,7 @@ from agent_app import (
     UnknownName,
     load_prompt,
 )
+from agent_app.estimate import most_tokens
 from agent_app.middleware import ReActMiddleware
 from agent_app.models import Traits
 from agent_app.models.embedded import open_embedded
@@ -337,21 +338,38 @@ def test_calls_of_a_model_that_calls_tools_itself_are_read_as_steps() -> None:
     )
 
 
-def test_what_the_context_window_cannot_hold_is_left_out_and_said() -> None:
-    class Narrow(ScriptedModel):
-        context: int = 6000
+@tool
+def saga(part: int) -> str:
+    """Tell a part of the saga."""
+    return f"part {part}: " + "arr " * 700
 
-    @tool
-    def saga(part: int) -> str:
-        """Tell a part of the saga."""
-        return f"part {part}: " + "arr " * 700
 
+class Narrow(ScriptedModel):
+    """Has a small context window."""
+
+    context: int
+
+
+def read_in(context: int) -> tuple[Narrow, dict[str, Any]]:
+    """A model with a window of so many tokens that had the saga told, and what was left out for it."""
     replies = [f"Action: saga\nAction Input: {part}" for part in (1, 2, 3)]
-    model = Narrow(replies=[*replies, ANSWER])
+    model = Narrow(replies=[*replies, ANSWER], context=context)
     answer = ask(agent_of(model, saga, system_prompt="You serve on the Hispaniola."))[-1]
-    assert [sum(len(m.text) for m in prompt) < 5000 for prompt in model.prompts] == [True] * 4
-    left_out = answer.additional_kwargs["react"]["left_out"]
+    left_out: dict[str, Any] = answer.additional_kwargs["react"]["left_out"]
+    return model, left_out
+
+
+def test_what_the_context_window_cannot_hold_is_left_out_and_said() -> None:
+    model, left_out = read_in(3000)
+    prompts = ["".join(m.text for m in prompt) for prompt in model.prompts]
+    assert [most_tokens(prompt) <= 3000 - 3000 // 4 for prompt in prompts] == [True] * 4
     assert left_out["observations"] + left_out["steps"] + left_out["examples"] > 0
+
+
+def test_the_window_of_a_model_that_cannot_count_is_filled_by_tokens_not_by_bytes() -> None:
+    model, left_out = read_in(6000)
+    assert sum(len(m.text) for m in model.prompts[-1]) > 6000
+    assert left_out == asdict(LeftOut())
 
 
 def test_a_system_prompt_goes_before_the_prompt() -> None:

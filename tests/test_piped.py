@@ -14,16 +14,11 @@ from typing import Any
 import pytest
 
 from agent_app.cli import piped
-from agent_app.cli.piped import LONGEST, piped_text, whole_stdin, with_piped
+from agent_app.cli.piped import piped_text, whole_stdin, with_piped
 from agent_app.errors import QuestionError
-from agent_app.run import LONGEST_QUESTION
 from agent_app.steps import Result
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def test_as_much_is_taken_as_a_question_may_have() -> None:
-    assert LONGEST == LONGEST_QUESTION
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from langchain_openai import ChatOpenAI
 
 from agent_app import labels
 from agent_app.errors import PromptError, QuestionError
+from agent_app.estimate import most_tokens
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import ACTION, ACTION_INPUT, FINAL_ANSWER, OBSERVATION, QUESTION, THOUGHT
@@ -329,11 +330,11 @@ def test_from_question_to_question_mostly_the_same_turns_are_left_out(prompt: Pr
 def test_a_window_is_what_the_model_says_and_the_caller_allows() -> None:
     known = ChatOpenAI(model="gpt-4o-mini", api_key="x")  # type: ignore[arg-type]
     unknown = ScriptedModel(replies=[])
-    assert window_of(known) == Window(128_000, 1024, utf8_length, 32)
-    assert window_of(known, context=2000, estimate=thirds) == Window(2000, 500, thirds, 32)
-    assert window_of(known, context=200_000, reserve=9) == Window(128_000, 9, utf8_length, 32)
+    assert window_of(known) == Window(128_000, 1024, most_tokens, 32)
+    assert window_of(known, context=2000) == Window(2000, 500, most_tokens, 32)
+    assert window_of(known, context=200_000) == window_of(known)
     assert window_of(unknown) is None
-    assert window_of(unknown, context=4096) == Window(4096, 1024, utf8_length, 32)
+    assert window_of(unknown, context=4096) == Window(4096, 1024, most_tokens, 32)
 
 
 @pytest.fixture(scope="module")

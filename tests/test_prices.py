@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from agent_app.errors import SettingError
 from agent_app.models import load_model, name_of
-from agent_app.prices import Price, estimate, price_of, served_at
+from agent_app.prices import Price, estimate, price_of, read_prices, served_at
 from agent_app.steps import Usage
 
 CALL = Usage(calls=1, prompt_tokens=1_000_000, completion_tokens=100_000, cached_tokens=400_000)
@@ -57,6 +57,23 @@ def test_a_wrong_price_is_named(price: tuple[float, float, float | None], messag
     with pytest.raises(SettingError) as caught:
         Price(*price)
     assert str(caught.value) == message
+
+
+def test_prices_are_read_from_a_line() -> None:
+    assert read_prices(" openai:our-own=0.5,1.5  ollama:a=b:7b=2,8,0.2") == {
+        "openai:our-own": Price(0.5, 1.5),
+        "ollama:a=b:7b": Price(2, 8, 0.2),
+    }
+
+
+@pytest.mark.parametrize("part", ["0.5,1.5", "=1,2", "openai:x", "openai:x=1", "x=1,2,1,1", "x=1,two", "x="])
+def test_what_is_no_price_is_named(part: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        read_prices(f"openai:our-own=0.5,1.5 {part}")
+    assert str(caught.value) == (
+        f"the price {part!r} is none; it takes a model's name and US dollars per million tokens "
+        "read and written, such as openai:our-own=0.5,1.5"
+    )
 
 
 # --- free, listed, unknown -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from test_soft_training import row, write_rows
+from test_soft_training import row, using, write_rows
 from tiny_model import HEADS, write_tiny
 
 from agent_app.cli import app
@@ -52,10 +52,8 @@ SPEED = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with using(1):
+        yield
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen2"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,16 @@ from langchain_core.tools import tool
 from said import Caller, Said
 
 from agent_app import Agent, load_model
+from agent_app.history import Turn
 from agent_app.models import traits_of
 from agent_app.models.scripted import ScriptedModel
+from agent_app.parser import FormatError, ReActOutputParser
 from agent_app.prompt.draft import history_text
 from agent_app.prompt.scratchpad import scratchpad
 from agent_app.settings import Settings
 from agent_app.steps import Action, Answer, Observation, Step, Unreadable
 from agent_app.tuning.data import TOOLS, Row, lines_of, make_rows, read_rows
-from agent_app.tuning.metrics import moves_by, moves_of, score, without_grammar
+from agent_app.tuning.metrics import Move, moves_of, score, without_grammar
 from agent_app.tuning.runs import Asked, RecordedTools, ask
 from agent_app.tuning.same import holds, same_input
 from agent_app.tuning.shares import Share
@@ -145,9 +147,24 @@ def test_a_share_says_how_far_it_can_be_trusted() -> None:
 # --- move by move ---
 
 
+def moves_by(complete: Callable[[str, Sequence[str]], str]) -> Move:
+    """What follows from going on with the very text that soft prompts are tuned on."""
+    parser = ReActOutputParser(tool_names=TOOLS)
+
+    def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
+        text = f"{history_text(turns)}Question: {question}\nThought:{scratchpad(steps)}"
+        reply = complete(text, ("\nObservation:",))
+        try:
+            return parser.parse(reply)
+        except FormatError:
+            return Unreadable(reply)
+
+    return move
+
+
 def test_what_writes_the_rows_themselves_makes_every_move_rightly() -> None:
     complete = Knowing()
-    scores = score(ROWS, moves_by(complete, TOOLS))
+    scores = score(ROWS, moves_by(complete))
     assert {m: str(scores.share(m)) for m in ("parses", "tool", "voice")} == dict.fromkeys(
         ("parses", "tool", "voice"), "100 % (44 to 100), n = 3"
     )
@@ -166,7 +183,7 @@ def test_every_row_that_is_made_is_right_by_its_own_measure() -> None:
         for row in rows
         for n in range(0, len(row.steps), 2)
     }
-    scores = score(rows, moves_by(lambda text, stop: known[text], TOOLS))
+    scores = score(rows, moves_by(lambda text, stop: known[text]))
     for verdict in scores.verdicts:
         repeated = sum(row.question == verdict.row.question for row in rows) > 1
         assert repeated or all(verdict.marks.values()), verdict
@@ -191,7 +208,7 @@ def test_every_row_that_is_made_is_right_by_its_own_measure() -> None:
 def test_what_is_wrong_is_marked_where_it_is_wrong(
     instead: dict[str, str], wrong: dict[str, set[str]]
 ) -> None:
-    scores = score(ROWS, moves_by(Knowing(instead), TOOLS))
+    scores = score(ROWS, moves_by(Knowing(instead)))
     marked = {v.row.id: {m for m, right in v.marks.items() if not right} for v in scores.verdicts}
     assert {name: marks for name, marks in marked.items() if marks} == wrong
 
@@ -199,7 +216,7 @@ def test_what_is_wrong_is_marked_where_it_is_wrong(
 def test_another_input_that_a_row_accepts_is_right() -> None:
     row = Row(**{**{f: getattr(SUM, f) for f in Row.__slots__}, "accepts": ("6000 * 1",)})
     shown = " Sum\nAction: calculator\nAction Input: 6000 * 1"
-    assert score([row], moves_by(lambda text, stop: shown, TOOLS)).share("input") == Share(1, 1)
+    assert score([row], moves_by(lambda text, stop: shown)).share("input") == Share(1, 1)
 
 
 def test_an_agent_makes_its_moves_with_its_own_prompt_and_runs_no_tool(tmp_path: Path) -> None:

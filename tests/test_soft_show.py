@@ -16,7 +16,7 @@ import pytest
 import torch
 from gguf import GGUFReader, GGUFWriter
 from soft_prompts import card, kept, noise
-from test_soft_training import row, write_rows
+from test_soft_training import row, using, write_rows
 from tiny_model import END, write_tiny
 
 from agent_app import places
@@ -44,10 +44,8 @@ A, B = b"ab"
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with using(1):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from test_soft_training import write_rows
+from test_soft_training import using, write_rows
 from tiny_model import write_tiny
 
 from agent_app.cli import app
@@ -25,9 +25,9 @@ QUICK = ("--threads", "1", "--tokens", "4", "--batch", "4")
 
 @pytest.fixture(scope="module", autouse=True)
 def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+    """A command sets the number of threads for itself."""
+    with using(torch.get_num_threads()):
+        yield
 
 
 @pytest.fixture(autouse=True)

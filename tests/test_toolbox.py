@@ -276,11 +276,12 @@ def test_schemas_are_json_schemas_of_the_arguments() -> None:
     assert BOX.schemas()["roll"] == {"type": "object", "properties": {}}
 
 
-def test_a_tool_is_plain_when_it_takes_one_text() -> None:
+def test_an_input_is_plain_where_it_is_one_text_and_an_object_where_there_are_several_parameters() -> None:
+    inputs = BOX.inputs()
     plain = ["echo", "refuse", "crash", "both", "wait", "shout", "old"]
-    assert [name for name in BOX.names if BOX.is_plain(name)] == plain
-    with pytest.raises(UnknownName, match=r"^unknown tool 'ehco'; did you mean 'echo'\?$"):
-        BOX.is_plain("ehco")
+    assert [name for name in BOX.names if inputs[name] is None] == plain
+    assert inputs["double"] == BOX.schemas()["double"]
+    assert BOX.object_tools() == {"add", "sail", "count", "by_schema"}
 
 
 def test_two_tools_of_one_name_are_refused() -> None:

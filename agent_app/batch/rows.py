@@ -16,13 +16,12 @@ from typing import IO, Any, Literal, TypeAlias
 from agent_app.batch.identity import id_of, key_of
 from agent_app.errors import BatchError, suggest
 from agent_app.prompt.inputs import Input, Value, value_from, wrong_type
+from agent_app.steps import LONGEST_QUESTION
 
 Format = Literal["txt", "jsonl", "csv"]
 Given: TypeAlias = "str | Mapping[str, Any]"
 """A row of a program: its question, or its fields."""
 
-LONGEST_QUESTION = 50_000
-"""In characters; as an agent takes it."""
 EXPECTED = "expected"
 _SUFFIXES: dict[str, Format] = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _BOM = b"\xef\xbb\xbf"

@@ -41,6 +41,7 @@ basic_options = options.together(
     options.persona,
     options.tools,
     options.no_tools,
+    options.prices,
 )
 max_steps = _limit("max_steps", ABOVE_NONE, "N", "Tool calls")
 """With these and `options.yes` a command can hand what it takes to `Basics`."""
@@ -85,6 +86,7 @@ class Basics:
     persona: str | None
     tools: tuple[str, ...]
     no_tools: bool
+    prices: tuple[str, ...]
     max_steps: int | None
     yes: bool
 
@@ -95,6 +97,7 @@ class Basics:
             prompt=self.prompt,
             tools_dir=self.tools_dir,
             prompts_dir=self.prompts_dir,
+            prices=" ".join(self.prices) or None,
             max_steps=self.max_steps,
         )
 

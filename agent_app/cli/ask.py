@@ -9,10 +9,10 @@ import click
 
 from agent_app.cli.agents import Choices, agent_options
 from agent_app.cli.approving import terminal_approver
-from agent_app.cli.piped import LONGEST, piped_text, whole_stdin, with_piped
+from agent_app.cli.piped import piped_text, whole_stdin, with_piped
 from agent_app.cli.showing import Screen, account, as_json_lines
 from agent_app.errors import QuestionError
-from agent_app.steps import Result
+from agent_app.steps import LONGEST_QUESTION, Result
 from agent_app.terminal import Writer, clean_json, stderr
 
 
@@ -81,8 +81,9 @@ def _question(words: tuple[str, ...]) -> str:
     text = whole_stdin() if words == ("-",) else with_piped(" ".join(words), piped_text())
     if not text.strip():
         raise QuestionError('there is no question; write agent-app ask "What is 23 * 47?"')
-    if len(text) > LONGEST:
-        raise QuestionError(f"the question has {len(text):,} characters; at most {LONGEST:,} are taken")
+    if len(text) > LONGEST_QUESTION:
+        most = f"at most {LONGEST_QUESTION:,} are taken"
+        raise QuestionError(f"the question has {len(text):,} characters; {most}")
     return text
 
 

@@ -75,6 +75,14 @@ prompts_dir = click.option(
 params = click.option(
     "-P", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A value for an input of the prompt."
 )
+prices = click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="NAME=INPUT,OUTPUT",
+    help="What a model costs, in US dollars per million tokens read and written, such as "
+    f"openai:our-own=0.5,1.5; may be repeated {unless('prices')}.",
+)
 yes = click.option(
     "-y", "--yes", is_flag=True, help="Fetch the model without asking when it is not here yet."
 )

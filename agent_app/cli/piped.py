@@ -8,17 +8,15 @@ import sys
 
 from agent_app.errors import QuestionError
 from agent_app.patience import OutOfTime, within
+from agent_app.steps import LONGEST_QUESTION
 from agent_app.terminal import stderr
 
 PATIENCE = 5.0
 """Seconds in which the first piece of a pipe must come. Cron, CI and ssh leave pipes open for ever."""
 
-LONGEST = 50_000
-"""Characters that are taken: as many as a question may have."""
-
 _INTRODUCED = "This text came with the question:"
 _PIECE = 1 << 16
-_MOST = 4 * LONGEST
+_MOST = 4 * LONGEST_QUESTION
 """Bytes; no character of UTF-8 has more than four."""
 
 
@@ -38,7 +36,7 @@ def piped_text(*, seconds: float = PATIENCE) -> str:
         seconds: how long a pipe may take to begin; after that it is left alone, and stderr says so.
 
     Raises:
-        QuestionError: it has more than `LONGEST` characters, or is not UTF-8 text.
+        QuestionError: it has more than `LONGEST_QUESTION` characters, or is not UTF-8 text.
     """
     stdin = sys.stdin
     if stdin is None or stdin.closed or stdin.isatty():
@@ -84,7 +82,9 @@ def _rest(number: int, first: bytes) -> bytes:
 
 def _decoded(data: bytes) -> str:
     if len(data) > _MOST:  # it goes on, maybe for ever
-        raise QuestionError(f"more than {LONGEST:,} characters came in on stdin; give a part of them")
+        raise QuestionError(
+            f"more than {LONGEST_QUESTION:,} characters came in on stdin; give a part of them"
+        )
     return _text(data)
 
 

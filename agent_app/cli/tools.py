@@ -40,7 +40,7 @@ def tools(ctx: click.Context, tools_dir: Path | None, mcp: Path | None) -> None:
 
     Exit codes: 0 done; 1 a tool failed; 2 a name, a file or the call is wrong.
 
-    Environment: AGENT_APP_TOOLS_DIR.
+    Environment: AGENT_APP_TOOLS_DIR, AGENT_APP_MCP.
 
     See also: agent-app doctor, which names each file that cannot be loaded.
     """
@@ -92,9 +92,10 @@ def run(offer: _Offer, name: str, input: tuple[str, ...]) -> None:  # noqa: A002
 def _toolbox(offer: _Offer) -> Toolbox:
     from agent_app.toolbox import Toolbox, load_tools, tool_folders
 
-    tools = load_tools(None, tool_folders(options.settings(tools_dir=offer.tools_dir)))
-    if offer.mcp is not None:
+    settings = options.settings(tools_dir=offer.tools_dir, mcp=offer.mcp)
+    tools = load_tools(None, tool_folders(settings))
+    if settings.mcp is not None:
         from agent_app.mcp_tools import load_mcp_tools
 
-        tools += click.get_current_context().with_resource(load_mcp_tools(offer.mcp))
+        tools += click.get_current_context().with_resource(load_mcp_tools(settings.mcp))
     return Toolbox(tools)

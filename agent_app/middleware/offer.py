@@ -34,14 +34,13 @@ class Offer:
             )
             raise PromptError(what, file=prompt.path)
         self.prompt, self.tools = prompt, tools
-        self.toolbox = Toolbox(tools)
-        self.described = self.toolbox.describe()
-        self.schemas = self.toolbox.schemas()
-        several = frozenset(name for name, schema in self.schemas.items() if len(schema["properties"]) > 1)
-        self.parser = ReActOutputParser(tool_names=self.toolbox.names, object_tools=several)
-        self._inputs = {n: None if self.toolbox.is_plain(n) else s for n, s in self.schemas.items()}
+        self.toolbox = toolbox = Toolbox(tools)
+        self.described = toolbox.describe()
+        self.schemas = toolbox.schemas()
+        self.parser = ReActOutputParser(tool_names=toolbox.names, object_tools=toolbox.object_tools())
+        self._inputs = toolbox.inputs()
         self._grammars: dict[tuple[tuple[str, ...], bool], str] = {}
-        reader = prompt.reader(self.described, self.toolbox.names)
+        reader = prompt.reader(self.described, toolbox.names)
         self.passages = None if reader is None else Passages(reader, self._inputs, prompt.openings)
 
     def grammar(self, names: tuple[str, ...], *, must_call: bool) -> str:

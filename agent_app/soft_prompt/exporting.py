@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from agent_app.errors import ModelError
-from agent_app.soft_prompt.derived import Rows, table_rows, token_name, write_derived
+from agent_app.soft_prompt.derived import Rows, table_rows, write_derived
 from agent_app.soft_prompt.stored import SoftPrompt
 
 _Made = TypeVar("_Made")
@@ -28,17 +28,12 @@ def export_gguf(base: Path, soft: SoftPrompt, target: Path) -> Rows:
         target: the file to write; replaced whole or not at all.
 
     Returns:
-        Where in the vocabulary the virtual tokens are; their names are those of `names_of`.
+        Where in the vocabulary the virtual tokens are; `token_name` gives the name of each.
 
     Raises:
         ModelError: the model's file does not fit, or the target cannot be written.
     """
     return _write(target, lambda file: write_derived(base, [soft], file, by_name=True))[soft.name]
-
-
-def names_of(soft: SoftPrompt) -> str:
-    """Return the text that stands for the virtual tokens in a prompt for an exported GGUF file."""
-    return "".join(token_name(soft.name, n) for n in range(soft.card.tokens))
 
 
 def export_embeds(soft: SoftPrompt, target: Path, base: Path | None = None, text: Sequence[int] = ()) -> int:

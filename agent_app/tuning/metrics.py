@@ -1,4 +1,4 @@
-"""How well something makes the moves of a ReAct agent: an agent of ours, or anything that completes text.
+"""How well an agent makes its moves, or whatever else makes them.
 
 A row's moves are asked for one by one, each after the recorded steps before it, so that a wrong first move
 does not spoil the judgement of the last one. Whole runs, with their time, are measured in `runs`.
@@ -15,10 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from agent_app.events import Stepped
 from agent_app.history import Turn
-from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
-from agent_app.parser import FormatError, ReActOutputParser
-from agent_app.prompt.draft import history_text
-from agent_app.prompt.scratchpad import scratchpad
 from agent_app.steps import Action, Answer, Step, Unreadable
 from agent_app.tuning.data.rows import Row
 from agent_app.tuning.same import holds, same_input
@@ -39,13 +35,6 @@ MEASURES: Mapping[Measure, str] = {
     "value": "answer holds the value",
     "voice": "pirate voice",
 }
-
-
-class Complete(Protocol):
-    """Goes on with a text, up to a stop word; a model in training has no more than this."""
-
-    def __call__(self, text: str, stop: Sequence[str]) -> str:
-        """Return what comes after the text."""
 
 
 class Move(Protocol):
@@ -168,26 +157,6 @@ def moves_of(agent: Agent) -> Move:
     def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
         with contextlib.closing(agent.stream(question, steps=steps, history=turns)) as events:  # type: ignore[type-var]
             return next(event.step for event in events if isinstance(event, Stepped))
-
-    return move
-
-
-def moves_by(complete: Complete, tools: Iterable[str]) -> Move:
-    """Return what a text's completion does next, where the text is what soft prompts are tuned on.
-
-    Args:
-        complete: goes on with a text.
-        tools: the tools that there are.
-    """
-    parser = ReActOutputParser(tool_names=tuple(tools))
-
-    def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
-        text = f"{history_text(turns)}{QUESTION}: {question}\n{THOUGHT}:{scratchpad(steps)}"
-        reply = complete(text, (f"\n{OBSERVATION}:",))
-        try:
-            return parser.parse(reply)
-        except FormatError:
-            return Unreadable(reply)
 
     return move
 

@@ -23,6 +23,7 @@ from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Row, Rows
 from agent_app.batch.running import How, opened_journal, pace_for, repeated, rules_of
+from agent_app.budget import UNPRICED
 from agent_app.errors import BatchError, DiskFull, SettingError
 from agent_app.patience import awithin
 from agent_app.steps import Usage
@@ -208,7 +209,7 @@ class RayBatch(Batch):
         if budget is None:
             return
         if budget.cost is not None and usage.cost is None:
-            self._give_up(SettingError("a budget limits the cost, but the model's price is not known"))
+            self._give_up(SettingError(UNPRICED))
         tokens = usage.prompt_tokens + usage.completion_tokens
         if tokens >= (budget.tokens or math.inf) or (usage.cost or 0) >= (budget.cost or math.inf):
             self.stop("budget")

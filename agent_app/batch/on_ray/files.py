@@ -132,7 +132,7 @@ class ParquetFile:
     """Writes rows of answers to a Parquet file, which takes its name when it is whole; a context manager.
 
     Usage, prompt and what was left out are structs. What has no form of its own (steps, data, what was
-    expected, and the input's other fields) is JSON.
+    expected, the vote, and the input's other fields) is JSON.
 
     Args:
         path: the file.
