@@ -186,7 +186,7 @@ def test_where_the_answer_is_a_form_passages_are_shown_as_ever(prompt: Prompt) -
 
 
 def test_passages_are_shortened_to_fit_and_that_is_told(prompt: Prompt) -> None:
-    model = Narrow(context=2600, replies=[looked_up("long"), STATED])
+    model = Narrow(context=1100, replies=[looked_up("long"), STATED])
     messages = ask(agent_of(model, prompt))
     assert kinds(model) == [AS_EVER, READ]
     assert 1000 < len(asked(model)[1][-2][1]) < 1200
@@ -195,14 +195,14 @@ def test_passages_are_shortened_to_fit_and_that_is_told(prompt: Prompt) -> None:
 
 
 def test_the_system_prompt_takes_room_as_well(prompt: Prompt) -> None:
-    model = Narrow(context=2600, replies=[looked_up("long"), STATED])
+    model = Narrow(context=1100, replies=[looked_up("long"), STATED])
     ask(agent_of(model, prompt, system_prompt="Aye. " * 100))
     assert kinds(model)[1] == READ
     assert len(asked(model)[1][-2][1]) < 500
 
 
 def test_where_not_even_that_fits_the_prompt_is_as_ever(prompt: Prompt) -> None:
-    model = Narrow(context=1000, replies=[looked_up("long"), STATED])
+    model = Narrow(context=600, replies=[looked_up("long"), STATED])
     messages = ask(agent_of(model, prompt))
     assert kinds(model) == [AS_EVER, AS_EVER]
     assert notes(messages[-1])["left_out"]["observations"] == 1
