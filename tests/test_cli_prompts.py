@@ -200,6 +200,7 @@ def test_show_as_json_holds_all_of_it(call: Caller, letter: Path) -> None:
         "openings": [],
         "reading": None,
         "model": {},
+        "grounded": "",
         "tests": [],
         "chat": False,
         "text": prompt.text,

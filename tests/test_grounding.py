@@ -8,6 +8,7 @@ import pytest
 from agents import PROMPT, Continuing
 from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage
+from langchain_core.tools import ToolException, tool
 
 from agent_app import Action, Agent, Answer, Observation, load_prompt, load_tools, places
 from agent_app.grounding import made_up
@@ -95,6 +96,29 @@ def test_who_insists_has_his_way(prompt: Path) -> None:
     assert answer.thought == "Is it answered? I know"
 
 
+@tool
+def oracle(question: str) -> str:
+    """Tell what is not known."""
+    raise ToolException(f"nobody knows {question}")
+
+
+def test_only_after_the_first_error_of_a_grounded_tool_is_begun_anew(prompt: Path) -> None:
+    lost = " I ask\nAction: oracle\nAction Input: it"
+    zero = " I divide\nAction: calculator\nAction Input: 7 / 0"
+    endless = zero.replace("7 / 0", "8 / 0")
+    agent = Agent(Continuing(replies=[lost, zero, KNOWN]), prompt, ["calculator", oracle])
+    assert [getattr(step, "thought", None) for step in agent.invoke(QUESTION).steps[::2]] == [
+        "I ask",
+        "Is it answered? I divide",
+        "Is it answered? I know",
+    ]
+    assert [getattr(step, "thought", None) for step in run(prompt, [zero, endless, KNOWN])[::2]] == [
+        "I divide",
+        "That did not work, so I need to I divide",
+        "Is it answered? I know",
+    ]
+
+
 def test_what_was_said_before_is_given(prompt: Path) -> None:
     file = prompt.with_name("chatty.md")
     text = prompt.read_text(encoding="utf-8").replace("name: mate", "name: chatty")
@@ -124,7 +148,7 @@ def test_the_middleware_objects_as_well(prompt: Path) -> None:
     assert (question.content, answer.content) == (QUESTION, "I do not know")
     notes = answer.additional_kwargs["react"]
     assert notes["thought"] == "That did not work, so I need to look it up"
-    assert [step["kind"] for step in notes["failed"]] == ["unreadable", "observation"]
+    assert [step["kind"] for step in notes["failed"]] == ["action", "observation"]
     assert notes["failed"][1]["text"] == OBJECTION.text
 
 

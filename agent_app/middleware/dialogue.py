@@ -7,7 +7,7 @@ the model says into it, sync or async, whole or in pieces; the next call follows
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
@@ -229,7 +229,7 @@ class Dialogue:
                 return
             objected = objection(self.offer.prompt, self._draft, move, self._steps)
             if objected is not None:
-                self._refuse(call, objected.text, errors=0)
+                self._failed += [replace(move, thought=_whole(call, move)), objected]
                 return
             self._message = AIMessage("", tool_calls=[_tool_call(move, arguments)])
         elif self.must_call:
@@ -253,7 +253,7 @@ class Dialogue:
         prompt = {"name": ref.name, "version": ref.version, "hash": ref.hash}
         self._message.response_metadata = {**call.metadata, "prompt": prompt}
         self.notes = {
-            "thought": f"{call.begun} {move.thought}".strip(),
+            "thought": _whole(call, move),
             "reply": call.reply,
             "repairs": list(move.repairs),
             "left_out": asdict(call.left_out),
@@ -277,6 +277,11 @@ class Dialogue:
             prompt=self.offer.prompt.ref,
             model=self.model_name,
         )
+
+
+def _whole(call: Call, move: Action | Answer) -> str:
+    """Return a thought with its beginning, which the model did not write."""
+    return f"{call.begun} {move.thought}".strip()
 
 
 def _tool_call(action: Action, arguments: dict[str, Any]) -> ToolCall:

@@ -26,7 +26,7 @@ from agent_app.prompt.scratchpad import quoted, shortened
 from agent_app.prompt.source import Source
 from agent_app.prompt.template import Segment, Slot, fill, put, slot_names
 from agent_app.soft_prompt import SoftPrompt, with_others
-from agent_app.steps import Observation, PromptRef, Step
+from agent_app.steps import Action, Observation, PromptRef, Step
 
 if TYPE_CHECKING:
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
@@ -212,8 +212,9 @@ class Prompt(Content):
     def thought_after(self, steps: Sequence[Step], question: str) -> str:
         """Return how the thought begins after these steps; empty: it is free.
 
-        After a run's first error it begins in a way of its own, if the file says so: something else is to be
-        tried. After more of them it is time to think of an answer.
+        After a run's first error, if it is one of a grounded tool, it begins in a way of its own where the
+        file says so: something else is to be tried. What another tool complains of may be all that can be
+        known, and after more errors it is time to think of an answer.
 
         Args:
             steps: the steps so far.
@@ -221,8 +222,9 @@ class Prompt(Content):
         """
         if not steps:
             return ""
-        errors = [step for step in steps if isinstance(step, Observation) and step.error]
-        anew = "after_error" in self.thoughts and len(errors) == 1 and errors[0] is steps[-1]
+        errors = [n for n, step in enumerate(steps) if isinstance(step, Observation) and step.error]
+        tried = steps[-2] if errors == [len(steps) - 1] and len(steps) > 1 else None
+        anew = "after_error" in self.thoughts and isinstance(tried, Action) and self.grounds(tried.tool)
         return self.thought("after_error" if anew else "after_observation", question)
 
     def grounds(self, tool: str) -> bool:
