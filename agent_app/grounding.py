@@ -20,12 +20,15 @@ _IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 _SMALL = 12
-_OF_UNITS = frozenset(
-    map(float, "16 20 24 28 29 30 31 32 36 52 60 64 90 144 180 360 365 366 1440 1760 3600 5280 86400".split())  # noqa: SIM905
+_WELL_KNOWN = frozenset(
+    {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024, *(10**n for n in range(2, 10))}
 )
-"""How many of one unit another one has, as far as these are no powers of ten; nobody adds them."""
-_POWERS = frozenset(10.0**n for n in range(2, 10)) | {1024.0}
+"""Hours, weeks, degrees: these are added and taken away as well."""
+_OF_UNITS = frozenset({16, 20, 28, 29, 30, 31, 36, 64, 90, 144, 1440, 1760, 3600, 5280, 86400})
+"""How many of one unit another one has; nobody adds them."""
 _SIGNS = {"+", "-"}
+_NAMED = 4
+"""How many of the numbers are named; one is enough."""
 _ADVICE = "with another tool, or use what is given."
 
 
@@ -50,7 +53,7 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
     if not numbers:
         return None
     stand, them = ("stand", "them") if len(numbers) > 1 else ("stands", "it")
-    which = " and ".join(numbers)
+    which = " and ".join(numbers[:_NAMED])
     told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {_ADVICE}"
     return Observation(told, error=True)
 
@@ -58,8 +61,9 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
 def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     """Return the numbers of a calculation that stand nowhere, in their order and as they are written.
 
-    Numbers up to twelve may come from anywhere, and so may those by which units are converted, unless they
-    are added or taken away. Where larger numbers are given in words, nothing counts as made up.
+    Numbers up to twelve and well-known ones may come from anywhere, and so may those by which units are
+    converted, unless they are added or taken away. Where larger numbers are given in words, nothing counts
+    as made up.
 
     Args:
         text: what is to be calculated.
@@ -78,7 +82,7 @@ def _value(number: str) -> float:
 
 def _is_usual(found: re.Match[str]) -> bool:
     value, text = _value(found[0]), found.string
-    if value <= _SMALL or value in _POWERS:
+    if value <= _SMALL or value in _WELL_KNOWN:
         return True
     before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
     return value in _OF_UNITS and not {before, after} & _SIGNS

@@ -51,6 +51,8 @@ def prompt(tmp_path: Path) -> Path:
         ("100 - 75", [QUESTION], ("75",)),
         ("75 + 75", [QUESTION], ("75",)),
         ("7 * 24 * 60", ["How many minutes has a week?"], ()),
+        ("(98.6 - 32) * 5 / 9", ["What is 98.6 °F in °C?"], ()),
+        ("365 - 2 * 31", ["Without the months of summer?"], ()),
         ("2400 * 1.035", ["2400 and 3.5% more"], ()),
         ("30 - 27", ["The tower is 27 metres tall."], ("30",)),
         ("27 + 30", ["The tower is 27 metres tall."], ("30",)),
