@@ -200,6 +200,7 @@ def test_show_as_json_holds_all_of_it(call: Caller, letter: Path) -> None:
         "openings": [],
         "reading": None,
         "model": {},
+        "thoughts": {},
         "grounded": "",
         "tests": [],
         "chat": False,
@@ -462,6 +463,20 @@ stop: only in letter: '\\n\\n'; only in note: 'x'
 """
     assert call("diff", letter, other, *NO_TOKENIZER) == Said(1, out, NOT_COUNTED)
     assert call("diff", letter, letter, *NO_TOKENIZER) == Said(0, "", NOT_COUNTED)
+
+
+def test_diff_and_show_tell_how_thoughts_begin_and_what_is_grounded(call: Caller, home: Path) -> None:
+    front = "---\nthoughts: {{last: {0}}}\ngrounded: {1}\n---\nHi"
+    one = put(home / "a" / "x.md", front.format("No more", "calc*"))
+    two = put(home / "b" / "x.md", front.format("The end", "'*math*'"))
+    out = call("diff", one, two, *NO_TOKENIZER).out
+    assert out.endswith(f"""
+thoughts: not the same: last
+grounded: only in {one}: 'calc*'; only in {two}: '*math*'
+""")
+    shown = call("show", one).out
+    assert "thought:     last, 'No more'\n" in shown
+    assert "grounded:    calc*, whose input may hold no number that was not given\n" in shown
 
 
 def test_two_files_of_one_name_are_told_apart_by_their_paths(call: Caller, home: Path) -> None:

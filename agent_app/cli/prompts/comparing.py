@@ -73,7 +73,7 @@ def _fact_lines(one: Prompt, other: Prompt, labels: tuple[str, str]) -> Iterator
             yield f"{kind}: {'; '.join(said)}"
 
 
-_KINDS = ("inputs", "parts", "examples", "stop", "openings", "reading")
+_KINDS = ("inputs", "parts", "examples", "stop", "openings", "thoughts", "grounded", "reading")
 
 
 def _facts(prompt: Prompt) -> tuple[Mapping[str, object], ...]:
@@ -84,6 +84,8 @@ def _facts(prompt: Prompt) -> tuple[Mapping[str, object], ...]:
         {example.name: example.text for example in prompt.examples},
         {repr(word): None for word in prompt.stop},
         {repr(opening): None for opening in prompt.openings},
+        prompt.thoughts,
+        {repr(prompt.grounded): None} if prompt.grounded else {},
         _of_reading(prompt),
     )
 

@@ -66,6 +66,8 @@ def _facts(prompt: Prompt) -> Iterator[tuple[str, str]]:
         yield "stop", repr(word)
     for opening in prompt.openings:
         yield "opening", repr(opening)
+    for when, begun in prompt.thoughts.items():
+        yield "thought", f"{when}, {begun!r}"
     if prompt.grounded:
         yield "grounded", f"{prompt.grounded}, whose input may hold no number that was not given"
     if prompt.reading is not None:
@@ -98,6 +100,7 @@ def _as_dict(prompt: Prompt) -> dict[str, Any]:
         "examples": [example.to_dict() for example in prompt.examples],
         "stop": prompt.stop,
         "openings": prompt.openings,
+        "thoughts": dict(prompt.thoughts),
         "grounded": prompt.grounded,
         "reading": prompt.reading.to_dict() if prompt.reading else None,
         "model": prompt.model,
