@@ -470,10 +470,13 @@ def test_diff_and_show_tell_how_thoughts_begin_and_what_is_grounded(call: Caller
     one = put(home / "a" / "x.md", front.format("No more", "calc*"))
     two = put(home / "b" / "x.md", front.format("The end", "'*math*'"))
     out = call("diff", one, two, *NO_TOKENIZER).out
-    assert out.endswith(f"""
+    assert (
+        out
+        == f"""\
 thoughts: not the same: last
 grounded: only in {one}: 'calc*'; only in {two}: '*math*'
-""")
+"""
+    )
     shown = call("show", one).out
     assert "thought:     last, 'No more'\n" in shown
     assert "grounded:    calc*, whose input may hold no number that was not given\n" in shown

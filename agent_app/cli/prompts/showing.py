@@ -12,6 +12,7 @@ import click
 from agent_app.cli import completing, options
 from agent_app.cli.prompts.listing import say_shadowed
 from agent_app.prompt import Input, Prompt, library_folders, list_prompts, load_prompt
+from agent_app.prompt.reading import Reading
 from agent_app.terminal import clean_line, stdout
 
 
@@ -64,21 +65,29 @@ def _facts(prompt: Prompt) -> Iterator[tuple[str, str]]:
         yield "example", f"{example.name}, {example.question}"
     for word in prompt.stop:
         yield "stop", repr(word)
+    yield from _of_replies(prompt)
+    if prompt.reading is not None:
+        yield from _of_reading(prompt.reading)
+
+
+def _of_replies(prompt: Prompt) -> Iterator[tuple[str, str]]:
+    """Yield what the file says of the model's replies."""
     for opening in prompt.openings:
         yield "opening", repr(opening)
     for when, begun in prompt.thoughts.items():
         yield "thought", f"{when}, {begun!r}"
     if prompt.grounded:
         yield "grounded", f"{prompt.grounded}, whose input may hold no number that was not given"
-    if prompt.reading is not None:
-        reading = prompt.reading
-        verdicts = f"{reading.stated!r} or {reading.missing!r}"
-        yield (
-            "passages",
-            f"longer than {reading.longer_than} characters: {reading.evidence!r}, then {verdicts}",
-        )
-        for example in reading.examples:
-            yield "reading", f"{example.name}, {example.question}"
+
+
+def _of_reading(reading: Reading) -> Iterator[tuple[str, str]]:
+    verdicts = f"{reading.stated!r} or {reading.missing!r}"
+    yield (
+        "passages",
+        f"longer than {reading.longer_than} characters: {reading.evidence!r}, then {verdicts}",
+    )
+    for example in reading.examples:
+        yield "reading", f"{example.name}, {example.question}"
 
 
 def _input(spec: Input) -> str:
