@@ -2,7 +2,9 @@
 
 Transformers is given the virtual tokens as ``inputs_embeds``, which is what tuning did; llama.cpp is given
 the derived file. Both go on with the likeliest token each time. llama.cpp reckons with quantised numbers, so
-log-probabilities differ a little, and two words that are nearly as likely may change places.
+log-probabilities differ a little, and two words that are nearly as likely may change places. Where the two
+part, and at the first token, llama.cpp is asked for its log-probabilities in a call of its own, as they are
+after the virtual tokens were banned: before that these leave next to nothing for real ones.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ QUESTIONS = (
     "Who are you?",
 )
 _TOP = 200
-"""Of how many tokens at each place log-probabilities are asked for."""
+"""Of how many tokens at a place log-probabilities are asked for."""
+_AS_THEY_ARE = {"samplers": ["temperature"], "post_sampling_probs": True}
+"""Makes llama.cpp tell the chances that it draws from; at a temperature of 1 they are the model's own."""
 _WORTH_IT = math.log(0.01)
 """What is less likely than this hardly ever decides anything, and is not compared."""
 
@@ -40,8 +44,8 @@ class Likeliest:
 
     tokens: tuple[int, ...]
     text: str
-    chances: tuple[Mapping[int, float], ...]
-    """For each token written the log-probabilities of the likeliest ones, by token."""
+    chances: Mapping[int, Mapping[int, float]]
+    """The log-probabilities of the likeliest tokens, by token, at some places, counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,7 @@ class Compared:
     @property
     def parting(self) -> int | None:
         """Which is the first token that differs, counted from 0; None: none does."""
-        pairs = zip(self.transformers.tokens, self.served.tokens, strict=False)
-        return next((n for n, (one, other) in enumerate(pairs) if one != other), None)
+        return _parting(self.transformers.tokens, self.served.tokens)
 
     @property
     def gap(self) -> float:
@@ -95,9 +98,8 @@ def compare(
         tokens: how many tokens are written.
     """
     text = f"{QUESTION}: {quoted(question)}\n{THOUGHT}:"
-    return Compared(
-        question, _in_transformers(text, frozen, soft, tokens), _in_llama(text, frozen, served, soft, tokens)
-    )
+    one = _in_transformers(text, frozen, soft, tokens)
+    return Compared(question, one, _in_llama(text, frozen, served, soft, tokens, one))
 
 
 def _in_transformers(text: str, frozen: FrozenModel, soft: SoftPrompt, tokens: int) -> Likeliest:
@@ -117,40 +119,43 @@ def _in_transformers(text: str, frozen: FrozenModel, soft: SoftPrompt, tokens: i
             return_dict_in_generate=True,
             pad_token_id=frozen.end,
         )
-    chances = []
-    for logits in made.logits:
+    chances = {}
+    for place, logits in enumerate(made.logits):
         likely = torch.log_softmax(logits[0].float(), -1)
         top = likely.topk(_TOP)
-        chances.append(dict(zip(top.indices.tolist(), top.values.tolist(), strict=True)))
-    return _written(made.sequences[0].tolist(), chances, frozen)
+        chances[place] = dict(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+    return Likeliest(*_written(made.sequences[0].tolist(), frozen), chances)
 
 
 def _in_llama(
-    text: str, frozen: FrozenModel, served: EmbeddedModel, soft: SoftPrompt, tokens: int
+    text: str, frozen: FrozenModel, served: EmbeddedModel, soft: SoftPrompt, tokens: int, other: Likeliest
 ) -> Likeliest:
-    rows = served.virtual[soft.name]
-    asked = served.bind(logprobs=True, top_logprobs=_TOP + rows.count)
-    reply = asked.invoke([soft_message([Named(soft.name), text])], max_tokens=tokens)
-    said = reply.response_metadata["logprobs"]["content"]
-    chances = [_without(one["top_logprobs"], rows.tokens) for one in said]
-    return _written([one["id"] for one in said], chances, frozen)
+    """Let llama.cpp go on; its log-probabilities are told of the first token, and of where the two part."""
+
+    def asked(text: str, tokens: int, **how: Any) -> list[Mapping[str, Any]]:
+        reply = served.bind(logprobs=True, **how).invoke(
+            [soft_message([Named(soft.name), text])], max_tokens=tokens
+        )
+        said: list[Mapping[str, Any]] = reply.response_metadata["logprobs"]["content"]
+        return said
+
+    ids, written = _written([one["id"] for one in asked(text, tokens, top_logprobs=1)], frozen)
+    chances = {}
+    for place in {0, _parting(other.tokens, ids) or 0}:
+        tokenizer: Any = frozen.tokenizer
+        before = text + tokenizer.decode(ids[:place])
+        (said,) = asked(before, 1, top_logprobs=_TOP, temperature=1.0, extra_body=_AS_THEY_ARE)
+        chances[place] = {one["id"]: math.log(one["prob"]) for one in said["top_probs"] if one["prob"] > 0}
+    return Likeliest(ids, written, chances)
 
 
-def _without(told: Sequence[Mapping[str, Any]], virtual: Sequence[int]) -> dict[int, float]:
-    """Return log-probabilities among real tokens alone.
-
-    The server counts those that are banned as well, and gives them nearly all: the output is tied to their
-    own vectors. What it leaves out below the likeliest is too little to matter.
-    """
-    banned = frozenset(virtual)
-    chances = {one["id"]: one["logprob"] for one in told if one["id"] not in banned}
-    top = max(chances.values())
-    whole = top + math.log(sum(math.exp(chance - top) for chance in chances.values()))
-    return {token: chance - whole for token, chance in chances.items()}
+def _parting(tokens: Sequence[int], others: Sequence[int]) -> int | None:
+    pairs = zip(tokens, others, strict=False)
+    return next((n for n, (one, other) in enumerate(pairs) if one != other), None)
 
 
-def _written(tokens: Sequence[int], chances: Sequence[Mapping[int, float]], frozen: FrozenModel) -> Likeliest:
-    """Put together what was written, without what comes after the end."""
+def _written(tokens: Sequence[int], frozen: FrozenModel) -> tuple[tuple[int, ...], str]:
+    """Return what was written, without what comes after the end, as tokens and as text."""
     end = tokens.index(frozen.end) if frozen.end in tokens else len(tokens)
     tokenizer: Any = frozen.tokenizer
-    return Likeliest(tuple(tokens[:end]), tokenizer.decode(tokens[:end]), tuple(chances[: end + 1]))
+    return tuple(tokens[:end]), tokenizer.decode(tokens[:end])
