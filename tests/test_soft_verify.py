@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,9 +39,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def drawn(home: Path, name: str, seed: int) -> SoftPrompt:
-    """Keep a soft prompt of vectors that are as long as those of the model's tokens."""
-    vectors = np.random.default_rng(seed).normal(0, 0.2, (4, DIMENSION)).astype(np.float32)
+def drawn(home: Path, name: str, seed: int, size: float = 0.2) -> SoftPrompt:
+    """Keep a soft prompt of vectors that are as long as those of the model's tokens, or of another size."""
+    vectors = np.random.default_rng(seed).normal(0, size, (4, DIMENSION)).astype(np.float32)
     base = Base("tiny", sha256_of(home / "tiny.gguf"))
     kept = dataclasses.replace(card(name, len(vectors)), dimension=DIMENSION, base=base)
     return save_soft_prompt(home / "library" / "soft" / name, vectors, kept)
@@ -97,3 +98,17 @@ def test_other_vectors_of_the_same_name_do_not_agree(home: Path, sailor: SoftPro
         assert not compared(with_others).agrees(0.5)
     finally:
         served.close()
+
+
+def test_vectors_that_would_win_every_choice_leave_real_tokens_their_chances(home: Path) -> None:
+    settings = Settings(context=256, threads=1)
+    strong = drawn(home, "strong", 3, 400.0)
+    served = load_model("embedded:./tiny.gguf", settings=settings, soft=[strong])
+    assert isinstance(served, EmbeddedModel)
+    try:
+        compared = compare(QUESTION, load_frozen("./tiny.gguf", settings), served, strong, tokens=4)
+    finally:
+        served.close()
+    assert math.isfinite(compared.gap)
+    assert len(compared.served.chances[0]) > 100
+    assert sum(map(math.exp, compared.served.chances[0].values())) == pytest.approx(1, abs=0.2)

@@ -34,6 +34,8 @@ _TOP = 200
 """Of how many tokens at a place log-probabilities are asked for."""
 _AS_THEY_ARE = {"samplers": ["temperature"], "post_sampling_probs": True}
 """Makes llama.cpp tell the chances that it draws from; at a temperature of 1 they are the model's own."""
+_DRAWS = 20
+"""How often at most."""
 _WORTH_IT = math.log(0.01)
 """What is less likely than this hardly ever decides anything, and is not compared."""
 
@@ -133,20 +135,25 @@ def _in_llama(
     """Let llama.cpp go on; its log-probabilities are told of the first token, and of where the two part."""
 
     def asked(text: str, tokens: int, **how: Any) -> list[Mapping[str, Any]]:
-        reply = served.bind(logprobs=True, **how).invoke(
-            [soft_message([Named(soft.name), text])], max_tokens=tokens
-        )
-        said: list[Mapping[str, Any]] = reply.response_metadata["logprobs"]["content"]
+        message = soft_message([Named(soft.name), text])
+        reply = served.bind(logprobs=True, **how).invoke([message], max_tokens=tokens)
+        said: list[Mapping[str, Any]] = reply.response_metadata.get("logprobs", {}).get("content", [])
         return said
 
+    def chances(text: str) -> dict[int, float]:
+        # What is drawn does not matter, but where that is no text, as an end is none, nothing is told.
+        drawn = (
+            asked(text, 1, top_logprobs=_TOP, temperature=1.0, seed=seed, extra_body=_AS_THEY_ARE)
+            for seed in range(_DRAWS)
+        )
+        told = next(filter(None, drawn), None)
+        likely = told[0]["top_probs"] if told else []
+        return {one["id"]: math.log(one["prob"]) for one in likely if one["prob"] > 0}
+
     ids, written = _written([one["id"] for one in asked(text, tokens, top_logprobs=1)], frozen)
-    chances = {}
-    for place in {0, _parting(other.tokens, ids) or 0}:
-        tokenizer: Any = frozen.tokenizer
-        before = text + tokenizer.decode(ids[:place])
-        (said,) = asked(before, 1, top_logprobs=_TOP, temperature=1.0, extra_body=_AS_THEY_ARE)
-        chances[place] = {one["id"]: math.log(one["prob"]) for one in said["top_probs"] if one["prob"] > 0}
-    return Likeliest(ids, written, chances)
+    tokenizer: Any = frozen.tokenizer
+    places = {0, _parting(other.tokens, ids) or 0}
+    return Likeliest(ids, written, {n: chances(text + tokenizer.decode(ids[:n])) for n in places})
 
 
 def _parting(tokens: Sequence[int], others: Sequence[int]) -> int | None:
