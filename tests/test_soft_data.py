@@ -146,6 +146,9 @@ def test_a_tool_has_its_one_thought_unless_a_calculation_is_made_up(made: list[R
         ("1 << 2", "I must calculate this"),
         ("7", "I must calculate this"),
         ("(", "I must calculate this"),
+        ("1\x00 + 2", "I must calculate this"),
+        ("(" * 5000 + "1", "I must calculate this"),
+        ("-" * 200_000 + "1", "I must calculate this"),
     ],
 )
 def test_a_calculation_that_is_made_up_is_thought_of_by_its_operations(given: str, thought: str) -> None:

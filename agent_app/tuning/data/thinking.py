@@ -56,7 +56,7 @@ def _operations(calculation: str) -> Iterator[str]:
         text = pattern.sub(other, text)
     try:
         yield from _in_order(ast.parse(text.strip(), mode="eval").body)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a batch's runs may hold any text
         return
 
 
