@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,6 +152,26 @@ def test_a_program_gives_questions_or_fields_once_or_again_and_again() -> None:
     for rows in (rows_of_values(given, PLAIN), rows_of_values(iter(given), PLAIN)):
         assert [(row.question, row.place) for row in rows] == [("a", "rows:1"), ("b", "rows:2")]
         assert len(list(rows)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        (5, "it is neither a question nor its fields, but int"),
+        ({"question": "b", "at": {1: 2, "a": 3}}, "a field holds what JSON cannot: '<' not supported"),
+        ({"question": "b", "at": {(1, 2): 3}}, "a field holds what JSON cannot: keys must be str"),
+    ],
+)
+def test_what_a_program_gives_wrongly_is_named_by_its_number(given: Any, wrong: str) -> None:
+    for values in (["a", given], iter(["a", given])):
+        with pytest.raises(BatchError, match=f"^rows:2: {re.escape(wrong)}"):
+            rows_of_values(values, PLAIN)
+
+
+def test_a_date_that_a_program_gives_is_a_field_like_any_other() -> None:
+    given: list[Given] = [{"question": "When?", "at": date(2024, 2, 29)}]
+    (first,), (second,) = rows_of_values(given, PLAIN), rows_of_values(iter(given), PLAIN)
+    assert first.id == second.id != first.key.hex()
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None:

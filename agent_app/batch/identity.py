@@ -17,20 +17,17 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 
 def key_of(question: str, inputs: Mapping[str, Any]) -> bytes:
-    """Return the hash of all that a model is shown of a row: rows with the same one are asked once.
+    """Return the hash of a question and what goes with it.
+
+    Rows of which a model is shown the same have the same key, and are asked once.
 
     Raises:
         UnicodeEncodeError: the question is no Unicode text.
     """
     content = question.encode()
     if inputs:
-        content += b"\0" + _json(inputs)
+        content += b"\0" + canonical_json(inputs)
     return hashlib.blake2b(content, digest_size=_KEY_BYTES).digest()
-
-
-def id_of(question: str, fields: Mapping[str, Any]) -> str:
-    """Return the id of a row that has none of its own: a hash of all its content."""
-    return key_of(question, fields).hex()
 
 
 def fingerprint(agent: Agent, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,8 +80,9 @@ def _settings_of(model: Any) -> dict[str, Any]:
 
 
 def _hash(value: Any) -> str:
-    return hashlib.blake2b(_json(value), digest_size=_KEY_BYTES).hexdigest()[:_SHOWN]
+    return hashlib.blake2b(canonical_json(value), digest_size=_KEY_BYTES).hexdigest()[:_SHOWN]
 
 
-def _json(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
+    """Return a value as JSON, the same for equal ones; of a type that JSON has not its text."""
     return _ENCODER.encode(value).encode()

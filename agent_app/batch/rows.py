@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
-from agent_app.batch.identity import id_of, key_of
+from agent_app.batch.identity import canonical_json, key_of
 from agent_app.errors import BatchError, suggest
 from agent_app.prompt.inputs import Input, Value, value_from, wrong_type
 from agent_app.steps import LONGEST_QUESTION
@@ -37,7 +37,8 @@ class Row:
     """Which row it is, bad ones included, counted from 0."""
     place: str
     """Where it stands: ``questions.jsonl:12``."""
-    id: str
+    own_id: str | None
+    """The id that the row says it has."""
     question: str
     inputs: Mapping[str, Value]
     """What of its fields goes into the prompt."""
@@ -48,6 +49,17 @@ class Row:
     """The same for two rows of which a model is shown the same."""
     repeat: int = 1
     """The how-manyth time it is asked."""
+
+    @property
+    def id(self) -> str:
+        """Its own id, or a hash of its content.
+
+        It is found when it is asked for: going on with 200,000 rows needs the ids of those that are left.
+        """
+        if self.own_id is not None:
+            return self.own_id
+        content = self.fields if self.expected is None else {**self.fields, EXPECTED: self.expected}
+        return key_of(self.question, content).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +99,7 @@ class Reading:
             key = key_of(question, inputs)
         except UnicodeEncodeError:
             raise ValueError("the question is not Unicode text: it has half of a surrogate pair") from None
-        content = fields if expected is None else {**fields, EXPECTED: expected}
-        name = own or (id_of(question, content) if content else key.hex())
-        return Row(number, place, name, question, inputs, fields, expected, key)
+        return Row(number, place, own, question, inputs, fields, expected, key)
 
     def _inputs(self, fields: Mapping[str, Any], *, typed: bool) -> dict[str, Value]:
         found = {}
@@ -171,8 +181,8 @@ class Rows:
         ids: dict[int, bytes] = {}  # by their hashes: of 200,000 ids the texts would take 20 MB
         for number, (line, raw) in enumerate(self._lines()):
             row = self._row(number, line, raw)
-            if isinstance(row, Row) and ids.setdefault(hash(row.id), row.key) != row.key:
-                row = f"{row.place}: the id {row.id!r} is that of another question before"
+            if isinstance(row, Row) and row.own_id and ids.setdefault(hash(row.own_id), row.key) != row.key:
+                row = f"{row.place}: the id {row.own_id!r} is that of another question before"
             if isinstance(row, str):
                 found.bad += 1
                 found.keys.append(None)
@@ -261,13 +271,16 @@ def rows_of_values(given: Iterable[Given], reading: Reading, *, skip_bad: bool =
     """Return the rows that a program gives; what can be gone through but once goes to a temporary file."""
     if iter(given) is not given:
         values = given
-        return Rows("rows", lambda: enumerate(values, 1), lambda value: value, reading, skip_bad=skip_bad)
+        return Rows("rows", lambda: enumerate(values, 1), _value, reading, skip_bad=skip_bad)
     kept = _temporary()
     with kept.open("w", encoding="utf-8") as file:
-        for value in given:
-            file.write(
-                json.dumps({reading.question: value} if isinstance(value, str) else dict(value)) + "\n"
-            )
+        for number, value in enumerate(given, 1):
+            try:
+                known = _value(value)
+            except ValueError as error:
+                raise BatchError(f"rows:{number}: {error}") from None
+            fields = {reading.question: known} if isinstance(known, str) else dict(known)
+            file.write(json.dumps(fields, default=str) + "\n")
     return _kept(_of_kind("jsonl", kept, "rows", reading, skip_bad=skip_bad), kept)
 
 
@@ -359,6 +372,20 @@ _FORMATS: dict[Format, tuple[Callable[[Path], Iterator[tuple[int, Any]]], Callab
     "jsonl": (_lines_of_text, _object),
     "csv": (_records, _record),
 }
+
+
+def _value(given: Any) -> Given:
+    """Return what a program gives, once it is known that JSON can hold it."""
+    if isinstance(given, str):
+        return given
+    if not isinstance(given, Mapping):
+        what = type(given).__name__
+        raise ValueError(f"it is neither a question nor its fields, but {what}")  # noqa: TRY004 - the row's fault
+    try:
+        canonical_json(given)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"a field holds what JSON cannot: {error}") from None
+    return given
 
 
 def _temporary() -> Path:
