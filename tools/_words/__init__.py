@@ -10,8 +10,9 @@ be read in two ways:
 - The names of money are passed over, as long as it is one kind of money.
 
 A text is taken apart by `tokens`, which writes its numbers as digits (`number_words`). It is then a
-conversion (`units`), a number of things with so many each (`counted`), or a statement (`statements`) made of
-sums (`sums`); these two read on with a `cursor`. The words that have a meaning stand in `vocabulary`.
+conversion (`units`), a number of things with so many each (`counted`), signs with the names of things beside
+the numbers (`things`), or a statement (`statements`) made of sums (`sums`); the last two read on with a
+`cursor`. The words that have a meaning stand in `vocabulary`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from collections.abc import Set
 
 from .counted import so_many_each
 from .statements import Statement
+from .things import without_things
 from .tokens import NotUnderstood, tokens_of
 from .units import converted
 
-_AMONG_SIGNS = frozenset(("of", "mod", "percent", "math"))
+_AMONG_SIGNS = frozenset(("of", "mod", "percent", "math", "x"))
 """Words that stand in expressions in signs too."""
 
 
@@ -36,12 +38,13 @@ def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
         functions: the names of functions, which keep their meaning: ``sqrt`` in ``sqrt(16)``.
         constants: the names of numbers, such as ``pi``; they stand in signs only.
     """
-    words = set(re.findall("[a-z]{2,}", text.lower()))
+    words = set(re.findall("[a-z]+", text.lower()))
     share_of = "of" in words and "%" not in text and "percent" not in words
     if not words - functions - constants - _AMONG_SIGNS and not share_of:
         return text
     try:
         tokens = tokens_of(text.lower())
-        return converted(tokens) or so_many_each(tokens) or Statement(tokens, functions).whole()
+        found = converted(tokens) or so_many_each(tokens) or without_things(tokens, functions | constants)
+        return found or Statement(tokens, functions).whole()
     except NotUnderstood:
         return text

@@ -13,7 +13,10 @@ from .vocabulary import AFTER, BEFORE, LESS, MORE, vocabulary
 
 _COMMANDED = {"halve": "/ 2", "square": "^ 2", "cube": "^ 3"}
 _DONE_WITH_IT = {**_COMMANDED, "double": "* 2", "triple": "* 3"}
-_IT = vocabulary("it that this the result total sum rest difference answer outcome product what is left all")
+_IT = vocabulary(
+    "it that this the result total sum rest difference answer outcome product what is left all remains "
+    "remainder"
+)
 _THEN = vocabulary(", ; . and then now after")
 _SUBTRACT = ("subtract", "deduct", "take away", "take off", "take")
 _DIVISORS = ("by", "among", "between", "into")

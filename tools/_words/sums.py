@@ -7,7 +7,18 @@ from collections.abc import Set
 from .cursor import Cursor
 from .number_words import is_number
 from .tokens import NotUnderstood
-from .vocabulary import AFTER_OPERAND, CHARGED, INFIX, MULTIPLES, OF_LIST, POSTFIX, ROOTS, SHARES
+from .vocabulary import (
+    AFTER_OPERAND,
+    CHARGED,
+    CHARGES,
+    INFIX,
+    MULTIPLES,
+    OF_LIST,
+    ORDINALS,
+    POSTFIX,
+    ROOTS,
+    SHARES,
+)
 
 MAX_DEPTH = 64
 """Operands inside one another."""
@@ -30,8 +41,12 @@ class Sums:
         """Read operands with signs between them, in words or not."""
         parts = [self.item()]
         while (sign := self.infix()) is not None:
+            self._cursor.take("a", "an")  # plus a 10% tip
             following = self.item()
-            if sign == "with":  # 80 with 15% off
+            charged = self._cursor.take(*CHARGES)
+            if sign == "with" and charged:  # 80 with a 10% tip
+                sign = "+"
+            elif sign == "with":  # 80 with 15% off
                 self._cursor.need("off", "discount")
                 sign = "-"
             elif sign == "-":
@@ -62,6 +77,7 @@ class Sums:
     def _operand(self) -> str:
         self._cursor.take("the")
         for read in (
+            self._power,
             self._share,
             self._root,
             self._of_list,
@@ -93,6 +109,24 @@ class Sums:
             return f"({self.item()} * {top} / {share})"
         return f"({top} / {share})"
 
+    def _power(self) -> str:
+        """Read ``10th power of 2``."""
+        exponent = self._ordinal()
+        self._cursor.need("power of")
+        return f"({self.item()} ^ {exponent})"
+
+    def _ordinal(self) -> str:
+        """Read ``10th`` or ``tenth``, as a number in digits."""
+        cursor = self._cursor
+        if is_number(cursor.next()) and cursor.next(1) in ("st", "nd", "rd", "th"):
+            number = cursor.read()
+            cursor.read()
+            return number
+        number = str(ORDINALS.get(cursor.read(), ""))
+        if not number:
+            raise NotUnderstood
+        return number
+
     def _root(self) -> str:
         """Read ``square root of 16``, ``sqrt 16``, ``factorial of 5``, and ``square of 4``."""
         word = self._cursor.read()
@@ -111,7 +145,8 @@ class Sums:
             raise NotUnderstood
         self._cursor.take("number", "value", "price", "score")
         self._cursor.need("of", "between", "from", "is")
-        items = self.items("and", ",", "to")
+        # The sum of 1 to 100 is another thing than 1 + 100.
+        items = self.items("and", ",", *(("to",) if made in "-/" else ()))
         two = 2
         if len(items) < two or (made in "-/" and len(items) > two):
             raise NotUnderstood
@@ -123,9 +158,9 @@ class Sums:
 
     def _remainder(self) -> str:
         """Read ``remainder when 17 is divided by 5``."""
-        self._cursor.need(
-            "remainder of", "remainder when", "remainder if", "rest of", "remainder from", "remainder"
-        )
+        self._cursor.need("remainder", "rest")
+        self._cursor.take("of", "when", "if", "from", "after", "in", ":")
+        self._cursor.take("you divide", "i divide", "we divide", "dividing", "the division of")
         first = self.item()
         self._cursor.take("is")
         self._cursor.need("divided by", "/", "by", "over")
@@ -189,10 +224,19 @@ class Sums:
             return f"factorial({operand})"
         if self._cursor.take("%"):
             return f"({operand} mod {self.item()})"
+        if (exponent := self._cursor.tried(self._exponent)) is not None:
+            return f"({operand} ^ {exponent})"
         for phrases, form in AFTER_OPERAND:
             if self._cursor.take(*phrases):
                 return form.format(operand, self.item())
         return None
+
+    def _exponent(self) -> str:
+        """Read ``to the 10th power``, or without the last word."""
+        self._cursor.need("to the", "raised to the")
+        exponent = self._ordinal()
+        self._cursor.take("power")
+        return exponent
 
     def _percentage(self, number: str) -> str:
         """Read what a percentage is of; by itself it stays one."""

@@ -72,7 +72,7 @@ def converted(tokens: list[str]) -> str | None:
     if asked:
         words = words[2:]
     if len(words) > 2 and words[0] in UNITS and words[1] in (_ARE if asked else ("in", "are", "is")):
-        return _measured(_without(words[1:], _ARE, _ARE), words[0])
+        return _measured(without_ends(words[1:], _ARE, _ARE), words[0])
     for between in _INTO:
         if len(words) > len(between) and words[-1 - len(between) : -1] == between:
             return _measured(words[: -1 - len(between)], words[-1])
@@ -83,11 +83,11 @@ def _without_courtesy(tokens: list[str]) -> list[str]:
     """Leave out what stands around a question, but not its ``how many minutes``."""
     for at, token in enumerate(tokens):
         if token not in _ASKING or (token == "how" and token_at(tokens, at + 2) in UNITS):  # noqa: S105
-            return _without(tokens[at:], frozenset(), AFTER)
+            return without_ends(tokens[at:], frozenset(), AFTER)
     return []
 
 
-def _without(words: list[str], before: frozenset[str], after: frozenset[str]) -> list[str]:
+def without_ends(words: list[str], before: frozenset[str], after: frozenset[str]) -> list[str]:
     """Leave out some words at the beginning, and some at the end."""
     first, last = 0, len(words)
     while first < last and words[first] in before:

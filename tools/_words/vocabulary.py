@@ -28,9 +28,16 @@ SHARES = {
     "thousandth": 1000,
 }  # fmt: skip
 """What a whole is divided by; an s may follow."""
+ORDINALS = {
+    **{share: number for share, number in SHARES.items() if number > 2 and not share.startswith("q")},
+    "second": 2, "eleventh": 11,
+}  # fmt: skip
+"""Which power it is, in words."""
 MONEY = {
     "dollar": "dollar", "dollars": "dollar", "bucks": "dollar", "euro": "euro", "euros": "euro",
     "pounds": "pound", "quid": "pound", "yen": "yen", "cents": "cent", "doubloons": "doubloon",
+    "crowns": "crown", "pence": "penny", "shillings": "shilling", "francs": "franc", "rupees": "rupee",
+    "pesos": "peso",
 }  # fmt: skip
 
 # --- what is done with them ---
@@ -66,11 +73,9 @@ OF_LIST = {
 """What is made of several operands: a sign between them, or a function of them."""
 ROOTS = {"square": "sqrt", "cube": "cbrt", "root": "sqrt", "sqrt": "sqrt", "factorial": "factorial"}
 """Functions of one operand; ``square`` and ``cube`` need a ``root`` after them."""
-CHARGED = tuple(
-    f"{charge} {to}"
-    for charge in ("tip", "tax", "vat", "interest", "commission", "gratuity")
-    for to in ("on", "of")
-)
+CHARGES = ("tip", "tax", "vat", "interest", "commission", "gratuity")
+"""What a percentage is that is paid on top."""
+CHARGED = tuple(f"{charge} {to}" for charge in CHARGES for to in ("on", "of"))
 """What follows a percentage of something that is paid."""
 MORE = vocabulary("more greater larger bigger higher older")
 LESS = vocabulary("less smaller lower fewer")
