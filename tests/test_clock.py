@@ -124,9 +124,40 @@ def test_it_counts_with_dates(query: str, line: str) -> None:
         ("Is 1900 a leap year?", "1900 is not a leap year"),
         ("how many days are in February 2024", "29 days in 2024-02"),
         ("time difference between Tokyo and UTC", "9 hours: Asia/Tokyo is ahead of Etc/UTC"),
+        (
+            "How old was someone born on 14 September 1941 on 1 May 2020?",
+            "78 years, 7 months, 17 days (28719 days) from Sunday 1941-09-14 to Friday 2020-05-01",
+        ),
+        (
+            "days until the first of May",
+            "60 days (1 month, 29 days) from Monday 2026-03-02 to Friday 2026-05-01",
+        ),
+        ("weekday of May the twenty-third, 2025", "2025-05-23 is a Friday"),
+        ("2024-05-10 - 1 month and 5 days", "2024-05-10 - 1 month and 5 days is Friday 2024-04-05"),
+        ("3 weeks and 2 days before 3 March 2024", "2024-03-03 - 23 days is Friday 2024-02-09"),
     ],
 )
 def test_it_reads_what_people_ask(query: str, line: str) -> None:
+    assert clock.invoke(query) == line
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("9:48 + 2 hours and 35 minutes", "9:48 + 2 hours 35 minutes is 12:23"),
+        ("9.48 am + 35 minutes", "9:48 + 35 minutes is 10:23"),
+        ("17:40 - 1 hour and 5 minutes", "17:40 - 1 hour 5 minutes is 16:35"),
+        ("What time is it 45 minutes before 3 pm?", "15:00 - 45 minutes is 14:15"),
+        ("two hours after noon", "12:00 + 2 hours is 14:00"),
+        ("23:30 + 45 minutes", "23:30 + 45 minutes is 0:15, the next day"),
+        ("0:10 - 20 minutes", "0:10 - 20 minutes is 23:50, the day before"),
+        ("12 am + 50 hours", "0:00 + 50 hours is 2:00, 2 days later"),
+        ("How long is it from 9:15 to 11:40?", "2 hours 25 minutes from 9:15 to 11:40"),
+        ("hours between 22:30 and 6:30", "8 hours from 22:30 to 6:30 the next day"),
+        ("how long until 13:00", "55 minutes from 12:05 to 13:00"),
+    ],
+)
+def test_it_counts_with_times_of_day(query: str, line: str) -> None:
     assert clock.invoke(query) == line
 
 
@@ -139,7 +170,7 @@ def test_questions_about_today_are_told_all_of_it(query: str) -> None:
 
 FORMS = (
     "now; Tokyo; Europe/Paris; UTC+2; weekday 2024-02-29; days between 2024-01-01 and 2024-12-25; "
-    "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024"
+    "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024; 9:48 + 35 minutes"
 )
 
 
@@ -152,6 +183,13 @@ FORMS = (
         "2024-01-31 + 1 month and 2 hours",
         "2024-01-01 2024-01-02 + 3 days",
         "how many days in 2 weeks",
+        "25:00 + 5 minutes",
+        "13 pm + 5 minutes",
+        "9:30 + 2 days",
+        "2024-05-10 + 9:30",
+        "12:30",
+        "1.5 hours after 9:00",
+        "from 9:15 to 11:40 to 12:00",
     ],
 )
 def test_what_it_cannot_read_is_refused_with_the_forms_it_knows(query: str) -> None:

@@ -1,8 +1,8 @@
 """The clock: the time anywhere, weekdays, and counting with dates. Works offline.
 
-A question is read in three passes: the dates are taken out of it, then the spans ("+ 45 days"), and
-what is left must be words that the matching form knows, or the name of a place. Anything else is
-refused rather than guessed at.
+A question is read in passes: the dates are taken out of it, the times of day, then the spans ("+ 45 days"),
+and what is left must be words that the matching form knows, or the name of a place. Anything else is refused
+rather than guessed at.
 
 A date without a year is this year's; after ``until`` the next one, after ``since`` the last one. So are
 Christmas and other feasts on fixed days. 25.12.2024 and 12/25/2024 are read where one reading is left.
@@ -23,9 +23,11 @@ from typing import NamedTuple
 
 from langchain_core.tools import ToolException, tool
 
+from . import _times
+
 FORMS = (
     "now; Tokyo; Europe/Paris; UTC+2; weekday 2024-02-29; days between 2024-01-01 and 2024-12-25; "
-    "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024"
+    "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024; 9:48 + 35 minutes"
 )
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -41,6 +43,18 @@ _FEASTS = {
     "new years day": (1, 1), "new year's": (1, 1), "new year": (1, 1), "valentine's day": (2, 14),
     "valentines day": (2, 14), "halloween": (10, 31),
 }  # fmt: skip
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14,
+    "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19,
+    "twentieth": 20, "twenty-first": 21, "twenty-second": 22, "twenty-third": 23, "twenty-fourth": 24,
+    "twenty-fifth": 25, "twenty-sixth": 26, "twenty-seventh": 27, "twenty-eighth": 28,
+    "twenty-ninth": 29, "thirtieth": 30, "thirty-first": 31,
+}  # fmt: skip
+_ORDINAL = re.compile(
+    rf"\b(?P<before>{_MONTH} (?:the )?)?(?P<day>{'|'.join(sorted(_ORDINALS, reverse=True))})"
+    rf"(?P<after> (?:of )?{_MONTH})?\b"
+)
 _NAMED = "|".join(day.lower() for day in _WEEKDAYS)
 _NTH = "(?:st|nd|rd|th)?"
 _DATE = re.compile(
@@ -105,10 +119,12 @@ _WEEKDAY = _ANY | _words("weekday day week date fall falls fell name born happen
 _BETWEEN = _ANY | _words(
     "how many much long number days day's weeks day week count there are between from to until till since - "
     "have has passed left away remain remaining gone go ago old am someone somebody who born been lie lies "
-    "more still wait must should come comes in starting beginning time next last coming sleeps"
+    "more still wait must should come comes in starting beginning time next last coming sleeps age years year"
 )
 _TO_IT = _words("until till to left away remain remaining wait sleeps")
 _SINCE_IT = _words("since ago passed old gone")
+_IN_YEARS = _words("old age years")
+_WITH_TIMES = _words("hours minutes time hour minute and in the morning evening afternoon night")
 _SHIFT = _ANY | _words(
     "date day weekday week today time year month clock be add to come comes lies fall falls take away from "
     "after exactly count back go forward current"
@@ -180,9 +196,12 @@ def _answer(text: str) -> str | None:
     asked = frozenset(text.replace(",", " ").split())
     if asked & {"is", "was", "isn't"} and asked & _IS_IT and asked <= _NOW | _IS_IT | {"isn't"}:
         return _time_at("")
-    dates, rest = _take_dates(text)
+    dates, rest = _take_dates(_ORDINAL.sub(_in_digits, text))
+    times, rest = _times.take_times(rest)
     spans, rest = _take_spans(rest)
     words = [word.strip(":") for word in rest.replace(",", " , ").replace(". ", " ").split()]
+    if times:
+        return None if dates else _with_times(times, spans, words)
     if spans:
         return _shifted(dates, spans) if len(dates) < 2 and _SHIFT.issuperset(words) else None
     if dates:
@@ -257,17 +276,38 @@ class _Span(NamedTuple):
     months: int = 0
 
 
+def _in_digits(found: re.Match[str]) -> str:
+    """Write the first of May as 1 of May; a first by itself is no day."""
+    if not (found["before"] or found["after"]):
+        return found[0]
+    return f"{found['before'] or ''}{_ORDINALS[found['day']]}{found['after'] or ''}"
+
+
 def _take_spans(text: str) -> tuple[list[_Span], str]:
-    """Return the spans in a text, with their signs, and the text without them."""
+    """Return the spans in a text, with their signs, and the text without them.
+
+    Spans of which only one has a sign go the same way: 2 weeks and 3 days before.
+    """
     text = " ".join(text.split())
-    return [_span(found) for found in _SPAN.finditer(text)], _SPAN.sub(" ", text)
+    found = list(_SPAN.finditer(text))
+    ways = [_way(each) for each in found]
+    for at, way in enumerate(ways):
+        if way is None:
+            ways[at] = ways[at - 1] if at else next((later for later in ways if later is not None), 1)
+    return [_span(each, way or 1) for each, way in zip(found, ways, strict=True)], _SPAN.sub(" ", text)
 
 
-def _span(found: re.Match[str]) -> _Span:
+def _way(found: re.Match[str]) -> int | None:
+    """Return whether a span goes forward (1) or back (-1); None if it does not say."""
+    if found["sign"] in ("-", "minus", "subtract", "take") or found["way"] in ("before", "ago", "earlier"):
+        return -1
+    return 1 if found["sign"] or found["way"] else None
+
+
+def _span(found: re.Match[str], way: int) -> _Span:
     size, part = _UNITS[found["unit"]]
-    many = size * (int(found["many"]) if found["many"].isdigit() else _COUNTS[found["many"]])
-    back = found["sign"] in ("-", "minus", "subtract", "take") or found["way"] in ("before", "ago", "earlier")
-    return _Span(**{part: -many if back else many})
+    many = int(found["many"]) if found["many"].isdigit() else _COUNTS[found["many"]]
+    return _Span(**{part: way * size * many})
 
 
 def _place(words: list[str]) -> str:
@@ -298,6 +338,19 @@ def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
     return f"{start} {sign} {' and '.join(parts)} is {_written(end)}"
 
 
+def _with_times(times: list[int], spans: list[_Span], words: list[str]) -> str | None:
+    """Count with times of day."""
+    minutes, days, months = (sum(parts) for parts in zip(*spans, strict=True)) if spans else (0, 0, 0)
+    if spans and len(times) == 1 and not (days or months) and (_SHIFT | _WITH_TIMES).issuperset(words):
+        return _times.moved(times[0], minutes)
+    if spans or not (_BETWEEN | _WITH_TIMES).issuperset(words):
+        return None
+    if len(times) == 1 and _TO_IT & set(words):
+        now = _now()
+        times = [60 * now.hour + now.minute, *times]
+    return _times.between(*times) if len(times) == 2 else None
+
+
 def _months_later(start: date, months: int) -> date:
     """Return the same day in another month, or the last of that month if it is shorter."""
     year, month = divmod(12 * start.year + start.month - 1 + months, 12)
@@ -319,11 +372,13 @@ def _between(dates: list[date], words: list[str]) -> str | None:
     direction = "back to" if days < 0 else "to"
     long = _calendar(min(dates), max(dates))
     count = _many(abs(days), "day")
+    if said & _IN_YEARS and not said & {"days", "day"} and long:
+        count, long = long, count
     if said & {"weeks", "week"}:
         weeks, rest = divmod(abs(days), 7)
         more = f" and {_many(rest, 'day')}" if rest else ""
         count = f"{_many(weeks, 'week')}{more}, {count}"
-    return f"{count}{long} from {_written(dates[0])} {direction} {_written(dates[1])}"
+    return f"{count}{long and f' ({long})'} from {_written(dates[0])} {direction} {_written(dates[1])}"
 
 
 def _leap(found: re.Match[str]) -> str:
@@ -371,7 +426,7 @@ def _written(day: date) -> str:
 
 
 def _calendar(start: date, end: date) -> str:
-    """Say a stretch of time in years, months and days, as ages are told; empty below a month."""
+    """Say a stretch of time in years, months and days; empty below a month."""
     months = 12 * (end.year - start.year) + end.month - start.month - (end.day < start.day)
     if months < 1:
         return ""
@@ -380,7 +435,7 @@ def _calendar(start: date, end: date) -> str:
     last = monthrange(start.year + year, month + 1)[1]
     days = (end - date(start.year + year, month + 1, min(start.day, last))).days
     parts = [(months // 12, "year"), (months % 12, "month"), (days, "day")]
-    return f" ({', '.join(_many(count, unit) for count, unit in parts if count)})"
+    return ", ".join(_many(count, unit) for count, unit in parts if count)
 
 
 def _many(count: int, unit: str) -> str:

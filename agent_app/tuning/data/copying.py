@@ -9,8 +9,8 @@ from agent_app.steps import Action
 from agent_app.tuning.data.recording import Recorder
 
 _MANY = (
-    "(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty"
-    "|sixty|eighty|hundred)"
+    "(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen"
+    "|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred)"
 )
 _AROUND = r"(?:what|how|much|is|are|costs?|for|me|in|all|total|dollars|euros|bucks|pounds|cents|and|please)"
 _MERE = {
@@ -33,6 +33,10 @@ _ALWAYS = "now"
 """An input of one word that is easier to learn than to find."""
 _WORD = re.compile(r"\S+")
 _NUMBER = re.compile(r"[0-9][0-9.,]*")
+_TWO = re.compile(
+    r"(?P<one>[0-9][0-9.,]*) (?P<sign>[-+*/]) (?P<other>[0-9][0-9.,]*)(?P<more>(?: [-+] [0-9][0-9.,]*)?)"
+)
+"""Two numbers, and a third one at most."""
 _ENDS = "?,;:.\"'"
 
 
@@ -59,6 +63,43 @@ def in_its_words(question: str, tool: str, given: str, recorder: Recorder) -> st
             if not found.error and found.text == wanted.text:
                 return words
     return given
+
+
+def in_its_order(question: str, calculation: str) -> str:
+    """Return a calculation with its first two numbers in the order in which a question has them.
+
+    Numbers are copied in the order in which they are read. So of two numbers only what is done with them
+    has to be found out, and not as well which of them is the greater one.
+
+    Args:
+        question: what was asked.
+        calculation: what is calculated, in signs.
+
+    Returns:
+        The calculation itself where it has another form, or a number that the question has not or has twice.
+    """
+    found = _TWO.fullmatch(calculation)
+    if found is None:
+        return calculation
+    one, sign, other, more = found.group("one", "sign", "other", "more")
+    places = [[place.start() for place in re.finditer(_alone(number), question)] for number in (one, other)]
+    if [len(each) for each in places] != [1, 1]:
+        return calculation
+    turned = places[0] > places[1]
+    first, second = (other, one) if turned else (one, other)
+    match sign:
+        case "-" if not more:
+            return f"difference between {first} and {second}"
+        case "/" if turned and not more:
+            return f"{first} goes into {second}"
+        case "*" | "+" if sign == "*" or not more:
+            return f"{first} {sign} {second}{more}"
+        case _:
+            return calculation
+
+
+def _alone(number: str) -> str:
+    return rf"(?<![\d.,]){re.escape(number)}(?![\d]|[.,]\d)"
 
 
 def _runs(question: str, given: str) -> Iterator[str]:

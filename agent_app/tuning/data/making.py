@@ -11,7 +11,7 @@ from random import Random
 from agent_app.errors import DataError, suggest
 from agent_app.history import Turn
 from agent_app.steps import Action, Answer, Step
-from agent_app.tuning.data.copying import in_its_words
+from agent_app.tuning.data.copying import in_its_order, in_its_words
 from agent_app.tuning.data.material import Material, Template, material, thoughts
 from agent_app.tuning.data.numbers import FIRST_DAY, LAST_DAY, asides, numbers, with_other_digits
 from agent_app.tuning.data.recording import TOOLS, Recorder, SearchResult
@@ -27,8 +27,12 @@ _IN_A_CHAT = 0.08
 _AGAIN = 5
 """How often a question may come in the rows to tune on, each time with other luck; elsewhere once."""
 _PATIENCE = 400
-_ALIKE = 0.25
+_ALIKE = 0.4
 """How often the other results of a search are of things that begin as the one asked for does."""
+_BESIDE = 0.35
+"""How often another result of a search is of the very thing that is asked for, and tells something else."""
+_FIRST = 0.4
+"""How often the first result holds the fact because it is the first one."""
 
 _WEIGHTS = {
     "calculator/plain": 11,
@@ -166,7 +170,10 @@ class _Maker:
         texts = []
         for tool, given in zip(template.moves, inputs, strict=True):
             given = in_its_words(question, tool, given, self._recorder)
-            action = Action(tool, given, thought_before(tool, given, question))
+            thought = thought_before(tool, given, question)
+            if tool == "calculator" and given not in question:
+                given = in_its_order(question, given)
+            action = Action(tool, given, thought)
             observation = self._recorder.run(action)
             steps += [action, observation]
             texts.append(observation.text)
@@ -215,19 +222,31 @@ class _Maker:
         return [[], results] if template.moves.count("web_search") == 2 else [results]
 
     def _results(self, topic: str, slots: dict[str, str]) -> list[SearchResult]:
-        """Draw some results: one holds the fact, mostly the first; the others tell of something else."""
+        """Draw some results: one holds the fact, often the first; the others tell of something else."""
         random, x = self._random, slots["x"]
-        many = random.choices((1, 2, 3, 5), (4, 5, 2, 1))[0]
+        many = random.choices((1, 2, 3, 4, 5), (2, 4, 4, 2, 1))[0]
         others = self._others(topic, x, slots["v"])
         random.shuffle(others)
         if random.random() < _ALIKE:
             others.sort(key=lambda other: _alike(x, other[0]), reverse=True)
-        told = [self._result(topic, *other) for other in others[: many - 1]]
+        told = [
+            self._beside(topic, x, slots["v"]) if random.random() < _BESIDE else self._result(topic, *other)
+            for other in others[: many - 1]
+        ]
         told.insert(
-            0 if random.random() < 0.6 else random.randint(0, len(told)),
+            0 if random.random() < _FIRST else random.randint(0, len(told)),
             self._result(topic, slots["x"], slots["v"]),
         )
         return told
+
+    def _beside(self, topic: str, x: str, v: str) -> SearchResult:
+        """Draw a result that says of a thing what is asked of other things: of a river who wrote it.
+
+        What it says makes no sense, and a model that has learnt what was asked for passes it over.
+        """
+        other = self._random.choice([name for name in self._material.topics if name != topic])
+        _, value = self._random.choice(self._others(other, x, v))
+        return self._result(other, x, value)
 
     def _facts(self, topic: str) -> Sequence[tuple[str, str]]:
         return self._material.topics[topic].facts

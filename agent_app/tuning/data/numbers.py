@@ -11,13 +11,27 @@ FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2031, 12, 31)
 
 _PERCENTAGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 19, 20, 25, 30, 35, 40, 45, 50, 60, 65, 75, 80, 90)
 _CENTS = ("", "", ".50", ".99", ".25", ".95", ".20", ".75", ".40")
+_ONES = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {
-    2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten",
-    11: "eleven", 12: "twelve", 15: "fifteen", 20: "twenty", 25: "twenty-five", 30: "thirty", 40: "forty",
-    50: "fifty", 60: "sixty", 80: "eighty", 100: "a hundred", 200: "two hundred", 500: "five hundred",
-}  # fmt: skip
+    **dict(enumerate(_ONES, 1)),
+    **{10 * number: ten for number, ten in enumerate(_TENS, 2)},
+    **{
+        10 * number + digit: f"{ten}-{one}"
+        for number, ten in enumerate(_TENS, 2)
+        for digit, one in enumerate(_ONES[:9], 1)
+    },
+    100: "a hundred",
+    200: "two hundred",
+    500: "five hundred",
+}
 _WHOLE = 0.7
 """The share of roots that come out whole."""
+_SMALL = 0.5
+"""The share of numbers in words that are no greater than twenty."""
 _SIZES = ((2, 20), (10, 99), (100, 999), (100, 999), (1_000, 99_999), (100_000, 999_999_999))
 
 
@@ -39,7 +53,8 @@ def numbers(random: Random, inputs: str) -> dict[str, str]:
         i = random.randint(2, 40) ** 2
     # In the parentheses of a function a comma would separate arguments.
     commas = "sqrt" not in inputs and random.random() < 0.4
-    one, other = sorted(random.sample(sorted(_WORDS), 2), reverse=True)
+    said = range(2, 21) if random.random() < _SMALL else sorted(_WORDS)[1:]
+    one, other = sorted(random.sample(said, 2), reverse=True)
     values = {"n": n, "k": k, "s": random.randint(2, 99), "e": random.randint(2, 5)}
     return {
         **_operands(random),

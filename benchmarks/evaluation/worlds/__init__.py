@@ -7,5 +7,7 @@ from pathlib import Path
 ISLANDS = Path(__file__).parent / "islands"
 PELLWORTH = Path(__file__).parent / "pellworth"
 
-OF_SPLIT = {"dev": ISLANDS, "test": ISLANDS, "all": ISLANDS, "blind": PELLWORTH}
-"""The world of each split; ``all`` is both halves of the islands, as the blind set is kept apart."""
+HASK = Path(__file__).parent / "hask"
+
+OF_SPLIT = {"dev": ISLANDS, "test": ISLANDS, "all": ISLANDS, "practice": HASK, "blind": PELLWORTH}
+"""The world of each split; ``all`` is both halves of the islands, as the other sets are kept apart."""
