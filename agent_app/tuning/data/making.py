@@ -40,7 +40,7 @@ _WEIGHTS = {
     "calculator/percent": 7,
     "calculator/parts": 7,
     "calculator/powers": 6,
-    "calculator/story": 36,
+    "calculator/story": 48,
     "calculator/words": 5,
     "calculator/units": 6,
     "calculator/two sums": 8,
