@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
 from agent_app.answer_form import AnswerForm, Misfit
 from agent_app.events import Said
 from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import Move, Unread
-from agent_app.models import Named, ReadyModel, soft_message
+from agent_app.models import ReadyModel
 from agent_app.parser import FormatError, Piece, ReplyReader
-from agent_app.prompt import Segments
 from agent_app.steps import Answer, Usage
 
 
@@ -23,7 +22,7 @@ class Call:
 
     Args:
         ready: the model.
-        messages: what the model is shown; see `messages_of` and `Passages.asked`.
+        messages: what the model is shown; see `layout.laid_out` and `Passages.asked`.
         begun: how the thought begins; the prompt has written that for the model.
         options: what the model is called with beside the messages.
         reader: reads the reply.
@@ -107,27 +106,3 @@ class Call:
                 yield Said("thought", self._begun)
                 text = f" {text}" if piece.kind == "thought" else text
             yield Said(piece.kind, text)
-
-
-def messages_of(ready: ReadyModel, segments: Segments, begun: str, *, last: bool) -> list[BaseMessage]:
-    """Lay out the prompt: where the model goes on with a message of its own, the steps are that message.
-
-    With virtual tokens in it, it is one plain text, as it was when they were tuned.
-
-    Args:
-        ready: the model.
-        segments: the prompt, cut where the model goes on writing.
-        begun: how the thought begins.
-        last: only a final answer is wanted.
-    """
-    head, tail = segments
-    if begun:
-        tail = f"{tail} {begun}"
-    if last:
-        tail = f"{tail.rstrip()}\n{FINAL_ANSWER}:"
-    if segments.virtual:
-        name, at = segments.virtual
-        return [soft_message([head[:at], Named(name), head[at:] + tail])]
-    if ready.traits.continues:
-        return [HumanMessage(head.rstrip()), AIMessage(tail)]
-    return [HumanMessage(head + tail)]

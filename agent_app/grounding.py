@@ -20,6 +20,30 @@ _IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 _SMALL = 12
+_QUARTERS, _WHOLE = 4, 100
+_FACTORS = frozenset(
+    {
+        0.3048,
+        0.4536,
+        0.45,
+        0.454,
+        0.62,
+        0.621,
+        0.914,
+        1.6,
+        1.609,
+        1.61,
+        1.8,
+        2.2,
+        2.205,
+        2.54,
+        3.28,
+        3.6,
+        3.785,
+    }
+    | {3.14, 3.1416, 3.14159, 4.546}
+)
+"""How large one measure is in another one, as people round it, and the circle's."""
 _WELL_KNOWN = frozenset(
     {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024, *(10**n for n in range(2, 10))}
 )
@@ -61,9 +85,10 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
 def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     """Return the numbers of a calculation that stand nowhere, in their order and as they are written.
 
-    Numbers up to twelve and well-known ones may come from anywhere, and so may those by which units are
-    converted, unless they are added or taken away. Where larger numbers are given in words, nothing counts
-    as made up.
+    Whole numbers up to twelve, halves and quarters, and well-known numbers may come from anywhere, and so
+    may those by which units are converted, unless they are added or taken away. What a given percentage
+    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2. Where larger numbers are given in words,
+    nothing counts as made up.
 
     Args:
         text: what is to be calculated.
@@ -72,6 +97,7 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     if any(_IN_WORDS.search(told) for told in given):
         return ()
     known = {_value(number) for told in given for number in _NUMBER.findall(told)}
+    known |= {round(share, 6) for n in known if n <= _WHOLE for share in (n / 100, 1 - n / 100, 1 + n / 100)}
     unknown = [found for found in _NUMBER.finditer(text) if _value(found[0]) not in known]
     return tuple(dict.fromkeys(found[0] for found in unknown if not _is_usual(found)))
 
@@ -82,7 +108,7 @@ def _value(number: str) -> float:
 
 def _is_usual(found: re.Match[str]) -> bool:
     value, text = _value(found[0]), found.string
-    if value <= _SMALL or value in _WELL_KNOWN:
+    if (value <= _SMALL and (_QUARTERS * value).is_integer()) or value in _WELL_KNOWN | _FACTORS:
         return True
     before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
     return value in _OF_UNITS and not {before, after} & _SIGNS

@@ -21,7 +21,7 @@ from agent_app.account import Account
 from agent_app.answer_form import Misfit
 from agent_app.approvals import Edited, Refused, Verdict
 from agent_app.budget import Spent
-from agent_app.call import Call, messages_of
+from agent_app.call import Call
 from agent_app.errors import EndpointError, LimitReached, QuestionError, ReplayDiverged, keep_partial
 from agent_app.events import (
     Decided,
@@ -38,6 +38,7 @@ from agent_app.events import (
 from agent_app.grounding import objection
 from agent_app.history import Said, turns_of
 from agent_app.labels import FINAL_ANSWER
+from agent_app.layout import laid_out
 from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
 from agent_app.models import explain
 from agent_app.parts import Parts
@@ -334,7 +335,7 @@ class Run:
                 begun = parts.prompt.thought_after(self.steps, self.question)
             plan = self._plan = yield from self._planned(begun)
             left_out = plan.left_out
-            messages = messages_of(ready, plan.segments, begun, last=last)
+            messages = laid_out(plan.segments, ready.traits, begun, last=last)
         self._left_out |= left_out
         options: dict[str, Any] = dict(parts.prompt.model)
         if ready.traits.grammar:
@@ -356,7 +357,7 @@ class Run:
     def _planned(self, begun: str) -> Generator[Effect, Any, Plan]:
         """Choose what the model is shown; where its window is known, that takes calls of its server."""
         draft, steps, before = self._draft, self.steps, self._plan
-        window = self.parts.window(self._ready)
+        window = self.parts.room(self._ready)
         if window is None:
             return plan(draft, steps, None, before)
         ending = f" {begun}\n{FINAL_ANSWER}:"

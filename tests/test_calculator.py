@@ -413,6 +413,11 @@ def test_any_text_gets_an_answer_or_a_complaint_of_one_line(text: str) -> None:
         ("17 crates * 24 bottles - 8 bottles", "400"),
         ("(3 kg + 2 kg) * 4", "20"),
         ("20 - 5 pears", "15"),
+        ("1000 / 7 rounded to 2 decimal places", "142.86"),
+        ("Divide 1,000 by 7 and round the result to two decimal places.", "142.86"),
+        ("100 divided by 7, rounded to the nearest whole number", "14"),
+        ("1234 times 3 rounded to the nearest ten", "3700"),
+        ("1234 times 3 rounded off to the nearest hundred", "3700"),
     ],
 )
 def test_words_are_reckoned_with(words: str, result: str) -> None:
@@ -453,6 +458,8 @@ def test_words_are_reckoned_with(words: str, result: str) -> None:
         "2 pi metres * 3",
         "2 to the fewest power",
         "80 with a 15% surprise",
+        "100 / 7 rounded to my liking",
+        "5 apples 3 * 2",
     ],
 )
 def test_words_that_are_not_all_understood_are_refused(words: str) -> None:

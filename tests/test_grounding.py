@@ -62,6 +62,11 @@ def prompt(tmp_path: Path) -> Path:
         ("2024-02-29 + 1 day", ["When does the ferry leave?"], ("2024", "29")),
         ("sqrt(x2000)", [QUESTION], ()),
         ("now", [QUESTION], ()),
+        ("12 * 100 * 0.9", ["What do 12 of us pay with the reduction?"], ("0.9",)),
+        ("12 * 0.9 + 240 * 0.1 + 2 * 1.1", ["What is 10% of 240?"], ()),
+        ("2 * 0.13 - 3.5 * 0.25", [QUESTION], ("0.13",)),
+        ("2400 * 24", ["1,400 of 2,400"], ()),
+        ("5 * 2.54", ["How many cm are 5 inches?"], ()),
     ],
 )
 def test_a_number_is_made_up_that_stands_nowhere(

@@ -129,7 +129,7 @@ def test_a_model_that_can_go_on_is_given_the_beginning_and_the_grammar() -> None
     model = Continuing(replies=[ADD, " Yes.\nFinal Answer: Arg, 5"])
     messages = ask(agent_of(model, add))
     begun = 'The question is "What is 2 + 3". Does the observation answer it?'
-    (asked, first), (again, second) = model.prompts
+    (*asked, first), (*again, second) = model.prompts
     assert asked == again
     assert first == AIMessage("Thought:")
     assert second == AIMessage(

@@ -118,6 +118,7 @@ def test_each_type_of_input_has_its_text(write: Write) -> None:
 
 # --- what a file may say ---------------------------------------------------------------------------
 
+A_RUN = "give each step its observation and add 'final', or show a first move without both"
 FAULTS: list[tuple[str, str, str, int, str]] = [
     ("name: other", "x", "P005", 2, "the name is 'other'; name it 'mine' as the file, or rename the file"),
     (
@@ -202,9 +203,16 @@ FAULTS: list[tuple[str, str, str, int, str]] = [
     (
         "examples:\n  - name: a\n    input: b",
         "{examples}",
-        "P004",
+        "P018",
         3,
-        "item 1 of 'examples' has no 'final'; add 'final'",
+        f"the example 'a' is no run: it has no final answer; {A_RUN}",
+    ),
+    (
+        "examples: [{name: a, input: b, steps: [{action: x, action_input: y}], final: {answer: z}}]",
+        "{examples}",
+        "P018",
+        2,
+        f"the example 'a' is no run: step 1 has no observation; {A_RUN}",
     ),
     (
         "parts:\n  a: parts/none.md",
@@ -1028,12 +1036,18 @@ def test_the_file_alone_makes_the_voice() -> None:
 PERSONAS = ("bard", "butler", "noir", "pirate", "plain")
 
 
+def answers_in(prompt: Prompt) -> set[str]:
+    """Return the final answers of a prompt's examples, and of those that show how passages are read."""
+    assert prompt.reading
+    examples = (*prompt.examples, *prompt.reading.examples)
+    return {step.text for example in examples for step in example.steps if isinstance(step, Answer)}
+
+
 @pytest.mark.parametrize("name", PERSONAS)
 def test_every_persona_speaks_in_its_own_voice_throughout(name: str) -> None:
     plain, prompt = load_prompt("plain"), load_prompt("pirate", persona=name)
-    answers = [example.steps[-1] for example in prompt.examples]
     if name != "plain":
-        assert not set(answers) & {example.steps[-1] for example in plain.examples}
+        assert not answers_in(prompt) & answers_in(plain)
     others = [load_prompt("pirate", persona=other) for other in PERSONAS if other != name]
     assert prompt.hash not in {other.hash for other in others}
     prompt.render_run("q", [], "T", ["calculator"])
@@ -1054,10 +1068,8 @@ def test_the_examples_that_ship_fit_the_tools_that_ship_and_other_searches(finde
 @pytest.mark.parametrize("name", ["bard", "butler", "noir", "pirate"])
 def test_the_answers_of_a_persona_begin_as_its_openings_say(name: str) -> None:
     prompt = load_prompt("pirate", persona=name)
-    answers = [step.text for e in prompt.examples for step in e.steps if isinstance(step, Answer)]
-    assert len(answers) == len(prompt.examples)
     if prompt.openings:
-        assert [answer for answer in answers if not answer.startswith(prompt.openings)] == []
+        assert [answer for answer in answers_in(prompt) if not answer.startswith(prompt.openings)] == []
 
 
 def test_a_prompt_loads_the_same_each_time() -> None:

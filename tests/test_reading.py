@@ -166,6 +166,16 @@ def test_where_not_even_that_fits_the_prompt_is_as_ever(prompt: Prompt) -> None:
     assert [kind for kind, _ in asked(model)[1]] == ["human", "ai"]
 
 
+def test_what_examples_take_of_the_window_is_not_taken_from_the_passages() -> None:
+    shipped = load_prompt("pirate")
+    stated = " Asked is where, and it says in Mirefold; that answers it\nFinal Answer: Arr, in Mirefold"
+    model = Continuing(replies=[looked_up("long"), stated])
+    Agent(model, shipped, [search, "calculator", "clock"], context=7000).invoke("Where was the captain born?")
+    first, second = asked(model)
+    assert [kind for kind, _ in first] == ["system", *["human", "ai"] * (len(first) // 2)]
+    assert "Your tools have found passages." in second[0][1]
+
+
 def test_a_verdict_is_a_part_of_the_thought() -> None:
     parser = ReActOutputParser(tool_names=("search",))
     assert parser.parse(STATED) == Answer("In Mirefold.", "It says in Mirefold; that is it")

@@ -174,9 +174,10 @@ _MORE_PLACES = {
 
 @tool
 def clock(query: str) -> str:
-    """Tell the time, or count with dates.
+    """Tell the time, or count with dates and times.
 
-    Input: now, a city, weekday 2024-02-29, days between 2024-01-01 and 2024-12-25, or 2024-01-31 + 45 days.
+    Input: now, a city, weekday 2024-02-29, days between 2024-01-01 and 2024-12-25, 2024-01-31 + 45 days, or
+    9:48 + 35 minutes.
     """
     plain = re.sub(r'[()"`?!;]|:(?![0-9])', " ", query.lower().replace("’", "'"))
     try:

@@ -12,13 +12,14 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.messages.tool import ToolCall
 
 from agent_app.errors import LimitReached
 from agent_app.grounding import objection
 from agent_app.labels import OBSERVATION
+from agent_app.layout import laid_out, with_room_for
 from agent_app.middleware.conversation import Conversation
 from agent_app.middleware.offer import Offer
 from agent_app.models import Traits
@@ -158,13 +159,7 @@ class Dialogue:
             return Call(self.offer, asked.messages, options, "", asked.left_out, self.ledger)
         begun = self._begun()
         shown = self._shown(f" {begun}".rstrip())
-        head, tail = shown.segments
-        system = self.conversation.system
-        messages: list[BaseMessage] = [SystemMessage(system)] if system else []
-        if self.traits.continues:
-            messages += [HumanMessage(head.rstrip()), AIMessage(f"{tail} {begun}".rstrip())]
-        else:
-            messages += [HumanMessage(head + tail)]
+        messages = laid_out(shown.segments, self.traits, begun, system=self.conversation.system)
         return Call(self.offer, messages, self._call_options(), begun, shown.left_out, self.ledger)
 
     def _asked(self) -> Asked | None:
@@ -212,8 +207,12 @@ class Dialogue:
 
     def _shown(self, ending: str) -> Plan:
         ending += self.conversation.system  # it takes room as well
-        self._plan = plan(self._draft, self._steps, self.window, self._plan, ending=ending)
+        self._plan = plan(self._draft, self._steps, self._room, self._plan, ending=ending)
         return self._plan
+
+    @cached_property
+    def _room(self) -> Window | None:
+        return self.window and with_room_for(self.window, self._draft.segments(()), self.traits)
 
     def _settle(self, call: Call) -> None:
         """Take what the model wants, or note why that cannot be had."""

@@ -243,7 +243,13 @@ class _Assembly:
         items = at.value if at is not None and isinstance(at.value, list) else []
         found: dict[str, Example] = {}
         for item in items:
-            example = example_from(item)
+            try:
+                example = example_from(item)
+            except ValueError as error:
+                what = f"the example {item.plain()['name']!r} is no run: {error}"
+                fix = "give each step its observation and add 'final', or show a first move without both"
+                self.add("P018", item, what, fix, file)
+                continue
             if example.name in found:
                 self.add("P010", item, f"a second example is called {example.name!r}", "rename one", file)
             answer = self.answers.get(example.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +29,18 @@ class Virtual(NamedTuple):
     """How many characters stand before them."""
 
 
+class Shown(NamedTuple):
+    """Where in a text the examples stand, so that they can be shown as turns of a conversation."""
+
+    begin: int
+    end: int
+    """They stand between these two places."""
+    told: int
+    """Up to here it is the same in every run: what a model is told, and the examples."""
+    examples: tuple[str, ...]
+    """Their texts."""
+
+
 class _HeadAndTail(NamedTuple):
     head: str
     tail: str
@@ -41,13 +53,17 @@ class Segments(_HeadAndTail):
         head: all lines before that of the scratchpad; the same text from call to call while one view holds.
         tail: ``Thought:`` and the steps so far; one more step only adds to it while one view holds.
         virtual: where in the head virtual tokens stand; None: nowhere.
+        shown: where in the head examples stand; None: nowhere.
     """
 
     virtual: Virtual | None
+    shown: Shown | None
 
-    def __new__(cls, head: str, tail: str, virtual: Virtual | None = None) -> Segments:  # noqa: D102
+    def __new__(  # noqa: D102
+        cls, head: str, tail: str, virtual: Virtual | None = None, shown: Shown | None = None
+    ) -> Segments:
         made = super().__new__(cls, head, tail)
-        made.virtual = virtual
+        made.virtual, made.shown = virtual, shown
         return made
 
 
@@ -120,34 +136,41 @@ class Draft:
     def put_together(self, steps: Sequence[Written], view: View, before: Segments | None = None) -> Segments:
         """Join what is written; what comes before the scratchpad is as it was `before`, if that is known."""
         head, _ = same = self._head(view) if before is None else before
-        return Segments(head, self.line + "".join([step.text for step in steps[view.steps :]]), same.virtual)
+        tail = self.line + "".join([step.text for step in steps[view.steps :]])
+        return Segments(head, tail, same.virtual, same.shown)
 
     def _head(self, view: View) -> Segments:
-        shown = self.examples[: len(self.examples) - view.examples]
-        texts = {EXAMPLES: joined_examples(shown), HISTORY: self._history(view.turns)}
-        head, _ = words = laid_out(self.words, texts, self.soft)
+        examples = self.examples[: len(self.examples) - view.examples]
+        head, _ = words = laid_out(self.words, examples, self._history(view.turns), self.soft)
         if view.steps:
             head += f"(Steps left out here: {view.steps})\n"
-        return Segments(head, "", words.virtual)
+        return Segments(head, "", words.virtual, words.shown)
 
     def _history(self, left_out: int) -> str:
         gap = [f"(Turns left out here: {left_out})"] if left_out else []
         return _joined_turns([*gap, *self.turns[left_out:]])
 
 
-def laid_out(words: Sequence[Segment], texts: Mapping[str, str], soft: str | None) -> Segments:
+def laid_out(words: Sequence[Segment], examples: Sequence[str], history: str, soft: str | None) -> Segments:
     """Fill the slots of what comes before the scratchpad.
 
     Args:
         words: text and slots.
-        texts: what goes into each slot but that for virtual tokens.
+        examples: the texts that go into the slot for examples.
+        history: what goes into the slot for earlier turns.
         soft: the name of the soft prompt that has a slot; None: there is none, or nothing of it is special.
     """
-    places = [n for n, s in enumerate(words) if soft and isinstance(s, Slot) and s.name == SOFT]
-    if not soft or not places:
-        return Segments(fill(words, texts), "")
-    before = fill(words[: places[0]], texts)
-    return Segments(before + fill(words[places[0] + 1 :], texts), "", Virtual(soft, len(before)))
+    texts = {EXAMPLES: joined_examples(examples), HISTORY: history, SOFT: ""}
+    places = {s.name: n for n, s in enumerate(words) if isinstance(s, Slot)}
+    virtual, shown = None, None
+    if soft and SOFT in places:
+        virtual = Virtual(soft, len(fill(words[: places[SOFT]], texts)))
+    elif examples and EXAMPLES in places:
+        at = places[EXAMPLES]
+        begin, end = (len(fill(words[:until], texts)) for until in (at, at + 1))
+        told = len(fill(words[: places[HISTORY]], texts)) if places.get(HISTORY, 0) > at else end
+        shown = Shown(begin, end, told, tuple(examples))
+    return Segments(fill(words, texts), "", virtual, shown)
 
 
 def history_text(turns: Sequence[Turn]) -> str:

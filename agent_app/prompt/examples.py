@@ -24,7 +24,7 @@ class Example:
     name: str
     question: str
     steps: tuple[Step, ...]
-    """Actions, each with its observation after it, and an answer at the end."""
+    """Actions, each with its observation after it, and an answer at the end; or a first move by itself."""
 
     @property
     def tools(self) -> frozenset[str]:
@@ -43,7 +43,8 @@ class Example:
     def answering(self, text: str) -> Example:
         """Return the same run with another final answer."""
         last = self.steps[-1]
-        assert isinstance(last, Answer)
+        if not isinstance(last, Answer):
+            return self
         return replace(self, steps=(*self.steps[:-1], replace(last, text=text)))
 
     def thinking(self, begun: str, otherwise: Callable[[Step], bool] = lambda _: False) -> Example:
@@ -65,26 +66,40 @@ class Example:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the front matter of a file has it."""
-        steps, last = self.steps[:-1], self.steps[-1]
-        assert isinstance(last, Answer)
-        pairs = zip(steps[::2], steps[1::2], strict=True)
-        return {
-            "name": self.name,
-            "input": self.question,
-            "steps": [_pair_to_dict(action, seen) for action, seen in pairs],
-            "final": {"thought": last.thought, "answer": last.text},
-        }
+        steps: list[dict[str, Any]] = []
+        data: dict[str, Any] = {"name": self.name, "input": self.question, "steps": steps}
+        for step in self.steps:
+            match step:
+                case Action():
+                    thought = {"thought": step.thought} if step.thought else {}
+                    steps.append({**thought, "action": step.tool, "action_input": step.input})
+                case Observation():
+                    steps[-1]["observation"] = step.text
+                case Answer():
+                    data["final"] = {"thought": step.thought, "answer": step.text}
+        return data
 
 
 def example_from(at: Marked) -> Example:
-    """Make an example of front matter that the schema has found right."""
+    """Make an example of front matter that the schema has found right.
+
+    Raises:
+        ValueError: it is no run; says why.
+    """
     data: Mapping[str, Any] = at.plain()
     steps: list[Step] = []
-    for step in data.get("steps", ()):
+    given = data.get("steps", ())
+    for number, step in enumerate(given, 1):
         steps.append(Action(step["action"], step["action_input"], step.get("thought", "")))
-        steps.append(Observation(step["observation"]))
-    final = data["final"]
-    steps.append(Answer(final["answer"], final.get("thought", CLOSING_THOUGHT)))
+        if "observation" in step:
+            steps.append(Observation(step["observation"]))
+        elif number < len(given) or "final" in data:
+            raise ValueError(f"step {number} has no observation")
+    final = data.get("final")
+    if final is not None:
+        steps.append(Answer(final["answer"], final.get("thought", CLOSING_THOUGHT)))
+    elif not steps or isinstance(steps[-1], Observation):
+        raise ValueError("it has no final answer")
     return Example(data["name"], data["input"], tuple(steps))
 
 
@@ -128,10 +143,3 @@ def _first_fit(pattern: str, offered: Sequence[str]) -> str:
 def joined_examples(texts: Iterable[str]) -> str:
     """Put examples one below the other with a blank line between; none give an empty text."""
     return "\n\n".join(texts)
-
-
-def _pair_to_dict(action: Step, seen: Step) -> dict[str, Any]:
-    assert isinstance(action, Action)
-    assert isinstance(seen, Observation)
-    thought = {"thought": action.thought} if action.thought else {}
-    return {**thought, "action": action.tool, "action_input": action.input, "observation": seen.text}

@@ -15,6 +15,11 @@ _FORGET = r"""
     (?:previous|prior|above|earlier|preceding) \s (?:\w+\s)?
     (?:instruction|order|prompt|direction|rule|command)s? \b
 """
+_FORGET_ASKED = r"""
+    (?: ^ | [.!?:;,] \s ) \W{0,4} (?:(?:please|now|and)\s){0,2}
+    (?:ignore|disregard|forget|override) \s (?:\w+\s){0,2}?
+    (?:what \s (?:\w+\s){1,3}? (?:asked|said|told|wanted)|questions?|requests?|the \s (?:user|human)) \b
+"""
 _NOTE = rf"""
     \b (?:note|notice|message|memo|instructions?|attention|hint) \s (?:to|for) \s
     (?:the\s|any\s|all\s|every\s)? {_AI} \b
@@ -29,10 +34,22 @@ _SYSTEM = r"""
     \s? [:\]] \s?
     (?:you\b|ignore|disregard|from\snow\son|do\snot\s(?:tell|reveal|say|answer))
 """
+_TURN = r"""
+    ^ \W{0,4} (?:system|developer|user|human|assistant|a\.?i\.?) \s? [:\]] \s? .*
+    \b (?:you|now|instead|forget|ignore|answer|reply|say|write|tell|mention(?:ed)?) \b
+"""
+"""Somebody's turn in a chat, in which something is ordered; ``User: guest`` is none."""
+_EXACTLY = r"""
+    \b (?:write|say|answer|reply|respond|output|state|print|repeat) \s (?:with\s)?
+    (?:exactly|only|just|nothing\sbut) \s (?: (?:that|this|the\sfollowing) \b | ["'“‘] )
+"""
 _ANSWER = (
     r"""(?<!['"]) \b final\s?answer [*_`]{0,3} \s? [:：]"""  # in mid-line; at its beginning it is a label
 )
-_ORDER = re.compile("|".join((_FORGET, _NOTE, _REPLY, _SYSTEM, _ANSWER)), re.VERBOSE | re.IGNORECASE)
+_ORDER = re.compile(
+    "|".join((_FORGET, _FORGET_ASKED, _NOTE, _REPLY, _SYSTEM, _TURN, _EXACTLY, _ANSWER)),
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def gives_order(line: str) -> bool:

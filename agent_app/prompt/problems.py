@@ -25,6 +25,7 @@ CODES = {
     "P015": "a test cannot be run",
     "P016": "a soft prompt cannot be had, or has no place",
     "P017": "it is not said rightly how passages are read",
+    "P018": "an example is no run",
 }
 """Every code, and what it stands for."""
 

@@ -181,11 +181,14 @@ class Prompt(Content):
             PromptError: the prompt is not made for runs.
         """
         before, _ = self._cut
-        texts = {"tools": tools, "tool_names": ", ".join(tool_names)}
-        if self._shows_examples:
-            texts[EXAMPLES] = self._examples_text(tool_names)
-        same = tuple(takewhile(lambda s: isinstance(s, str) or self._is_soft(s.name), put(before, texts)))
-        return laid_out(same, {}, self._soft_name)
+        words = put(before, {"tools": tools, "tool_names": ", ".join(tool_names)})
+        same = tuple(takewhile(lambda s: isinstance(s, str) or self._is_same(s.name), words))
+        examples = self._example_texts(tool_names) if self._shows_examples else ()
+        opening = laid_out(same, examples, "", self._soft_name)
+        following = words[len(same)] if len(same) < len(words) else ""
+        if opening.shown is None or not isinstance(following, Slot) or following.name != HISTORY:
+            return opening
+        return Segments(opening.head, "", None, opening.shown._replace(told=len(opening.head)))
 
     def reader(self, tools: str, tool_names: Sequence[str]) -> Reader | None:
         """Return what asks a model about passages; None: the prompt does not say how.
@@ -282,6 +285,10 @@ class Prompt(Content):
 
     def _is_soft(self, slot: str) -> bool:
         return slot == SOFT and self.soft is not None
+
+    def _is_same(self, slot: str) -> bool:
+        """Say whether a slot is filled alike in every run with the same tools."""
+        return self._is_soft(slot) or self._holds_examples(slot)
 
     @functools.cached_property
     def _shows_examples(self) -> bool:

@@ -18,6 +18,7 @@ _IT = vocabulary(
     "remainder"
 )
 _THEN = vocabulary(", ; . and then now after")
+_NEAREST = {"10": "10", "ten": "10", "hundred": "100", "100": "100", "thousand": "1000", "1000": "1000"}
 _SUBTRACT = ("subtract", "deduct", "take away", "take off", "take")
 _DIVISORS = ("by", "among", "between", "into")
 
@@ -163,9 +164,28 @@ class Statement:
 
     # --- what is to be done with a result then ---
 
+    def _rounded(self, before: str) -> str:
+        """Read ``to 2 decimal places`` or ``to the nearest ten``."""
+        self._cursor.skip(_IT)
+        self._cursor.take("off")
+        self._cursor.need("to")
+        if self._cursor.take("the nearest", "nearest"):
+            if self._cursor.take("whole number", "integer", "unit", "whole"):
+                return f"round({before})"
+            size = _NEAREST.get(self._cursor.read(), "")
+            if not size:
+                raise NotUnderstood
+            return f"(round({before} / {size}) * {size})"
+        self._cursor.take("the")
+        digits = self._cursor.number()
+        self._cursor.need("decimal places", "decimal place", "decimals", "places", "digits", "decimal")
+        return f"round({before}, {digits})"
+
     def _step(self, before: str) -> str:
         """Read a further step; `before` is what the statement says so far, in signs."""
         self._cursor.skip(_THEN)
+        if self._cursor.take("rounded", "round"):
+            return self._rounded(before)
         if self._cursor.next() in _DONE_WITH_IT:
             word = self._cursor.read()
             self._need_it()

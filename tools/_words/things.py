@@ -38,7 +38,7 @@ def without_things(tokens: list[str], meant: Set[str]) -> str | None:
 
 def _with_things(tokens: list[str], meant: Set[str]) -> Iterator[tuple[str, str]]:
     """Yield each number and sign, with the last word of what it counts."""
-    at = 0
+    at, before = 0, ""
 
     def is_name(ahead: int) -> bool:
         word = token_at(tokens, at + ahead)
@@ -49,11 +49,13 @@ def _with_things(tokens: list[str], meant: Set[str]) -> Iterator[tuple[str, str]
         at += 1
         if word in _SIGNS:
             yield _SIGNS[word], ""
+            before = word
             continue
-        if not is_number(word):
+        if not is_number(word) or is_number(before):
             raise NotUnderstood
         while is_name(0):
             thing, at = tokens[at], at + 1
         if thing and token_at(tokens, at) in _RATES and is_name(1):
             thing, at = "", at + 2
         yield word, thing
+        before = word

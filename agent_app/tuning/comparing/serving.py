@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from agent_app.agent import Agent
-from agent_app.models import Named, load_model, soft_message, traits_of
+from agent_app.layout import laid_out
+from agent_app.models import load_model, traits_of
 from agent_app.prompt import Prompt, load_prompt
 from agent_app.settings import Settings
 from agent_app.soft_prompt import Base, Card, save_soft_prompt
@@ -142,16 +143,9 @@ def words_of(prompt: Prompt) -> str:
 
 
 def _messages(served: Served, question: str, described: str) -> list[BaseMessage]:
-    from langchain_core.messages import AIMessage, HumanMessage
-
     names = [tool.name for tool in served.tools.tools]
     segments = served.prompt.draft(question, described, names).segments(())
-    head, tail = segments
-    if segments.virtual:
-        name, at = segments.virtual
-        return [soft_message([head[:at], Named(name), head[at:] + tail])]
-    assert traits_of(served.model).continues
-    return [HumanMessage(head.rstrip()), AIMessage(tail)]
+    return laid_out(segments, traits_of(served.model))
 
 
 def _keep(folder: Path, system: System, frozen: FrozenModel, learnt: Learnt) -> None:
