@@ -19,6 +19,16 @@ _IN_WORDS = re.compile(
     r"|\b(?:hundred|thousand|million|billion|dozen|score)",
     re.IGNORECASE,
 )
+_WORDS = tuple(
+    re.compile(rf"\b(?:{word})\b", re.IGNORECASE)
+    for word in (
+        "zero|no", "an?|one|once|single|first", "two|twice|both|couple|pair|double|second|half",
+        "three|third|triple", "four|fourth|quarters?", "five|fifth", "six|sixth", "seven|seventh|week",
+        "eight|eighth", "nine|ninth", "ten|tenth|decade", "eleven|eleventh", "twelve|twelfth|dozen",
+    )
+)  # fmt: skip
+"""Words by which a small number is given; its place is the number."""
+_SUM = re.compile(r"[\d)] ?[a-z]{0,12} ?[-+] ?[(\d]")
 _SMALL = 12
 _QUARTERS, _WHOLE = 4, 100
 _FACTORS = frozenset(
@@ -44,9 +54,8 @@ _FACTORS = frozenset(
     | {3.14, 3.1416, 3.14159, 4.546}
 )
 """How large one measure is in another one, as people round it, and the circle's."""
-_WELL_KNOWN = frozenset(
-    {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024, *(10**n for n in range(2, 10))}
-)
+_TENS = frozenset(10**n for n in range(1, 10))
+_WELL_KNOWN = _TENS | {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024}
 """Hours, weeks, degrees: these are added and taken away as well."""
 _OF_UNITS = frozenset({16, 20, 28, 29, 30, 31, 36, 64, 90, 144, 1440, 1760, 3600, 5280, 86400})
 """How many of one unit another one has; nobody adds them."""
@@ -87,8 +96,8 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
 
     Whole numbers up to twelve, halves and quarters, and well-known numbers may come from anywhere, and so
     may those by which units are converted, unless they are added or taken away. What a given percentage
-    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2. Where larger numbers are given in words,
-    nothing counts as made up.
+    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2. But a sum of small and round numbers of which
+    none was given is made up as a whole. Where larger numbers are given in words, nothing counts as made up.
 
     Args:
         text: what is to be calculated.
@@ -98,12 +107,23 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
         return ()
     known = {_value(number) for told in given for number in _NUMBER.findall(told)}
     known |= {round(share, 6) for n in known if n <= _WHOLE for share in (n / 100, 1 - n / 100, 1 + n / 100)}
-    unknown = [found for found in _NUMBER.finditer(text) if _value(found[0]) not in known]
-    return tuple(dict.fromkeys(found[0] for found in unknown if not _is_usual(found)))
+    known |= {number for number, word in enumerate(_WORDS) if any(word.search(told) for told in given)}
+    numbers = list(_NUMBER.finditer(text))
+    unknown = [found for found in numbers if _value(found[0]) not in known]
+    from_nowhere = len(unknown) == len(numbers) and all(map(_is_handy, numbers))
+    if not (from_nowhere and _SUM.search(text)):
+        unknown = [found for found in unknown if not _is_usual(found)]
+    return tuple(dict.fromkeys(found[0] for found in unknown))
 
 
 def _value(number: str) -> float:
     return float(number.replace(",", ""))
+
+
+def _is_handy(found: re.Match[str]) -> bool:
+    """Say whether a number is small or a power of ten: what comes to mind first."""
+    value = _value(found[0])
+    return (value <= _SMALL and value.is_integer()) or value in _TENS
 
 
 def _is_usual(found: re.Match[str]) -> bool:

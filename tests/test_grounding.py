@@ -67,6 +67,11 @@ def prompt(tmp_path: Path) -> Path:
         ("2 * 0.13 - 3.5 * 0.25", [QUESTION], ("0.13",)),
         ("2400 * 24", ["1,400 of 2,400"], ()),
         ("5 * 2.54", ["How many cm are 5 inches?"], ()),
+        ("100g + 100g", ["What do both weigh together?"], ("100",)),
+        ("10 crowns + 12 crowns - 10 crowns", ["How much more is that?"], ("10", "12")),
+        ("(2 + 1) * 2", ["Two adults stay one night."], ()),
+        ("100 - 15", ["What remains of it at 15% off?"], ()),
+        ("24 * 60", ["How many minutes has such a thing?"], ()),
     ],
 )
 def test_a_number_is_made_up_that_stands_nowhere(
