@@ -18,7 +18,7 @@ from benchmarks.evaluation.worlds import OF_SPLIT
 from benchmarks.overhead_peers import conversation
 
 SYSTEMS = ("ours", "create_agent")
-SPLITS = ("dev", "test", "blind")
+SPLITS = ("dev", "test", "practice", "blind")
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -95,5 +95,10 @@ def test_a_question_said_again_is_no_right_answer_to_it(split: str) -> None:
 
 def test_each_split_has_a_world_with_a_search_of_its_own() -> None:
     searches = {split: load_tools(OF_SPLIT[split])[-1].name for split in SPLITS}
-    assert searches == {"dev": "search_archive", "test": "search_archive", "blind": "handbook_search"}
-    assert [len(load_questions(split)) for split in (*SPLITS, "all")] == [40, 40, 64, 80]
+    assert searches == {
+        "dev": "search_archive",
+        "test": "search_archive",
+        "practice": "look_up_railway",
+        "blind": "handbook_search",
+    }
+    assert [len(load_questions(split)) for split in (*SPLITS, "all")] == [40, 40, 72, 64, 80]
