@@ -30,29 +30,11 @@ _WORDS = tuple(
 """Words by which a small number is given; its place is the number."""
 _SUM = re.compile(r"[\d)] ?[a-z]{0,12} ?[-+] ?[(\d]")
 _SMALL = 12
-_QUARTERS, _WHOLE = 4, 100
-_FACTORS = frozenset(
-    {
-        0.3048,
-        0.4536,
-        0.45,
-        0.454,
-        0.62,
-        0.621,
-        0.914,
-        1.6,
-        1.609,
-        1.61,
-        1.8,
-        2.2,
-        2.205,
-        2.54,
-        3.28,
-        3.6,
-        3.785,
-    }
-    | {3.14, 3.1416, 3.14159, 4.546}
-)
+_PERCENT = 100
+_FACTORS = frozenset({
+    0.3048, 0.4536, 0.45, 0.454, 0.62, 0.621, 0.914, 1.6, 1.609, 1.61, 1.8, 2.2, 2.205, 2.54, 3.28, 3.6,
+    3.785, 4.546, 3.14, 3.1416, 3.14159,
+})  # fmt: skip
 """How large one measure is in another one, as people round it, and the circle's."""
 _TENS = frozenset(10**n for n in range(1, 10))
 _WELL_KNOWN = _TENS | {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024}
@@ -106,7 +88,9 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     if any(_IN_WORDS.search(told) for told in given):
         return ()
     known = {_value(number) for told in given for number in _NUMBER.findall(told)}
-    known |= {round(share, 6) for n in known if n <= _WHOLE for share in (n / 100, 1 - n / 100, 1 + n / 100)}
+    known |= {
+        round(share, 6) for n in known if n <= _PERCENT for share in (n / 100, 1 - n / 100, 1 + n / 100)
+    }
     known |= {number for number, word in enumerate(_WORDS) if any(word.search(told) for told in given)}
     numbers = list(_NUMBER.finditer(text))
     unknown = [found for found in numbers if _value(found[0]) not in known]
@@ -128,7 +112,7 @@ def _is_handy(found: re.Match[str]) -> bool:
 
 def _is_usual(found: re.Match[str]) -> bool:
     value, text = _value(found[0]), found.string
-    if (value <= _SMALL and (_QUARTERS * value).is_integer()) or value in _WELL_KNOWN | _FACTORS:
+    if (value <= _SMALL and (4 * value).is_integer()) or value in _WELL_KNOWN | _FACTORS:
         return True
     before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
     return value in _OF_UNITS and not {before, after} & _SIGNS

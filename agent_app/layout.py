@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent_app.labels import FINAL_ANSWER, THOUGHT
 from agent_app.models import Named, Traits, soft_message
 from agent_app.planning import Window
-from agent_app.prompt import Segments
+from agent_app.prompt import Draft, Segments
 
 
 def laid_out(
@@ -38,8 +38,7 @@ def laid_out(
     if last:
         tail = f"{tail.rstrip()}\n{FINAL_ANSWER}:"
     if segments.virtual:
-        name, at = segments.virtual
-        return [soft_message([head[:at], Named(name), head[at:] + tail])]
+        return opening(Segments(head + tail, "", segments.virtual))
     if traits.continues:
         return [*opening(segments, system), AIMessage(tail)]
     told: list[BaseMessage] = [SystemMessage(system)] if system else []
@@ -47,8 +46,11 @@ def laid_out(
 
 
 def opening(segments: Segments, system: str = "") -> list[BaseMessage]:
-    """Return all messages but the model's own, for one that can go on with it."""
+    """Return all messages but the model's own, for one that can go on with it; or one text, as `laid_out`."""
     head, shown = segments.head, segments.shown
+    if segments.virtual:
+        name, at = segments.virtual
+        return [soft_message([head[:at], Named(name), head[at:]])]
     if shown is None:
         told: list[BaseMessage] = [SystemMessage(system)] if system else []
         return [*told, HumanMessage(head.rstrip())]
@@ -60,8 +62,8 @@ def opening(segments: Segments, system: str = "") -> list[BaseMessage]:
     return [*messages, HumanMessage(head[shown.told :].strip())]
 
 
-def with_room_for(window: Window, segments: Segments, traits: Traits) -> Window:
+def with_room_for(window: Window, draft: Draft, traits: Traits) -> Window:
     """Return a window that keeps room for what a chat template adds to each message of a conversation."""
-    if segments.shown is None or not traits.continues:
+    if draft.soft or not traits.continues:
         return window
-    return replace(window, overhead=window.overhead * (1 + len(segments.shown.examples)))
+    return replace(window, overhead=window.overhead * (1 + len(draft.examples)))

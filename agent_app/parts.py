@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from agent_app.approvals import risks_of
 from agent_app.grammar import reply_grammar
 from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
-from agent_app.layout import opening, with_room_for
-from agent_app.models import Chain, Named, ReadyModel, Warmable, soft_message
+from agent_app.layout import opening
+from agent_app.models import Chain, ReadyModel, Warmable
 from agent_app.parser import ReActOutputParser
 from agent_app.passages import Passages
 from agent_app.planning import Window, window_of
-from agent_app.prompt import Draft, Prompt, Segments
+from agent_app.prompt import Draft, Prompt
 from agent_app.steps import Action
 from agent_app.terms import Terms
 from agent_app.toolbox import Toolbox
@@ -82,29 +81,13 @@ class Parts:
             self._windows[key] = window
         return self._windows[key]
 
-    def room(self, ready: ReadyModel) -> Window | None:
-        """Return what of the window there is for a run's prompt, as it is laid out for the model."""
-        window = self.window(ready)
-        return window and with_room_for(window, self._opening, ready.traits)
-
     def warm(self, ready: ReadyModel) -> None:
         """Let a model that can do so read what every prompt begins with, once; it may take its time."""
         if id(ready) in self._warm or not isinstance(ready.given, Warmable):
             return
         self.warm_to_read(ready, only_kept=True)
-        segments = self._opening
-        if segments.virtual is None:
-            ready.given.warm(opening(segments))
-        else:
-            name, at = segments.virtual
-            text = segments.head
-            ready.given.warm([soft_message([text[:at], Named(name), text[at:]])])
+        ready.given.warm(opening(self.prompt.opening(self.described, self.toolbox.names)))
         self._warm.add(id(ready))
-
-    @cached_property
-    def _opening(self) -> Segments:
-        """What every run's prompt begins with."""
-        return self.prompt.opening(self.described, self.toolbox.names)
 
     def warm_to_read(self, ready: ReadyModel, *, only_kept: bool = False) -> None:
         """Let such a model read what every question about passages begins with, which it may never need.

@@ -38,7 +38,7 @@ from agent_app.events import (
 from agent_app.grounding import objection
 from agent_app.history import Said, turns_of
 from agent_app.labels import FINAL_ANSWER
-from agent_app.layout import laid_out
+from agent_app.layout import laid_out, with_room_for
 from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
 from agent_app.models import explain
 from agent_app.parts import Parts
@@ -357,9 +357,10 @@ class Run:
     def _planned(self, begun: str) -> Generator[Effect, Any, Plan]:
         """Choose what the model is shown; where its window is known, that takes calls of its server."""
         draft, steps, before = self._draft, self.steps, self._plan
-        window = self.parts.room(self._ready)
+        window = self.parts.window(self._ready)
         if window is None:
             return plan(draft, steps, None, before)
+        window = with_room_for(window, draft, self._ready.traits)
         ending = f" {begun}\n{FINAL_ANSWER}:"
         made: Plan = yield Compute(lambda: plan(draft, steps, window, before, ending=ending))
         return made

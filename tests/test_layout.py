@@ -122,7 +122,7 @@ def test_every_conversation_begins_with_the_opening_that_is_read_ahead() -> None
 
 def test_a_window_keeps_room_for_what_a_template_adds_to_each_message(tmp_path: Path) -> None:
     with_history = prompt(tmp_path, "{history}Question: {input}\nThought:{agent_scratchpad}")
-    segments = with_history.render_run("Why?", [], "T", ["calculator"])
+    draft = with_history.draft("Why?", "T", ["calculator"])
     window = Window(1000, 100, overhead=8)
-    assert with_room_for(window, segments, GOES_ON).overhead == 24
-    assert with_room_for(window, segments, PLAIN) is window
+    assert with_room_for(window, draft, GOES_ON).overhead == 24
+    assert with_room_for(window, draft, PLAIN) is window

@@ -20,10 +20,9 @@ def take_times(text: str) -> tuple[list[int], str]:
     Args:
         text: in small letters.
     """
-    times = [_minutes(found) for found in _TIME.finditer(text)]
-    if None in times:
-        return [], text
-    return [time for time in times if time is not None], _TIME.sub(" ", text)
+    found = [_minutes(time) for time in _TIME.finditer(text)]
+    times = [time for time in found if time is not None]
+    return (times, _TIME.sub(" ", text)) if len(times) == len(found) else ([], text)
 
 
 def moved(time: int, minutes: int) -> str:
@@ -58,12 +57,13 @@ def _written(time: int) -> str:
 
 def _long(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
-    parts = [_many(hours, "hour")] if hours else []
-    parts += [_many(rest, "minute")] if rest or not hours else []
+    parts = [many(hours, "hour")] if hours else []
+    parts += [many(rest, "minute")] if rest or not hours else []
     return " ".join(parts)
 
 
-def _many(count: int, unit: str) -> str:
+def many(count: int, unit: str) -> str:
+    """Say a number of something."""
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from langchain_core.tools import ToolException, tool
 
 from . import _times
+from ._times import many
 
 FORMS = (
     "now; Tokyo; Europe/Paris; UTC+2; weekday 2024-02-29; days between 2024-01-01 and 2024-12-25; "
@@ -333,8 +334,8 @@ def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
         return f"{_written(then.date())} {then:%H:%M:%S} (local time)"
     start = dates[0] if dates else _now().date()
     end = _months_later(start, months) + timedelta(days=days)
-    parts = [_many(abs(months), "month")] if months else []
-    parts += [_many(abs(days), "day")] if days or not months else []
+    parts = [many(abs(months), "month")] if months else []
+    parts += [many(abs(days), "day")] if days or not months else []
     sign = "-" if (months or days) < 0 else "+"
     return f"{start} {sign} {' and '.join(parts)} is {_written(end)}"
 
@@ -372,13 +373,13 @@ def _between(dates: list[date], words: list[str]) -> str | None:
     days = (dates[1] - dates[0]).days
     direction = "back to" if days < 0 else "to"
     long = _calendar(min(dates), max(dates))
-    count = _many(abs(days), "day")
+    count = many(abs(days), "day")
     if said & _IN_YEARS and not said & {"days", "day"} and long:
         count, long = long, count
     if said & {"weeks", "week"}:
         weeks, rest = divmod(abs(days), 7)
-        more = f" and {_many(rest, 'day')}" if rest else ""
-        count = f"{_many(weeks, 'week')}{more}, {count}"
+        more = f" and {many(rest, 'day')}" if rest else ""
+        count = f"{many(weeks, 'week')}{more}, {count}"
     return f"{count}{long and f' ({long})'} from {_written(dates[0])} {direction} {_written(dates[1])}"
 
 
@@ -390,7 +391,7 @@ def _leap(found: re.Match[str]) -> str:
 def _month_length(found: re.Match[str]) -> str:
     year = int(found[2] or _now().year)
     month = _MONTHS.index(found[1][:3]) + 1
-    return f"{_many(monthrange(year, month)[1], 'day')} in {year}-{month:02}"
+    return f"{many(monthrange(year, month)[1], 'day')} in {year}-{month:02}"
 
 
 def _ahead(found: re.Match[str]) -> str | None:
@@ -436,11 +437,7 @@ def _calendar(start: date, end: date) -> str:
     last = monthrange(start.year + year, month + 1)[1]
     days = (end - date(start.year + year, month + 1, min(start.day, last))).days
     parts = [(months // 12, "year"), (months % 12, "month"), (days, "day")]
-    return ", ".join(_many(count, unit) for count, unit in parts if count)
-
-
-def _many(count: int, unit: str) -> str:
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return ", ".join(many(count, unit) for count, unit in parts if count)
 
 
 # --- time zones ---

@@ -212,7 +212,7 @@ class Dialogue:
 
     @cached_property
     def _room(self) -> Window | None:
-        return self.window and with_room_for(self.window, self._draft.segments(()), self.traits)
+        return self.window and with_room_for(self.window, self._draft, self.traits)
 
     def _settle(self, call: Call) -> None:
         """Take what the model wants, or note why that cannot be had."""

@@ -183,12 +183,10 @@ class Prompt(Content):
         before, _ = self._cut
         words = put(before, {"tools": tools, "tool_names": ", ".join(tool_names)})
         same = tuple(takewhile(lambda s: isinstance(s, str) or self._is_same(s.name), words))
+        # What is told ends where earlier turns have their place, which is empty as yet.
+        until = len(same) + (slot_names(words[len(same) : len(same) + 1]) == (HISTORY,))
         examples = self._example_texts(tool_names) if self._shows_examples else ()
-        opening = laid_out(same, examples, "", self._soft_name)
-        following = words[len(same)] if len(same) < len(words) else ""
-        if opening.shown is None or not isinstance(following, Slot) or following.name != HISTORY:
-            return opening
-        return Segments(opening.head, "", None, opening.shown._replace(told=len(opening.head)))
+        return laid_out(words[:until], examples, "", self._soft_name)
 
     def reader(self, tools: str, tool_names: Sequence[str]) -> Reader | None:
         """Return what asks a model about passages; None: the prompt does not say how.

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator
 
 from agent_app.steps import Action
+from agent_app.tuning.data.numbers import ONES, TENS
 from agent_app.tuning.data.recording import Recorder
 
-_MANY = (
-    "(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen"
-    "|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred)"
-)
+_MANY = f"(?:{'|'.join(('an?', *ONES, *TENS, 'hundred'))})"
 _AROUND = r"(?:what|how|much|is|are|costs?|for|me|in|all|total|dollars|euros|bucks|pounds|cents|and|please)"
 _MERE = {
     "calculator": re.compile(

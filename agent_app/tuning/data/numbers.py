@@ -11,18 +11,18 @@ FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2031, 12, 31)
 
 _PERCENTAGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 19, 20, 25, 30, 35, 40, 45, 50, 60, 65, 75, 80, 90)
 _CENTS = ("", "", ".50", ".99", ".25", ".95", ".20", ".75", ".40")
-_ONES = (
+ONES = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {
-    **dict(enumerate(_ONES, 1)),
-    **{10 * number: ten for number, ten in enumerate(_TENS, 2)},
+    **dict(enumerate(ONES, 1)),
+    **{10 * number: ten for number, ten in enumerate(TENS, 2)},
     **{
         10 * number + digit: f"{ten}-{one}"
-        for number, ten in enumerate(_TENS, 2)
-        for digit, one in enumerate(_ONES[:9], 1)
+        for number, ten in enumerate(TENS, 2)
+        for digit, one in enumerate(ONES[:9], 1)
     },
     100: "a hundred",
     200: "two hundred",
