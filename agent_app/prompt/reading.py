@@ -103,9 +103,7 @@ class Reading:
             if isinstance(step, Observation) and self.reads(step):
                 lines = observed(shortened(step.text, limit))
                 true = "\n".join(line for line in lines if not is_false(line))
-                for passage in true.strip().split("\n\n"):
-                    found.pop(passage, None)  # what was found twice is shown once, where it was found last
-                    found[passage] = None
+                found |= dict.fromkeys(true.strip().split("\n\n"))  # what was found twice is shown once
         return "\n\n".join(found)
 
     def _exchanges(self, question: str, steps: Sequence[Step]) -> Iterator[Exchange]:
