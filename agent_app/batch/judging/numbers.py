@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 from typing import Any
 
 _NUMBER = re.compile(
@@ -35,6 +35,8 @@ _WORDS = (
 )
 _READABLE = 20
 """With more digits than these a number is shown with an exponent."""
+_EXACT = Context(prec=MAX_PREC)
+"""By itself `Decimal.normalize` rounds to 28 digits."""
 _WORD = re.compile(rf"\b(?P<minus>minus )?(?P<word>{'|'.join(_WORDS)})\b", re.IGNORECASE)
 
 
@@ -47,7 +49,7 @@ class Number:
     percent: bool = False
 
     def __str__(self) -> str:
-        plain = self.value.normalize()
+        plain = self.value.normalize(_EXACT)
         digits = f"{plain:f}" if -_READABLE < plain.adjusted() < _READABLE else str(plain)
         return digits + "%" * self.percent
 
