@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sqlite3
@@ -10,13 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent_app.errors import StoreError
 from agent_app.places import session_file
 from agent_app.sessions import Store
-from agent_app.sessions.schema import APPLICATION, VERSIONS
+from agent_app.sessions.schema import APPLICATION, VERSIONS, migrate
 from agent_app.steps import Action, Answer, Observation, PromptRef, Result, Usage
 
 PROMPT = PromptRef("pirate", "1.2", "abc123")
@@ -98,12 +100,40 @@ def test_several_programs_begin_and_write_a_file_at_once(tmp_path: Path) -> None
     for attempt in range(3):
         path = tmp_path / f"{attempt}.db"
         processes = [writing(path, runs=5) for _ in range(4)]
-        ids = [process.communicate(timeout=60)[0].split()[0] for process in processes]
+        told = [process.communicate(timeout=60)[0].split() for process in processes]
         assert [process.returncode for process in processes] == [0] * 4
         with Store.open(path) as store:
-            for id_ in ids:
+            for id_, *_ in told:
                 assert [run.result for run in store.session(id_).runs()] == [RESULT] * 5
             assert len(store.search("sea")) == 20
+
+
+def test_another_program_begins_the_file_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kept.db"
+    begun: list[str] = []
+    connect = sqlite3.connect
+
+    def begin(statement: str) -> None:
+        """Begin the file between two looks at it, as far as SQLite lets another program write by then."""
+        if "sqlite_master" in statement and not begun:
+            begun.append(statement)
+            other = connect(path, timeout=0, isolation_level=None)
+            with contextlib.closing(other), contextlib.suppress(sqlite3.OperationalError):
+                other.execute("BEGIN IMMEDIATE")
+                migrate(other, path)
+                other.execute("COMMIT")
+
+    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_trace_callback(begin)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    with Store.open(path) as store:
+        assert store.session(store.new_session().id).runs() == ()
+    assert len(begun) == 1
 
 
 def test_several_programs_go_on_with_one_session_at_once(tmp_path: Path) -> None:

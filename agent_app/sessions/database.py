@@ -107,7 +107,9 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
             "use a Python that has it",
             path,
         )
-    version_of(connection, path)  # before anything is changed in it
+    # Before anything is changed in it; and as it is at one moment, as another program may be beginning it.
+    with _transaction(connection, "BEGIN"):
+        version_of(connection, path)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA synchronous = FULL")
