@@ -40,7 +40,7 @@ _WEIGHTS = {
     "calculator/percent": 7,
     "calculator/parts": 7,
     "calculator/powers": 6,
-    "calculator/story": 48,
+    "calculator/story": 32,
     "calculator/words": 5,
     "calculator/units": 6,
     "calculator/two sums": 8,
@@ -58,7 +58,7 @@ _WEIGHTS = {
     "none/greetings": 5,
     "none/thanks": 5,
     "none/persona": 7,
-    "none/opinions": 9,
+    "none/opinions": 11,
     "none/knowledge": 9,
     "web_search/search and reckon": 6,
     "web_search/search and count": 2,
@@ -68,7 +68,7 @@ _WEIGHTS = {
     "web_search/search and weekday": 3,
     "web_search/found nothing": 2.5,
 }
-_OF_A_TOPIC = 1.0
+_OF_A_TOPIC = 1.5
 """The weight of each topic of the web search."""
 
 
