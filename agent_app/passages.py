@@ -57,7 +57,6 @@ class Passages:
         form: Mapping[str, Any] | None = None,
     ) -> None:
         self._reader, self._tools, self._openings, self._form = reader, tools, openings, form
-        self._grammars: dict[int, str] = {}
 
     def has_to_ask(self, steps: Sequence[Step], traits: Traits) -> bool:
         """Say whether a run has just come upon a passage, and its model is to be asked about it in this way.
@@ -98,16 +97,13 @@ class Passages:
         return [*messages, HumanMessage(asked)]
 
     def _grammar(self, steps: Sequence[Step]) -> str:
-        """Return the grammar of the reply, by how often passages were read in vain."""
+        """Return the grammar of the reply, by how often passages were read in vain and what was missing."""
         reading = self._reader.reading
-        missed = min(reading.missed(steps), len(_IN_VAIN) - 1)
-        if missed not in self._grammars:
-            self._grammars[missed] = reply_grammar(
-                self._tools,
-                openings=self._openings,
-                form=self._form,
-                verdict=Verdict(
-                    reading.evidence, reading.stated, reading.missing, _IN_VAIN[missed], reading.regret
-                ),
-            )
-        return self._grammars[missed]
+        verdict = Verdict(
+            reading.begun(steps),
+            reading.stated,
+            reading.missing,
+            _IN_VAIN[min(reading.missed(steps), len(_IN_VAIN) - 1)],
+            reading.regret,
+        )
+        return reply_grammar(self._tools, openings=self._openings, form=self._form, verdict=verdict)

@@ -113,6 +113,59 @@ def test_what_is_missing_is_looked_for_then_given_up(prompt: Prompt) -> None:
     ]
 
 
+AGAIN = """it lacks
+  therefore: ", so"
+  again: Asked is {missing}, and it says
+"""
+LATER = "Asked is the house, and it says in Westhaven; that is it"
+
+
+def asks_again(prompt: Prompt) -> Prompt:
+    """The prompt, with what was missing asked for where passages are read once more."""
+    text = FRONT.replace("it lacks\n", AGAIN, 1).replace(
+        "it lacks the house", "it lacks the house, so I look"
+    )
+    prompt.path.write_text(text.replace("It says in Westhaven; that is it", f'"{LATER}"'), encoding="utf-8")
+    return load_prompt(prompt.path)
+
+
+def test_what_was_missing_is_asked_for_when_passages_are_read_again(prompt: Prompt) -> None:
+    replies = [
+        looked_up("ship"),
+        looked_up("captain", f"{MISSING} of Ann Cole, by the sea, so I look, so to say"),
+    ]
+    model, _ = ask(asks_again(prompt), *replies, STATED)
+    begun = [grammar.split(" fact ", 1)[0] for grammar in grammars(model)[1:]]
+    assert begun == [
+        'root ::= " It says "',
+        'root ::= " Asked is the town of Ann Cole, by the sea, and it says "',
+    ]
+    assert asked(model)[1][4] == (
+        "ai",
+        f"Thought: {LATER}\nFinal Answer: In Westhaven.",
+    )
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "It says who; it lacks the town",
+        "It says who; it lacks Action: search, so I look",
+        "It says who; it lacks the\ntown, so I look",
+        "I look",
+    ],
+)
+def test_what_does_not_say_what_was_missing_is_not_asked_again(prompt: Prompt, thought: str) -> None:
+    """Such steps can be a program's own, which a run goes on from."""
+    found = Observation("x" * 99)
+    reading = asks_again(prompt).reading
+    assert reading is not None
+    assert (
+        reading.begun([Action("search", "a", "Look"), found, Action("search", "b", thought), found])
+        == "It says"
+    )
+
+
 def test_an_answer_to_what_is_missing_says_that_it_was_not_found(prompt: Prompt) -> None:
     more = "longer_than: 30\n  regret: I could not find"
     text = FRONT.replace("longer_than: 30", more).replace("parts:", "openings: ['Arr, ', 'Aye! ']\nparts:")
@@ -198,6 +251,8 @@ def changed(prompt: Prompt, old: str, new: str) -> Path:
         ("it lacks", "it has no"),
         ("longer_than: 30", "longer_than: 31"),
         ("longer_than: 30", "longer_than: 30\n  regret: I could not find"),
+        ("longer_than: 30", "longer_than: 30\n  therefore: ', so'"),
+        ("it lacks\n", AGAIN),
         ("Or use", "Use"),
         ("{thought: It says 6;", "{thought: It says six;"),
     ],
@@ -211,6 +266,8 @@ def test_saving_keeps_how_passages_are_read(prompt: Prompt, tmp_path: Path) -> N
     again = load_prompt(tmp_path / "copy" / "mate.md")
     assert again.reading == prompt.reading
     assert again.hash == prompt.hash
+    asks_again(prompt).save(tmp_path / "other" / "mate.md")
+    assert load_prompt(tmp_path / "other" / "mate.md").reading == asks_again(prompt).reading
 
 
 def test_a_part_may_hold_it_and_a_persona_answers_its_examples(prompt: Prompt, tmp_path: Path) -> None:
@@ -242,6 +299,13 @@ def test_a_part_may_hold_it_and_a_persona_answers_its_examples(prompt: Prompt, t
         ),
         ("- name: sum", "- name: builder", 26, "a second example is called 'builder'"),
         ("  missing: it lacks\n", "", 4, "'reading' has no 'missing'"),
+        (
+            "  missing: it lacks\n",
+            "  missing: it lacks\n  again: Asked is {missing},\n",
+            4,
+            "'reading' has no 'therefore'",
+        ),
+        ("it lacks\n", AGAIN.replace("{missing}", "that"), 9, "'again' is 'Asked is that, and it says'"),
     ],
 )
 def test_what_is_wrong_with_it_is_named_by_line(
@@ -249,6 +313,15 @@ def test_what_is_wrong_with_it_is_named_by_line(
 ) -> None:
     problems = check_file(changed(prompt, old, new))
     assert (message, line) in [(problem.message, problem.line) for problem in problems]
+
+
+def test_an_example_that_does_not_ask_again_is_told_what_to_write(prompt: Prompt) -> None:
+    text = asks_again(prompt).path.read_text(encoding="utf-8")
+    prompt.path.write_text(text.replace(LATER, "It says in Westhaven; that is it"), encoding="utf-8")
+    (problem,) = check_file(prompt.path)
+    assert problem.message.startswith("a thought after a passage in the example 'builder' has no")
+    begun = "Asked is the house, and it says ..; "
+    assert problem.fix == f"write '{begun}that is it' or '{begun}it lacks ..'"
 
 
 def test_a_part_that_does_not_hold_it_is_named(prompt: Prompt) -> None:

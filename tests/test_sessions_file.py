@@ -126,7 +126,7 @@ def test_another_program_begins_the_file_while_it_is_looked_at(
                 other.execute("COMMIT")
 
     def watched(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
+        connection: sqlite3.Connection = connect(*args, **options)
         connection.set_trace_callback(begin)
         return connection
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from agent_app.errors import PromptError, UnknownName, suggest
-from agent_app.labels import BEFORE_VERDICT
 from agent_app.prompt.examples import Example, example_from
 from agent_app.prompt.inputs import Input, input_from, wrong_type
 from agent_app.prompt.library import LeadsOut, find_file, part_names
@@ -269,10 +268,8 @@ class _Assembly:
                 self.add("P017", text, what, "write {tools}, {tool_names} or a part", file)
         held = at.value.get(EXAMPLES)
         reading = reading_from(at.plain(), segments, self.examples_at(held, file))
-        for example in reading.without_verdict():
+        for example, fix in reading.without_verdict():
             what = f"a thought after a passage in the example {example.name!r} has no evidence or no verdict"
-            begun = f"{reading.evidence} ..{BEFORE_VERDICT}"
-            fix = f"write {begun + reading.stated!r} or {begun + reading.missing + ' ..'!r}"
             self.add("P017", held or at, what, fix, file)
         return reading
 

@@ -8,12 +8,13 @@ verdict on whether the passages state what is asked, and then an action or a fin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from agent_app.labels import BEFORE_VERDICT, QUESTION
+from agent_app.labels import BEFORE_VERDICT, QUESTION, inside
 from agent_app.prompt.examples import Example, usable
 from agent_app.prompt.scratchpad import MAX_OBSERVATION, is_false, observed, shortened, written
 from agent_app.prompt.template import Segment, as_source
@@ -21,6 +22,8 @@ from agent_app.steps import Action, Observation, Step
 
 OPENING = "Passages:\n"
 """What every question about passages begins with."""
+STILL_MISSING = "{missing}"
+"""Stands in `Reading.again` for what was not said."""
 _LONGER_THAN = 60
 """Hardly any passage is shorter, and hardly any number, date or error longer."""
 
@@ -42,6 +45,10 @@ class Reading:
     """The verdict that this is what was asked; a final answer follows then."""
     missing: str
     """How the verdict begins that it is not; what is not said and what is done about that follow."""
+    therefore: str
+    """What stands between those two."""
+    again: str
+    """How the thought begins once passages have been read in vain; empty: as the first time."""
     regret: str
     """How a final answer goes on after its opening when they still do not; empty: as the model likes."""
     longer_than: int
@@ -55,24 +62,43 @@ class Reading:
         """Say whether a step is a passage; what went wrong is none."""
         return isinstance(step, Observation) and not step.error and len(step.text) > self.longer_than
 
-    def without_verdict(self) -> list[Example]:
-        """Return the examples in which a thought after a passage has no evidence or no verdict."""
+    def without_verdict(self) -> list[tuple[Example, str]]:
+        """Return the examples in which a passage is followed by no evidence or no verdict, and a fix."""
         return [
-            example
+            (example, f"write {' or '.join(map(repr, right))}")
             for example in self.examples
-            for seen, then in pairwise(example.steps)
-            if self.reads(seen) and not self._has_verdict(then)
+            for number in range(1, len(example.steps))
+            if self.reads(example.steps[number - 1])
+            if not _is_one_of(example.steps[number], right := self._thoughts(example.steps[:number]))
         ]
 
-    def _has_verdict(self, step: Step) -> bool:
-        said, between, verdict = getattr(step, "thought", "").partition(BEFORE_VERDICT)
-        if not (between and said.startswith(f"{self.evidence} ")):
-            return False
-        return verdict == self.stated or verdict.startswith(f"{self.missing} ")
+    def _thoughts(self, steps: Sequence[Step]) -> list[str]:
+        """Return the thoughts that may come after a passage; ``..`` stands for some words."""
+        begun = f"{self.begun(steps)} ..{BEFORE_VERDICT}"
+        return [begun + self.stated, f"{begun}{self.missing} .."]
+
+    def begun(self, steps: Sequence[Step]) -> str:
+        """Return how the thought about the passages of a run begins.
+
+        Once they have been read in vain, what was missing then can be asked for in place of the whole
+        question, as in "Measuring and Narrowing the Compositionality Gap" (self-ask; Press et al., 2022).
+        """
+        vain = self._in_vain(steps)
+        if not (vain and self.again):
+            return self.evidence
+        verdict = vain[-1].thought.partition(BEFORE_VERDICT)[2]
+        lacked, found, _ = verdict.removeprefix(f"{self.missing} ").partition(f"{self.therefore} ")
+        if not (found and lacked.isprintable()) or inside(lacked):
+            return self.evidence
+        return self.again.replace(STILL_MISSING, lacked)
 
     def missed(self, steps: Sequence[Step]) -> int:
         """Return how often passages have been read in vain."""
-        return sum(self.reads(seen) and isinstance(then, Action) for seen, then in pairwise(steps))
+        return len(self._in_vain(steps))
+
+    def _in_vain(self, steps: Sequence[Step]) -> list[Action]:
+        """Return what was done after passages that did not state the answer."""
+        return [then for seen, then in pairwise(steps) if self.reads(seen) and isinstance(then, Action)]
 
     def exchanges(self, tool_names: Sequence[str]) -> tuple[Exchange, ...]:
         """Return how passages are read in the examples that use no tool but these."""
@@ -85,7 +111,7 @@ class Reading:
             "evidence": self.evidence,
             "stated": self.stated,
             "missing": self.missing,
-            **({"regret": self.regret} if self.regret else {}),
+            **{key: text for key in ("therefore", "again", "regret") if (text := getattr(self, key))},
             "longer_than": self.longer_than,
             "text": as_source(self.segments),
             "examples": [example.to_dict() for example in self.examples],
@@ -113,12 +139,23 @@ class Reading:
                 yield Exchange(f"{OPENING}{passages}\n\n{QUESTION}: {question}", written(then))
 
 
+def _is_one_of(step: Step, thoughts: Iterable[str]) -> bool:
+    thought = getattr(step, "thought", "")
+    return any(re.fullmatch(re.escape(one).replace(r"\.\.", ".+"), thought) for one in thoughts)
+
+
 def reading_from(
     data: Mapping[str, Any], segments: tuple[Segment, ...], examples: Iterable[Example]
 ) -> Reading:
     """Make a reading of front matter that the schema has found right."""
-    longer_than = data.get("longer_than", _LONGER_THAN)
-    regret = data.get("regret", "")
     return Reading(
-        data["evidence"], data["stated"], data["missing"], regret, longer_than, segments, tuple(examples)
+        evidence=data["evidence"],
+        stated=data["stated"],
+        missing=data["missing"],
+        therefore=data.get("therefore", ""),
+        again=data.get("again", ""),
+        regret=data.get("regret", ""),
+        longer_than=data.get("longer_than", _LONGER_THAN),
+        segments=segments,
+        examples=tuple(examples),
     )

@@ -105,7 +105,9 @@ class _Check:
                 self.add("P004", child, f"{key!r} in {what} is no name", fix)
             else:
                 self.value(child, others, f"{key!r} in {what}")
-        for key in rules.get("required", ()):
+        beside = rules.get("dependentRequired", {})
+        needed = [*rules.get("required", ()), *(k for key in beside if key in values for k in beside[key])]
+        for key in needed:
             if key not in values:
                 self.add("P004", at, f"{what} has no {key!r}", f"add {key!r}")
 
