@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from datetime import date, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -90,7 +91,8 @@ def test_the_search_of_a_world_finds_each_fact_by_the_words_of_its_question(spli
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_question_said_again_is_no_right_answer_to_it(split: str) -> None:
     questions = load_questions(split, set(KINDS) - {"no-tool"})
-    assert [q.id for q in questions if right(q, q.question)] == []
+    week = [date(2026, 11, 30) + timedelta(days) for days in range(7)]
+    assert [q.id for q in questions if any(right(q, q.question, today) for today in week)] == []
 
 
 def test_each_split_has_a_world_with_a_search_of_its_own() -> None:
