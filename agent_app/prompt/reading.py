@@ -8,7 +8,6 @@ verdict on whether the passages state what is asked, and then an action or a fin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -64,18 +63,21 @@ class Reading:
 
     def without_verdict(self) -> list[tuple[Example, str]]:
         """Return the examples in which a passage is followed by no evidence or no verdict, and a fix."""
-        return [
-            (example, f"write {' or '.join(map(repr, right))}")
-            for example in self.examples
-            for number in range(1, len(example.steps))
-            if self.reads(example.steps[number - 1])
-            if not _is_one_of(example.steps[number], right := self._thoughts(example.steps[:number]))
-        ]
+        wrong = []
+        for example in self.examples:
+            for number, (seen, then) in enumerate(pairwise(example.steps), 1):
+                begun = self.begun(example.steps[:number])
+                if self.reads(seen) and not self._has_verdict(begun, then):
+                    right = f"{begun} ..{BEFORE_VERDICT}"
+                    fix = f"write {right + self.stated!r} or {right + self.missing + ' ..'!r}"
+                    wrong.append((example, fix))
+        return wrong
 
-    def _thoughts(self, steps: Sequence[Step]) -> list[str]:
-        """Return the thoughts that may come after a passage; ``..`` stands for some words."""
-        begun = f"{self.begun(steps)} ..{BEFORE_VERDICT}"
-        return [begun + self.stated, f"{begun}{self.missing} .."]
+    def _has_verdict(self, begun: str, step: Step) -> bool:
+        said, _, verdict = getattr(step, "thought", "").rstrip().partition(BEFORE_VERDICT)
+        if not said.rstrip().startswith(f"{begun} "):
+            return False
+        return verdict == self.stated or verdict.startswith(f"{self.missing} ")
 
     def begun(self, steps: Sequence[Step]) -> str:
         """Return how the thought about the passages of a run begins.
@@ -137,11 +139,6 @@ class Reading:
             if self.reads(seen):
                 passages = self.passages(steps[:number], MAX_OBSERVATION)
                 yield Exchange(f"{OPENING}{passages}\n\n{QUESTION}: {question}", written(then))
-
-
-def _is_one_of(step: Step, thoughts: Iterable[str]) -> bool:
-    thought = getattr(step, "thought", "")
-    return any(re.fullmatch(re.escape(one).replace(r"\.\.", ".+"), thought) for one in thoughts)
 
 
 def reading_from(
