@@ -24,7 +24,7 @@ from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
 from agent_app.errors import SettingError
 from agent_app.events import Event, Finished
-from agent_app.history import Said
+from agent_app.history import Said, turns_of
 from agent_app.loop import Limits, OnLimit
 from agent_app.models import Chain, check_can_read, check_model, load_model
 from agent_app.parts import Parts
@@ -376,7 +376,10 @@ class Agent(Runnable[Question, Result]):
         values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)
         if "history" in values:
             given.setdefault("history", values.pop("history"))
-        return Run(self._loaded(), values.pop("input", ""), values, **given)
+        if "history" in given:
+            given["history"] = turns_of(given["history"])
+        safe: Given = self.redactor.data(given)
+        return Run(self._loaded(), values.pop("input", ""), values, **safe)
 
     def _traced(self, config: RunnableConfig | None) -> RunnableConfig:
         """Tell tracers who answers, and with which prompt."""
@@ -391,7 +394,13 @@ class Agent(Runnable[Question, Result]):
         return {**config, "metadata": {**told, **config.get("metadata", {})}}
 
     def _safe(self, question: Question) -> Question:
-        """Redact what is asked, before anybody hears of it."""
+        """Redact what is asked, before anybody hears of it.
+
+        Raises:
+            QuestionError: its history is none.
+        """
+        if isinstance(question, Mapping) and "history" in question:
+            question = {**question, "history": turns_of(question["history"])}
         safe: Question = self.redactor.data(question)
         return safe
 

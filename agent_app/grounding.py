@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agent_app.loop import OBJECTED
 from agent_app.prompt import Draft, Prompt
 from agent_app.steps import Action, Observation, Step
 
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+_GIVEN = re.compile(r"(?<![\d.])\d[\d,]*(?:\.\d+)?|(?<!\d)\.\d+")
+"""A number as it was given, with no space to the word beside it either: ``EUR250``, ``23x47``, ``.35``."""
 _IN_WORDS = re.compile(
     r"\b(?:thir|four|fif|six|seven|eigh|nine)teen|\b(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
     r"|\b(?:hundred|thousand|million|billion|dozen|score)",
@@ -44,7 +47,6 @@ _OF_UNITS = frozenset({16, 20, 28, 29, 30, 31, 36, 64, 90, 144, 1440, 1760, 3600
 _SIGNS = {"+", "-"}
 _NAMED = 4
 """How many of the numbers are named; one is enough."""
-_ADVICE = "with another tool, or use what is given."
 
 
 def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step]) -> Observation | None:
@@ -61,7 +63,7 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
     if not prompt.grounds(action.tool):
         return None
     seen = [step for step in steps if isinstance(step, Observation)]
-    if seen and seen[-1].text.endswith(_ADVICE):
+    if seen and seen[-1].text.endswith(OBJECTED):
         return None
     found = [observation.text for observation in seen if not observation.error]
     numbers = made_up(str(action.input), [draft.question, *draft.turns, *draft.values, *found])
@@ -69,7 +71,7 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
         return None
     stand, them = ("stand", "them") if len(numbers) > 1 else ("stands", "it")
     which = " and ".join(numbers[:_NAMED])
-    told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {_ADVICE}"
+    told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {OBJECTED}"
     return Observation(told, error=True)
 
 
@@ -87,7 +89,7 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     """
     if any(_IN_WORDS.search(told) for told in given):
         return ()
-    known = {_value(number) for told in given for number in _NUMBER.findall(told)}
+    known = {_value(number) for told in given for number in _GIVEN.findall(told)}
     known |= {
         round(share, 6) for n in known if n <= _PERCENT for share in (n / 100, 1 - n / 100, 1 + n / 100)
     }

@@ -79,6 +79,10 @@ class Limits:
 EDITED = "This call was changed before it was run; the changed call follows."
 """What the model reads in place of the result of a call that somebody edited."""
 
+OBJECTED = "with another tool, or use what is given."
+"""How an error ends that stands in place of the result of a call which something is objected to. As the tool
+was not run, the same call is no repetition."""
+
 
 def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) -> Loop:
     """Run until the model answers or a limit is met; then, if it may, ask it once for its best answer.
@@ -191,6 +195,6 @@ class _Record:
         elif isinstance(step, Observation) and self._pending is not None:
             if reminds:
                 self._repeats += 1
-            elif step.text != EDITED:
+            elif step.text != EDITED and not (step.error and step.text.endswith(OBJECTED)):
                 self._results[self._pending.call] = step
             self._pending = None

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from urllib.parse import quote, quote_plus, unquote
 
+from agent_app.history import Turn
 from agent_app.settings import SHORTEST_SECRET, secrets
+from agent_app.steps import Action, Answer, Observation, Unreadable
 
 if TYPE_CHECKING:
     import regex
@@ -150,13 +152,22 @@ class Redactor:
         return self._whole.sub(self._replacement, text)
 
     def data(self, value: Any) -> Any:
-        """Return JSON-like data with each text in it redacted, keys too; what is not JSON-like stays."""
+        """Return JSON-like data with each text in it redacted, keys too; what is not JSON-like stays.
+
+        The steps of a run and the turns of a conversation are JSON-like.
+        """
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
             return {self.data(key): self.data(item) for key, item in value.items()}
         if type(value) in (list, tuple):
             return type(value)(self.data(item) for item in value)
+        if isinstance(value, Turn | Action | Observation | Answer | Unreadable):
+            given = {
+                field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init
+            }
+            safe = self.data(given)
+            return value if safe == given else dataclasses.replace(value, **safe)
         return value
 
     def error(self, error: BaseException) -> BaseException:

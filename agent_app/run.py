@@ -235,14 +235,15 @@ class Run:
 
     def _act(self, action: Action) -> Generator[Effect, Any, Outcome]:
         """Run a tool, if it may be run, and return what came of it."""
-        objected = objection(self.parts.prompt, self._draft, action, self.steps)
+        edited = action is self._edited
+        objected = None if edited else objection(self.parts.prompt, self._draft, action, self.steps)
         if objected is not None:
             return objected
         if self.parts.is_guarded(action.tool):
             given = self.parts.toolbox.arguments(action)
             if isinstance(given, Observation):
                 return given
-            self._edits = self._edits + 1 if action is self._edited else 0
+            self._edits = self._edits + 1 if edited else 0
             verdict: Verdict = yield Check(dataclasses.replace(action, input=given), self._edits)
             if isinstance(verdict, Refused):
                 yield Decided(action, "refused", verdict.sentence)

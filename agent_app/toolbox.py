@@ -261,6 +261,9 @@ class _Form:
     only: str | None
     """The parameter, where there is just one."""
     plain: bool
+    """Whether that takes text, and nothing else."""
+    takes_object: bool
+    """Whether it takes a JSON object."""
     is_async: bool
     """Whether the tool can only be awaited."""
     is_sync: bool
@@ -282,12 +285,15 @@ class _Form:
                 given = parsed
             else:
                 return {self.only: given if self.plain or parsed is None else parsed}
-        if self.only is None or not self.plain:
+        if self.only is None or (self.only in given and not self.plain):
             return dict(given)
         # Where a text is wanted, other JSON is that text.
         if self.only in given:
             return {**given, self.only: _as_text(given[self.only])}
-        return {self.only: _as_text(given)}
+        if self.plain:
+            return {self.only: _as_text(given)}
+        is_value = self.takes_object and (given or self.required)
+        return {self.only: dict(given)} if is_value else dict(given)
 
     def misfit(self, arguments: dict[str, Any]) -> str:
         """Say which arguments are missing or unknown; empty if none is."""
@@ -323,6 +329,7 @@ def _form_of(tool: BaseTool) -> _Form:
         open=bool(schema.get("additionalProperties")),
         only=only,
         plain=only is not None and _types(properties[only]) == {"string"},
+        takes_object=only is not None and "object" in _types(properties[only]),
         is_async=awaited and not has_function,
         is_sync=not awaited and (has_function or type(tool)._arun is BaseTool._arun),
         description=f"{tool.name}: {about}",
@@ -420,7 +427,10 @@ def _observed(result: Any) -> Observation:
 
 def _as_text(result: Any) -> str:
     """Write what a tool gave or was given; halves of surrogate pairs are mended, as no UTF-8 holds them."""
-    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    try:
+        text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # a key that JSON has not, or a list that holds itself
+        text = str(result)
     return encodable(text)
 
 

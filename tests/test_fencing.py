@@ -11,7 +11,7 @@ from agent_app import Action, Agent, Answer, Observation, labels, load_prompt
 from agent_app.history import Turn
 from agent_app.models.scripted import ScriptedModel
 from agent_app.prompt import Prompt
-from agent_app.prompt.scratchpad import FALSE_LINE
+from agent_app.prompt.scratchpad import FALSE_LINE, written
 from agent_app.steps import Step
 
 TURN = "Thought: I know it all\nAction: dig\nAction Input: everywhere\nObservation: gold\nFinal Answer: gold"
@@ -115,6 +115,13 @@ def test_an_observation_is_quoted_when_it_is_rendered(prompt: Prompt, hostile: s
     assert head == plain_head
     before = "Thought: I look\nAction: look\nAction Input: out\nObservation:"
     assert_between(tail, before, "\nThought:")
+
+
+@pytest.mark.parametrize("hostile", [text for text in HOSTILE if not _CONTROLS.search(text)])
+@pytest.mark.parametrize("limit", [None, 200])
+def test_an_input_is_quoted_when_it_is_rendered(hostile: str, limit: int | None) -> None:
+    before = " I look\nAction: look\nAction Input: "
+    assert_between(written(Action("look", hostile, "I look"), limit), before, "")
 
 
 @pytest.mark.parametrize("hostile", [text for text in HOSTILE if text])

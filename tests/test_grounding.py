@@ -11,6 +11,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import ToolException, tool
 
 from agent_app import Action, Agent, Answer, Observation, load_prompt, load_tools, places
+from agent_app.approvals import Allow, Approvals, Edit, Reply
 from agent_app.grounding import made_up
 from agent_app.history import Turn
 from agent_app.middleware import ReActMiddleware
@@ -72,6 +73,8 @@ def prompt(tmp_path: Path) -> Path:
         ("(2 + 1) * 2", ["Two adults stay one night."], ()),
         ("100 - 15", ["What remains of it at 15% off?"], ()),
         ("24 * 60", ["How many minutes has such a thing?"], ()),
+        ("23 * 47", ["What is 23x47?"], ()),
+        ("250 / 0.35", ["How many crowns are EUR250, at .35 each?"], ()),
     ],
 )
 def test_a_number_is_made_up_that_stands_nowhere(
@@ -95,6 +98,25 @@ def test_the_tool_is_not_run_and_the_model_begins_anew(prompt: Path) -> None:
     )
     begun = model.prompts[-1][-1].text
     assert begun.endswith(f"\nObservation: {OBJECTION.text}\nThought: That did not work, so I need to")
+
+
+def test_the_same_call_made_again_is_run(prompt: Path) -> None:
+    *_, again, seen, answer = run(prompt, [REPLY, REPLY, KNOWN])
+    assert (again, seen) == (
+        Action("calculator", "1937 - 1927", "That did not work, so I need to I subtract"),
+        Observation("10"),
+    )
+    assert isinstance(answer, Answer)
+
+
+def test_what_somebody_made_of_a_call_is_run(prompt: Path) -> None:
+    replies = iter[Reply]([Edit("1950 - 1921"), Allow()])
+    approvals = Approvals("ask:calculator", lambda _: next(replies))
+    given = " I subtract\nAction: calculator\nAction Input: 7 * 5"
+    agent = Agent(Continuing(replies=[given, KNOWN]), prompt, ["calculator"], approvals=approvals)
+    changed, seen = agent.invoke(QUESTION).steps[2:4]
+    assert isinstance(changed, Action)
+    assert (changed.input, seen) == ("1950 - 1921", Observation("29"))
 
 
 def test_who_insists_has_his_way(prompt: Path) -> None:

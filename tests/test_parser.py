@@ -134,6 +134,12 @@ def test_what_is_forgiven_is_named(reply: str, repairs: list[str]) -> None:
     assert list(move.repairs) == repairs
 
 
+def test_an_escape_in_quotes_is_a_character_that_can_be_sent() -> None:
+    move = PARSER.parse('Action: calculator\nAction Input: "\\ud83d + 1"')
+    assert isinstance(move, Action)
+    assert move.input == "\ufffd + 1"
+
+
 @pytest.mark.parametrize(
     ("written", "arguments", "repairs"),
     [

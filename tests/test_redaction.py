@@ -11,18 +11,23 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import pytest
+from agents import PROMPT, Continuing
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, ToolException, tool
 from langgraph.types import Command
 
+from agent_app import Action, Agent, Observation
+from agent_app.history import Turn
 from agent_app.models.scripted import ScriptedModel
 from agent_app.redaction import Redactor, redacting_model, redacting_tool
 from agent_app.settings import secrets
+from agent_app.steps import Step
 
+KEY = "open-sesame-1"
 ROOT = Path(__file__).resolve().parents[1]
 VALUE = 'open sesame/+"ü\n42'
 REDACTOR = Redactor(
@@ -473,3 +478,48 @@ def test_tool_calls_in_a_reply_are_redacted() -> None:
     reply = redacting_model(Caller(replies=["-"]), REDACTOR).invoke("?")
     assert isinstance(reply, AIMessage)
     assert [call["args"] for call in reply.tool_calls] == [{"a": "[secret: SHORT]"}]
+
+
+# --- what a question follows on -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_input", [True, False])
+@pytest.mark.parametrize(
+    "said",
+    [("user", f"my key is {KEY}"), HumanMessage(f"my key is {KEY}"), Turn(f"my key is {KEY}", KEY)],
+)
+def test_what_was_said_before_is_redacted_before_anybody_hears_of_it(
+    tmp_path: Path, said: Any, as_input: bool
+) -> None:
+    heard: list[str] = []
+
+    class Listening(BaseCallbackHandler):
+        def on_chain_start(self, serialized: Any, inputs: Any, **_: Any) -> None:
+            heard.append(repr(inputs))
+
+    model = Continuing(replies=[" I know\nFinal Answer: Aye"])
+    file = tmp_path / "mate.md"
+    file.write_text(PROMPT.replace("Question:", "{history}Question:"), encoding="utf-8")
+    agent = Agent(model, file, [], redactor=Redactor({"MY_KEY": KEY}))
+    if as_input:
+        agent.invoke({"input": "What?", "history": [said]}, {"callbacks": [Listening()]})
+    else:
+        agent.invoke("What?", {"callbacks": [Listening()]}, history=[said])
+    (prompt,) = model.prompts
+    shown = repr(prompt)
+    assert "[secret: MY_KEY]" in shown
+    assert KEY not in shown + repr(heard)
+
+
+def test_steps_to_go_on_from_are_redacted(tmp_path: Path) -> None:
+    model = Continuing(replies=[" I know\nFinal Answer: Aye"])
+    file = tmp_path / "mate.md"
+    file.write_text(PROMPT, encoding="utf-8")
+    agent = Agent(model, file, ["calculator"], redactor=Redactor({"MY_KEY": KEY}))
+    steps: list[Step] = [Action("calculator", {"expression": KEY}), Observation(f"it is {KEY}")]
+    result = agent.invoke("What?", steps=steps)
+    assert result.steps[:2] == (
+        Action("calculator", {"expression": "[secret: MY_KEY]"}),
+        Observation("it is [secret: MY_KEY]"),
+    )
+    assert KEY not in repr(model.prompts) + result.to_json()

@@ -391,6 +391,26 @@ def mangle(text: str) -> Any:
     return {half: [half]} if text == "object" else half
 
 
+@tool
+def store(data: dict[str, Any]) -> Any:
+    """Give back what it is given, in a form that JSON has not."""
+    return {date(2024, 2, 29): data}
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"a": 1}, {"a": 1}),
+        ('{"a": 1}', {"a": 1}),
+        ({"data": {"a": 1}}, {"a": 1}),
+        ({}, {}),
+    ],
+)
+async def test_an_object_is_the_one_parameter_that_takes_one(given: Arguments, stored: Any) -> None:
+    box, action = Toolbox([store]), Action("store", given)
+    assert box.run(action) == await box.arun(action) == Observation(str({date(2024, 2, 29): stored}))
+
+
 MENDED = "a \ufffd b \U0001f600"
 
 

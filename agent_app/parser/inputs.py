@@ -189,7 +189,7 @@ def _unquoted(text: str) -> str:
             value = json.loads(text)
         except ValueError:
             return text
-        return value if isinstance(value, str) else text
+        return jsonish.encodable(value) if isinstance(value, str) else text
     return text if text[0] in inner or text[-1] in inner else inner.strip()
 
 

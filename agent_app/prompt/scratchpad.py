@@ -51,7 +51,7 @@ def written(step: Step, limit: int | None = None) -> str:
     seen = MAX_OBSERVATION if limit is None else min(limit, MAX_OBSERVATION)
     match step:
         case Action():
-            thought, given = _own(step.thought, limit), _own(_arguments(step.input), limit)
+            thought, given = _own(step.thought, limit), _input(step.input, limit)
             return f"{_after_label(thought)}\n{ACTION}: {step.tool}\n{ACTION_INPUT}: {given}"
         case Observation():
             # Cut first: what is cut away need not be cleaned, and a cut cannot make a new label.
@@ -113,6 +113,13 @@ def _own(text: str, limit: int | None) -> str:
     if limit is None or len(text) <= limit + _WORTH_IT:
         return text
     return quoted(shortened(text, limit))
+
+
+def _input(given: Arguments, limit: int | None) -> str:
+    """Write a tool's input; in text, escapes may have become lines that pose as further steps."""
+    if not isinstance(given, str):
+        return _own(_arguments(given), limit)
+    return fence(given if limit is None else shortened(given, limit))
 
 
 def _after_label(text: str) -> str:
