@@ -144,6 +144,8 @@ def test_it_reads_what_people_and_models_write(expression: str, result: str) -> 
         ("factorial(20)", "2432902008176640000"),
         ("pow(2, 8) - mod(10, 3)", "255"),
         ("abs(-3)", "3"),
+        ("log(1/8, 2)", "-3"),
+        ("log(2, 1.000000001)", "693147180.907"),
     ],
 )
 def test_functions_and_roots_are_exact_where_they_can_be(expression: str, result: str) -> None:
@@ -418,6 +420,18 @@ def test_any_text_gets_an_answer_or_a_complaint_of_one_line(text: str) -> None:
         ("100 divided by 7, rounded to the nearest whole number", "14"),
         ("1234 times 3 rounded to the nearest ten", "3700"),
         ("1234 times 3 rounded off to the nearest hundred", "3700"),
+        ("2 trillion / 350 million", "5714.28571429"),
+        ("$5k - 300", "4700"),
+        ("half of 3k", "1500"),
+        ("1.5M + 200k", "1700000"),
+        ("$2.5B / 2bn", "1.25"),
+        ("5 m + 2 m", "7"),
+        ("2 weeks * 7 days", "14"),
+        ("72 hours / 24 hours", "3"),
+        ("sum(100,200,300) divided by 3", "200"),
+        ("average(100,200) times 2", "300"),
+        ("max((1,234), 5) plus 1", "1235"),
+        ("twice (1,200 + 34)", "2468"),
     ],
 )
 def test_words_are_reckoned_with(words: str, result: str) -> None:
@@ -454,6 +468,8 @@ def test_words_are_reckoned_with(words: str, result: str) -> None:
         "the sum of 1 to 100",
         "3 hours + 20 minutes",
         "2 kg + 500 g",
+        "10 kg / 250 g",
+        "90 minutes / 1 hour",
         "5 apples",
         "2 pi metres * 3",
         "2 to the fewest power",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
@@ -45,6 +46,9 @@ def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
         ("today in Auckland", "Tuesday 2026-03-03 01:05:33 (Pacific/Auckland, UTC+13:00)"),
         ("UTC+2", "Monday 2026-03-02 14:05:33 (UTC+02:00)"),
         ("time in GMT-3:30", "Monday 2026-03-02 08:35:33 (UTC-03:30)"),
+        ("Sydney, Australia", "Monday 2026-03-02 23:05:33 (Australia/Sydney, UTC+11:00)"),
+        ("Houston, Texas, USA", "Monday 2026-03-02 06:05:33 (America/Chicago, UTC-06:00)"),
+        ("Easter Island", "Monday 2026-03-02 07:05:33 (Pacific/Easter, UTC-05:00)"),
     ],
 )
 def test_it_tells_the_time_here_and_elsewhere(query: str, line: str) -> None:
@@ -135,10 +139,52 @@ def test_it_counts_with_dates(query: str, line: str) -> None:
         ("weekday of May the twenty-third, 2025", "2025-05-23 is a Friday"),
         ("2024-05-10 - 1 month and 5 days", "2024-05-10 - 1 month and 5 days is Friday 2024-04-05"),
         ("3 weeks and 2 days before 3 March 2024", "2024-03-03 - 23 days is Friday 2024-02-09"),
+        ("2024-05-10 + 1 month - 5 days", "2024-05-10 + 1 month - 5 days is Wednesday 2024-06-05"),
+        ("2024-05-10 take away 5 days", "2024-05-10 - 5 days is Sunday 2024-05-05"),
+        ("take away 5 days from 2024-05-10", "2024-05-10 - 5 days is Sunday 2024-05-05"),
+        ("count back 5 days from 2024-05-10", "2024-05-10 - 5 days is Sunday 2024-05-05"),
+        ("go back a week", "2026-03-02 - 7 days is Monday 2026-02-23"),
+        ("2 weeks to christmas", "2026-12-25 - 14 days is Friday 2026-12-11"),
+        ("add 2 weeks to 2024-05-10", "2024-05-10 + 14 days is Friday 2024-05-24"),
+        (
+            "days until 29 February",
+            "729 days (1 year, 11 months, 27 days) from Monday 2026-03-02 to Tuesday 2028-02-29",
+        ),
+        (
+            "days since 29 February",
+            "732 days (2 years, 2 days) from Thursday 2024-02-29 to Monday 2026-03-02",
+        ),
     ],
 )
 def test_it_reads_what_people_ask(query: str, line: str) -> None:
     assert clock.invoke(query) == line
+
+
+@pytest.mark.parametrize(
+    ("query", "ends"),
+    [
+        ("days from 1 June to 24 December", "from Monday 2026-06-01 to Thursday 2026-12-24"),
+        ("days from 1 January to 1 February", "from Thursday 2026-01-01 to Sunday 2026-02-01"),
+        ("days between 30 dec and 2 jan", "from Wednesday 2026-12-30 to Saturday 2027-01-02"),
+        ("days from new year to christmas", "from Thursday 2026-01-01 to Friday 2026-12-25"),
+        ("days from christmas to new year", "from Friday 2026-12-25 to Friday 2027-01-01"),
+        ("days from 1 June to today", "from Sunday 2025-06-01 to Monday 2026-03-02"),
+        ("days from 1 June to 24 December 2024", "from Saturday 2024-06-01 to Tuesday 2024-12-24"),
+        ("days from today to 1 June", "from Monday 2026-03-02 to Monday 2026-06-01"),
+    ],
+)
+def test_from_one_date_to_another_it_goes_forward_where_no_year_is_said(query: str, ends: str) -> None:
+    assert clock.invoke(query).endswith(ends)
+
+
+def test_hours_are_counted_over_a_change_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert clock.invoke("3000 hours from now") == "Sunday 2026-07-05 14:05:33 (local time)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -149,6 +195,8 @@ def test_it_reads_what_people_ask(query: str, line: str) -> None:
         ("17:40 - 1 hour and 5 minutes", "17:40 - 1 hour 5 minutes is 16:35"),
         ("What time is it 45 minutes before 3 pm?", "15:00 - 45 minutes is 14:15"),
         ("two hours after noon", "12:00 + 2 hours is 14:00"),
+        ("30 minutes to noon", "12:00 - 30 minutes is 11:30"),
+        ("add 30 minutes to 9:48", "9:48 + 30 minutes is 10:18"),
         ("23:30 + 45 minutes", "23:30 + 45 minutes is 0:15, the next day"),
         ("0:10 - 20 minutes", "0:10 - 20 minutes is 23:50, the day before"),
         ("12 am + 50 hours", "0:00 + 50 hours is 2:00, 2 days later"),
@@ -179,6 +227,7 @@ FORMS = (
     [
         "Atlantis",
         "days until easter",
+        "what date is easter",
         "hours between 2024-01-01 and 2024-01-02",
         "2024-01-31 + 1 month and 2 hours",
         "2024-01-01 2024-01-02 + 3 days",
@@ -207,6 +256,16 @@ def test_what_it_cannot_read_is_refused_with_the_forms_it_knows(query: str) -> N
         ("03/04/2024", "'03/04/2024' can be read in two ways; a date is written like 2024-02-29"),
         ("9999-12-01 + 1 month", "that date is outside of the years 1 to 9999"),
         ("UTC+20", "there is no offset 'UTC+20'; offsets go up to 14 hours"),
+        ("30 February", "'30 february' is not in the calendar; a date is written like 2024-02-29"),
+        ("days until 30 February", "'30 february' is not in the calendar; a date is written like 2024-02-29"),
+        (
+            "Paris, Texas",
+            "'paris' is in Europe/Paris, and not in America/Chicago; ask for one place at a time",
+        ),
+        (
+            "Tokyo, London, and Paris",
+            "'tokyo' is in Asia/Tokyo, and not in Europe/London; ask for one place at a time",
+        ),
     ],
 )
 def test_what_does_not_exist_is_said_to_be_so(query: str, message: str) -> None:

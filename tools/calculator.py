@@ -46,6 +46,8 @@ SHOWN_DIGITS = 1000
 """Digits of an integer that is printed whole; a longer one is rounded."""
 
 _MAX_BITS = int(MAX_DIGITS * math.log2(10))
+_BELOW_ONE, _ABOVE_ONE = Fraction(7, 8), Fraction(9, 8)
+"""Nearer to 1 than these, the difference of two logarithms would lose digits."""
 
 
 @tool
@@ -330,13 +332,14 @@ def _bits(value: Fraction) -> int:
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
+def _is_small(base: Fraction, exponent: int) -> bool:
+    """Say whether a power is small enough to be worked out exactly, without working it out."""
+    return abs(exponent) * (_bits(base) - 1) <= _MAX_BITS
+
+
 def _power(base: Number, exponent: Number) -> Number:
     """Raise to a power: exactly where that is possible and small enough, else in floats."""
-    if (
-        isinstance(base, Fraction)
-        and isinstance(exponent, Fraction)
-        and abs(exponent.numerator) * (_bits(base) - 1) <= _MAX_BITS
-    ):
+    if isinstance(base, Fraction) and isinstance(exponent, Fraction) and _is_small(base, exponent.numerator):
         return _root(Fraction(base**exponent.numerator), exponent.denominator)
     power: float | complex = float(base) ** float(exponent)
     if isinstance(power, complex):
@@ -379,12 +382,15 @@ def _log(value: Number, base: Number = math.e) -> Number:
     if base <= 0 or base == 1:
         raise ValueError("no such base")
     result = _natural_log(value) / _natural_log(base)
-    if isinstance(value, Fraction) and isinstance(base, Fraction) and base ** round(result) == value:
-        return Fraction(round(result))
+    whole = round(result)
+    if isinstance(value, Fraction) and isinstance(base, Fraction) and _is_small(base, whole):
+        return Fraction(whole) if base**whole == value else result
     return result
 
 
 def _natural_log(value: Number) -> float:
+    if _BELOW_ONE < value < _ABOVE_ONE:
+        return math.log1p(float(value - 1))
     # Of a fraction in two halves, as either may be far beyond a float.
     return (
         math.log(value.numerator) - math.log(value.denominator)

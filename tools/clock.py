@@ -5,7 +5,8 @@ and what is left must be words that the matching form knows, or the name of a pl
 rather than guessed at.
 
 A date without a year is this year's; after ``until`` the next one, after ``since`` the last one. So are
-Christmas and other feasts on fixed days. 25.12.2024 and 12/25/2024 are read where one reading is left.
+Christmas and other feasts on fixed days. From one date to another the second is the next one after the
+first. 25.12.2024 and 12/25/2024 are read where one reading is left.
 
 A place is a time zone (``Europe/Paris``), the last part of one (``New York``), an offset (``UTC+2``),
 or one of a few large cities and countries that no zone is named after.
@@ -13,6 +14,7 @@ or one of a few large cities and countries that no zone is named after.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import zoneinfo
@@ -74,6 +76,8 @@ _DATE = re.compile(
     re.VERBOSE,
 )
 _YEARS = ("year", "year_2", "year_3", "year_4", "year_5")
+_RAREST = 8
+"""Years from one 29 February to the next, at most."""
 _NEAR = {"day before yesterday": -2, "yesterday": -1, "today": 0, "tomorrow": 1, "day after tomorrow": 2}
 _COUNTS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
@@ -81,12 +85,13 @@ _COUNTS = {
     "sixty": 60, "ninety": 90,
 }  # fmt: skip
 _SPAN = re.compile(
-    rf"""(?: (?P<sign> [-+] | \b(?:plus|minus|in|add|subtract|take)\b ) [ ]? )?
+    rf"""(?: (?P<sign> [-+] | \b(?:plus|minus|in|add|subtract|take[ ]away|take|back)\b ) [ ]? )?
         \b (?P<many> [0-9]{{1,9}} | {"|".join(_COUNTS)} ) [ ]?
         (?P<unit> minute|hour|day|week|fortnight|month|year) (?:'s|s')? s? \b (?: [ ] time \b )?
-        (?: [ ] (?P<way> after|from|before|ago|later|earlier|hence) \b )?""",
+        (?: [ ] (?P<way> after|from|before|ago|later|earlier|hence|back|to) \b )?""",
     re.VERBOSE,
 )
+_BACK = frozenset(("-", "minus", "subtract", "take", "take away", "back", "before", "ago", "earlier"))
 _UNITS = {"minute": (1, "minutes"), "hour": (60, "minutes"), "day": (1, "days"), "week": (7, "days"),
           "fortnight": (14, "days"), "month": (1, "months"), "year": (12, "months")}  # fmt: skip
 _OFFSET = re.compile(r"(?:utc|gmt)? ?([-+]) ?([0-9]{1,2})(?::?([0-9]{2}))?")
@@ -132,11 +137,23 @@ _SHIFT = _ANY | _words(
 )
 
 _MORE_PLACES = {
-    "America/Los_Angeles": ("san francisco", "seattle", "san diego", "las vegas", "california"),
-    "America/New_York": ("boston", "washington", "washington dc", "miami", "atlanta", "nyc"),
-    "America/Chicago": ("houston", "dallas", "austin"),
+    "America/Los_Angeles": (
+        "san francisco", "seattle", "san diego", "las vegas", "california", "nevada", "oregon",
+    ),
+    "America/New_York": (
+        "boston", "washington", "washington dc", "miami", "atlanta", "nyc", "florida", "massachusetts",
+        "maine", "new jersey", "north carolina", "ohio", "pennsylvania", "virginia",
+    ),
+    "America/Chicago": (
+        "houston", "dallas", "austin", "alabama", "arkansas", "illinois", "iowa", "louisiana", "minnesota",
+        "mississippi", "missouri", "oklahoma", "texas", "wisconsin",
+    ),
+    "America/Denver": ("colorado", "montana", "new mexico", "utah", "wyoming"),
+    "America/Phoenix": ("arizona",),
     "America/Sao_Paulo": ("rio de janeiro", "brasilia"),
-    "America/Toronto": ("ottawa", "montreal"),
+    "America/Toronto": ("ottawa", "montreal", "ontario", "quebec"),
+    "America/Vancouver": ("british columbia",),
+    "Pacific/Easter": ("easter island",),
     "Asia/Kolkata": ("mumbai", "delhi", "new delhi", "bangalore", "india"),
     "Asia/Shanghai": ("beijing", "shenzhen", "china"),
     "Asia/Tokyo": ("osaka", "kyoto"),
@@ -148,7 +165,7 @@ _MORE_PLACES = {
     "Africa/Johannesburg": ("south africa", "cape town"),
     "America/Argentina/Buenos_Aires": ("argentina",),
     "America/Bogota": ("colombia",),
-    "America/Edmonton": ("calgary",),
+    "America/Edmonton": ("calgary", "alberta"),
     "America/Lima": ("peru",),
     "Asia/Bangkok": ("thailand",),
     "Asia/Dubai": ("abu dhabi",),
@@ -170,7 +187,7 @@ _MORE_PLACES = {
     "Europe/Vienna": ("austria",),
     "Africa/Nairobi": ("kenya",),
     "Africa/Lagos": ("nigeria",),
-}
+}  # fmt: skip
 
 
 @tool
@@ -221,12 +238,38 @@ def _take_dates(text: str) -> tuple[list[date], str]:
     """Return the dates in a text, in order, and the text without them."""
     past = re.search(r"\b(?:since|ago|passed)\b", text) is not None
     future = re.search(r"\b(?:until|till|to|left|away)\b", text) is not None
-    dates = [_date(found, past=past, future=future) for found in _DATE.finditer(text)]
+    found, today = list(_DATE.finditer(text)), _now().date()
+    if len(found) == 2 and _lacks_year(found[0]) and (future or _lacks_year(found[1])):
+        dates = _stretch(*found)
+    else:
+        dates = [_date(one, today, -1 if past else 1 if future or one["feast"] else 0) for one in found]
     # A word such as ``until`` is still wanted afterwards.
     return dates, _DATE.sub(lambda found: f" {found['which'] or ''} ", text)
 
 
-def _date(found: re.Match[str], *, past: bool, future: bool) -> date:
+def _lacks_year(found: re.Match[str]) -> bool:
+    return not (found["near"] or found["weekday"] or any(found[name] for name in _YEARS))
+
+
+def _stretch(one: re.Match[str], other: re.Match[str]) -> list[date]:
+    """Return where a stretch of time begins and ends, of which the first date has no year."""
+    today = _now().date()
+    if _lacks_year(other):
+        first = _date(one, today, 0)
+        return [first, _date(other, first, 1)]
+    last = _date(other, today, 0)
+    return [_date(one, last, -1), last]
+
+
+def _date(found: re.Match[str], near: date, toward: int) -> date:
+    """Return a date as it is written.
+
+    Args:
+        found: it, in a text.
+        near: what a date without a year is taken by.
+        toward: then it is the next one from there on (1), the last one up to there (-1), or of the same
+            year (0).
+    """
     today = _now().date()
     if found["near"]:
         return today + timedelta(days=_NEAR[found["near"]])
@@ -234,9 +277,7 @@ def _date(found: re.Match[str], *, past: bool, future: bool) -> date:
         ahead = (_NAMED.split("|").index(found["weekday"]) - today.weekday()) % 7
         behind = found["which"] in ("last", "since")
         return today + timedelta(days=(ahead or 7) - (7 if behind and ahead else 14 if behind else 0))
-    year = next(
-        (found[name] for name in ("year", "year_2", "year_3", "year_4", "year_5") if found[name]), None
-    )
+    year = next((found[name] for name in _YEARS if found[name]), None)
     if found["feast"]:
         month, day = _FEASTS[found["feast"]]
     elif found["month"]:
@@ -249,15 +290,25 @@ def _date(found: re.Match[str], *, past: bool, future: bool) -> date:
     try:
         if year is not None:
             return date(int(year), month, day)
-        # Without a year it is this one's, or where that is plainly meant, the next or the last one.
-        this = date(today.year, month, day)
-        next_one = (future or bool(found["feast"])) and not past
-        shift = 1 if next_one and this < today else -1 if past and this > today else 0
-        return this.replace(year=today.year + shift)
+        return _nearest(month, day, near, toward) if toward else date(near.year, month, day)
     except ValueError as error:
         raise ToolException(
             f"{found[0]!r} is not in the calendar; a date is written like 2024-02-29"
         ) from error
+
+
+def _nearest(month: int, day: int, near: date, toward: int) -> date:
+    """Return the next such day from a date on, or the last one up to it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for years in range(_RAREST + 1):
+        with contextlib.suppress(ValueError):  # 29 February
+            then = date(near.year + toward * years, month, day)
+            if then == near or (then > near) == (toward > 0):
+                return then
+    raise ValueError
 
 
 def _either_way(found: re.Match[str]) -> tuple[int, int]:
@@ -301,9 +352,10 @@ def _take_spans(text: str) -> tuple[list[_Span], str]:
 
 def _way(found: re.Match[str]) -> int | None:
     """Return whether a span goes forward (1) or back (-1); None if it does not say."""
-    if found["sign"] in ("-", "minus", "subtract", "take") or found["way"] in ("before", "ago", "earlier"):
+    sign, way = found["sign"], found["way"]
+    if sign in _BACK or way in _BACK or (way == "to" and not sign):
         return -1
-    return 1 if found["sign"] or found["way"] else None
+    return 1 if sign or way else None
 
 
 def _span(found: re.Match[str], way: int) -> _Span:
@@ -313,13 +365,13 @@ def _span(found: re.Match[str], way: int) -> _Span:
 
 
 def _place(words: list[str]) -> str:
-    """Return the place that is left when the words around it are dropped; empty for here."""
+    """Return the place that is left when the words around it are dropped, with commas; empty for here."""
     first, last = 0, len(words)
     while first < last and words[first] in _NOW:
         first += 1
     while first < last and words[last - 1] in _NOW:
         last -= 1
-    return " ".join(words[first:last]).partition(" ,")[0]
+    return " ".join(words[first:last])
 
 
 # --- answering ---
@@ -330,14 +382,18 @@ def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
     if minutes and (dates or days or months):
         return None
     if minutes:
-        then = _now() + timedelta(minutes=minutes)
+        then = (_now(UTC) + timedelta(minutes=minutes)).astimezone()
         return f"{_written(then.date())} {then:%H:%M:%S} (local time)"
     start = dates[0] if dates else _now().date()
     end = _months_later(start, months) + timedelta(days=days)
-    parts = [many(abs(months), "month")] if months else []
-    parts += [many(abs(days), "day")] if days or not months else []
-    sign = "-" if (months or days) < 0 else "+"
-    return f"{start} {sign} {' and '.join(parts)} is {_written(end)}"
+    parts = [(months, "month")] if months else []
+    parts += [(days, "day")] if days or not months else []
+    told, before = f"{start}", ""
+    for count, unit in parts:
+        sign = "-" if count < 0 else "+"
+        told += f" {'and' if sign == before else sign} {many(abs(count), unit)}"
+        before = sign
+    return f"{told} is {_written(end)}"
 
 
 def _with_times(times: list[int], spans: list[_Span], words: list[str]) -> str | None:
@@ -397,7 +453,7 @@ def _month_length(found: re.Match[str]) -> str:
 def _ahead(found: re.Match[str]) -> str | None:
     """Say how many hours the clocks of two places differ by."""
     names = [_place((name or "").split()) for name in (found[1] or found[3], found[2] or found[4])]
-    zones = [_zone(name) if name else None for name in names]
+    zones = [_zone_at(name) if name else None for name in names]
     if None in zones:
         return None
     one, other = (_now(zone).utcoffset() or timedelta() for zone in zones)
@@ -408,7 +464,7 @@ def _ahead(found: re.Match[str]) -> str | None:
 
 def _time_at(place: str) -> str | None:
     """Tell the time at a place, or here if it is empty; None if there is no such place."""
-    zone = _zone(place) if place else None
+    zone = _zone_at(place) if place else None
     if place and zone is None:
         return None
     now = _now(zone)
@@ -443,6 +499,20 @@ def _calendar(start: date, end: date) -> str:
 # --- time zones ---
 
 
+def _zone_at(place: str) -> tzinfo | None:
+    """Find the zone of a place that may say after a comma where that is; None if it is not known.
+
+    Raises:
+        ToolException: what stands after the comma is known, and is somewhere else.
+    """
+    name, *more = (part.strip().removeprefix("and ") for part in place.split(","))
+    zone = _zone(name)
+    for other in filter(None, map(_zone, more)):
+        if zone is not None and _now(other).utcoffset() != _now(zone).utcoffset():
+            raise ToolException(f"{name!r} is in {zone}, and not in {other}; ask for one place at a time")
+    return zone
+
+
 def _zone(place: str) -> tzinfo | None:
     """Find the zone of a place; None if there is none of that name.
 
@@ -475,4 +545,5 @@ def _zone_names() -> dict[str, list[str]]:
     for zone, places in _MORE_PLACES.items():
         for place in places:
             names.setdefault(place.replace(" ", "_"), []).append(zone)
+    del names["easter"]  # who asks for it means the feast
     return names

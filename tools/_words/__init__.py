@@ -28,6 +28,9 @@ from .units import converted
 
 _AMONG_SIGNS = frozenset(("of", "mod", "percent", "math", "x"))
 """Words that stand in expressions in signs too."""
+_CAPITAL = re.compile("(?<=[0-9])[MB](?![A-Za-z])")
+_CAPITALS = {"M": " million", "B": " billion"}
+"""Of money; a small m is a metre."""
 
 
 def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
@@ -43,7 +46,8 @@ def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
     if not words - functions - constants - _AMONG_SIGNS and not share_of:
         return text
     try:
-        tokens = tokens_of(text.lower())
+        spelt = _CAPITAL.sub(lambda found: _CAPITALS[found[0]], text)
+        tokens = tokens_of(spelt.lower(), functions)
         found = converted(tokens) or so_many_each(tokens) or without_things(tokens, functions | constants)
         return found or Statement(tokens, functions).whole()
     except NotUnderstood:

@@ -10,7 +10,8 @@ from .units import UNITS, without_ends
 from .vocabulary import AFTER, BEFORE, RECKONED
 
 _SIGNS = {**{sign: sign for sign in "+-*/^()"}, "x": "*"}
-_SUMS = frozenset("+-")
+_OF_ONE_UNIT = frozenset("+-/")
+"""The signs that no two units of one kind can stand at."""
 _RATES = ("/", "per")
 _NO_NAMES = RECKONED | {*_RATES, *_SIGNS, "of"}
 
@@ -18,7 +19,8 @@ _NO_NAMES = RECKONED | {*_RATES, *_SIGNS, "of"}
 def without_things(tokens: list[str], meant: Set[str]) -> str | None:
     """Return a calculation in signs without the names of what is counted; None if it is none in signs.
 
-    What is counted in other units of the same kind is no sum: of 3 hours + 20 minutes 23 is neither.
+    What is counted in other units of the same kind is no sum: of 3 hours + 20 minutes 23 is neither. Nor is
+    10 kg / 250 g a twenty-fifth.
 
     Args:
         tokens: the words, numbers and signs.
@@ -31,7 +33,7 @@ def without_things(tokens: list[str], meant: Set[str]) -> str | None:
     signs = [sign for sign, _ in found]
     units = {UNITS[thing] for _, thing in found if thing in UNITS}
     mixed = len(units) > len({unit.kind for unit in units})
-    if _SIGNS.keys().isdisjoint(tokens) or (mixed and not _SUMS.isdisjoint(signs)):
+    if _SIGNS.keys().isdisjoint(tokens) or (mixed and not _OF_ONE_UNIT.isdisjoint(signs)):
         return None
     return " ".join(signs)
 

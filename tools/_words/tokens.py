@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 from .number_words import with_digits
 from .vocabulary import MONEY, ONES, SHARES, TENS
@@ -16,6 +17,7 @@ _TOKEN = re.compile(
 _WORD = re.compile("[a-z]+")
 _SPELLINGS = (
     ("per cent", "%"), ("percent", "%"), ("takeaway", "take away"), ("off of", "off"), ("&", "and"),
+    ("k", "thousand"), ("mn", "million"), ("bn", "billion"), ("tn", "trillion"),
 )  # fmt: skip
 
 
@@ -23,15 +25,21 @@ class NotUnderstood(Exception):  # noqa: N818 - never seen outside
     """The words are none that can be reckoned with."""
 
 
-def tokens_of(text: str) -> list[str]:
+def tokens_of(text: str, functions: Set[str] = frozenset()) -> list[str]:
     """Take a text in small letters apart.
 
     Numbers in words become digits, percent a sign, and the names of money are dropped.
+
+    Args:
+        text: the text.
+        functions: the names of functions, between whose parentheses a comma separates arguments.
 
     Raises:
         NotUnderstood: there is a character that has no meaning, or more than one kind of money.
     """
     found, position = list[str](), 0
+    opened = list[bool]()
+    """Of each parenthesis that is open, whether it is a function's."""
     money: set[str] = set()
     while position < len(text):
         if text[position].isspace():
@@ -43,7 +51,14 @@ def tokens_of(text: str) -> list[str]:
         position = token.end()
         if token[0] in MONEY:
             money.add(MONEY[token[0]])
+        elif token["number"] and "," in token[0] and opened and opened[-1]:
+            found.append(token[0].partition(",")[0])
+            position = token.start() + len(found[-1])
         elif token[0] != "-" or not _joins(found, text, position):
+            if token[0] == "(":
+                opened.append(bool(found) and found[-1] in functions)
+            elif token[0] == ")" and opened:
+                opened.pop()
             found.append(token[0].replace(",", "") if token["number"] else token[0])
     if len(money) > 1:
         raise NotUnderstood

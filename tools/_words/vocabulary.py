@@ -19,7 +19,7 @@ TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
     "ninety": 90,
 }  # fmt: skip
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 COUNTS = {**SCALES, "hundred": 100, "dozen": 12}
 """What there can be a number of, as in ``3 dozen``, or one, as in ``a hundred``."""
 SHARES = {
