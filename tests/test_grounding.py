@@ -110,8 +110,8 @@ def test_the_same_call_made_again_is_run(prompt: Path) -> None:
 
 
 def test_what_somebody_made_of_a_call_is_run(prompt: Path) -> None:
-    replies = iter[Reply]([Edit("1950 - 1921"), Allow()])
-    approvals = Approvals("ask:calculator", lambda _: next(replies))
+    replies: list[Reply] = [Allow(), Edit("1950 - 1921")]
+    approvals = Approvals("ask:calculator", lambda _: replies.pop())
     given = " I subtract\nAction: calculator\nAction Input: 7 * 5"
     agent = Agent(Continuing(replies=[given, KNOWN]), prompt, ["calculator"], approvals=approvals)
     changed, seen = agent.invoke(QUESTION).steps[2:4]
