@@ -116,6 +116,12 @@ def test_fewer_examples_are_among_the_more_and_too_many_are_refused() -> None:
 EFFORT = Effort(steps=12, batch=4, passes=10)
 
 
+def test_few_rows_are_not_read_too_often_and_many_examples_once_each() -> None:
+    lora = SYSTEMS["lora"]
+    assert [EFFORT.recipe(lora, rows, 0).steps for rows in (2, 4, 50)] == [10, 10, 12]
+    assert [EFFORT.recipe(lora, rows, 0, each=True).steps for rows in (2, 48, 49)] == [10, 12, 13]
+
+
 def taught(
     frozen: FrozenModel, system: System, words: str = "", *, bfloat16: bool = False
 ) -> tuple[Learnt, list[float]]:

@@ -143,13 +143,21 @@ def test_a_tuning_may_begin_as_another_soft_prompt(place: Path) -> None:
     assert second.card.settings["begun_from_sha256"] == first.digest
 
 
-def test_a_soft_prompt_of_another_size_or_model_is_no_beginning(place: Path) -> None:
+def test_a_soft_prompt_is_repeated_or_cut_to_the_number_of_tokens(place: Path) -> None:
     assert train("--steps", "1", name="first").exit_code == 0
-    begun = ("--steps", "1", "--init", "soft", "--init-soft", "first")
-    done = train(*begun, "--tokens", "5")
-    assert str(done.exception) == "first has 4 virtual tokens; tokens is 5, and takes the same number"
+    first = load_soft_prompt(place / "library/soft/first").vectors
+    begun = ("--steps", "1", "--lr", "1e-9", "--init", "soft", "--init-soft", "first")
+    for tokens in (3, 9):
+        name = f"of{tokens}"
+        assert train(*begun, "--tokens", str(tokens), name=name).exit_code == 0
+        vectors = load_soft_prompt(place / "library/soft" / name).vectors
+        assert np.abs(vectors - np.vstack([first, first, first])[:tokens]).max() < 1e-6
+
+
+def test_a_soft_prompt_of_another_model_is_no_beginning(place: Path) -> None:
+    assert train("--steps", "1", name="first").exit_code == 0
     write_tiny(place / "tiny.gguf", seed=1)
-    done = train(*begun)
+    done = train("--steps", "1", "--init", "soft", "--init-soft", "first")
     assert "the soft prompt 'first' was tuned for tiny" in str(done.exception)
 
 

@@ -36,7 +36,7 @@ class Start:
     text: str = field(default_factory=instruction)
     """The words of ``init="text"``, repeated or cut to the number of tokens."""
     soft: SoftPrompt | None = None
-    """The soft prompt of ``init="soft"``: of the same model, and of as many tokens."""
+    """The soft prompt of ``init="soft"``, of the same model; repeated or cut, as words are."""
 
     def to_dict(self, recipe: Recipe) -> dict[str, str]:
         """Return what the settings need beside them, as plain data."""
@@ -57,9 +57,10 @@ def wrapped(frozen: FrozenModel, recipe: Recipe, start: Start) -> Iterator[PeftM
         start: the words or the soft prompt that they begin as.
 
     Raises:
-        TuningError: the text has no words, or there is no soft prompt of as many tokens.
+        TuningError: the text has no words, or no soft prompt is there.
         PromptError: the soft prompt is of another model.
     """
+    import numpy as np
     import torch
     from peft import get_peft_model
 
@@ -69,8 +70,8 @@ def wrapped(frozen: FrozenModel, recipe: Recipe, start: Start) -> Iterator[PeftM
         torch.manual_seed(recipe.seed)
         model: Any = get_peft_model(frozen.model, _config(frozen, recipe, start.text))
         if recipe.init == "soft" and start.soft is not None:
-            vectors = torch.from_numpy(start.soft.vectors.copy())
-            model.prompt_encoder["default"].embedding.weight.data.copy_(vectors)
+            vectors = np.resize(start.soft.vectors, (recipe.tokens, start.soft.card.dimension))
+            model.prompt_encoder["default"].embedding.weight.data.copy_(torch.from_numpy(vectors))
     try:
         yield model
     finally:
@@ -87,11 +88,6 @@ def _check(frozen: FrozenModel, recipe: Recipe, start: Start) -> None:
     if start.soft is None:
         raise TuningError("init is 'soft', and no soft prompt is named to begin as")
     check_base(start.soft, frozen.sha256, frozen.name)
-    if start.soft.card.tokens != recipe.tokens:
-        raise TuningError(
-            f"{start.soft.name} has {start.soft.card.tokens} virtual tokens; tokens is {recipe.tokens}, "
-            "and takes the same number"
-        )
 
 
 def _config(frozen: FrozenModel, recipe: Recipe, text: str) -> Any:

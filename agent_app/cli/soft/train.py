@@ -81,7 +81,8 @@ _recipe = options.together(
 @click.option(
     "--init-soft",
     metavar="NAME",
-    help="The soft prompt of --init soft, of the same model; as many --tokens as it has are the default.",
+    help="The soft prompt of --init soft, of the same model; repeated or cut to the number of --tokens "
+    "[default: as many as it has].",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to use [default: as torch has it].")
 @click.option("--description", default="", metavar="TEXT", help="What it is for, in a line.")

@@ -44,14 +44,23 @@ class Effort:
     bfloat16: bool = False
     """Whether matrices are multiplied with eight significant bits, twice as fast where the processor can."""
 
-    def recipe(self, system: System, rows: int, seed: int) -> Recipe:
-        """Return the settings of one tuning; of LoRA how long, how and at which rate is taken."""
+    def recipe(self, system: System, rows: int, seed: int, *, each: bool = False) -> Recipe:
+        """Return the settings of one tuning; of LoRA how long, how and at which rate is taken.
+
+        Args:
+            system: says what is learnt.
+            rows: how many there are to learn from.
+            seed: of the luck.
+            each: take as many steps as reading each row once needs, where that is more.
+        """
         soft: dict[str, Any] = (
             {"lr": LORA_RATE}
             if system.method == "lora"
             else {"method": system.method, "tokens": system.tokens}
         )
         steps = min(self.steps, max(1, self.passes * rows // min(self.batch, rows)))
+        if each:
+            steps = max(steps, math.ceil(rows / self.batch))
         return Recipe(
             steps=steps, batch=self.batch, minutes=self.minutes, seed=seed, bfloat16=self.bfloat16, **soft
         )

@@ -107,7 +107,7 @@ def _learnt(task: Task, system: System, setup: Setup, tell: Tell) -> Learnt:
         setup.frozen,
         rows,
         system,
-        effort.recipe(system, len(rows), task.seed),
+        effort.recipe(system, len(rows), task.seed, each=task.examples is not None),
         words=words,
         tell=show,
     )

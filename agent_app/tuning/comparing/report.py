@@ -144,7 +144,7 @@ def _curves(cells: Sequence[Cell], pictures: Mapping[str, str]) -> str:
             parts.append(f"**{MEASURES[measure].capitalize()}:** {told}")
     left = sorted({cell.task.examples or 0 for cell in cells if cell.task.examples and not was_read(cell)})
     if left:
-        why = "not all of their rows were read within the steps or the time"
+        why = "not all of their rows were read within the time"
         parts.append(f"Not told, as {why}: {_listed(left)} examples.")
     return "\n\n".join(parts)
 
