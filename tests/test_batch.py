@@ -414,9 +414,6 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Pa
                 "nothing was asked; --skip-bad leaves out bad rows",
             ],
         )
-        assert here(server, "q.jsonl", "-o", "q.jsonl")[2] == (
-            "agent-app: q.jsonl has the questions; the answers need another file\n"
-        )
         (folder / "old.jsonl").write_text("mine", encoding="utf-8")
         assert here(server, "q.jsonl", "-o", "old.jsonl")[2] == (
             "agent-app: old.jsonl is there, but not its journal old.jsonl.journal; --fresh replaces it\n"
@@ -424,10 +421,108 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Pa
         for wrong in ("0", "x", "100%", "0%", "2.5"):
             with pytest.raises(click.BadParameter, match="neither a number of rows above 0 nor a share"):
                 app.main(["batch", "q.jsonl", "--max-errors", wrong], standalone_mode=False)
+        for wrong in ("0", "lots", "2.5"):
+            with pytest.raises(click.BadParameter, match="is neither a number of rows above 0 nor auto"):
+                app.main(["batch", "q.jsonl", "--concurrency", wrong], standalone_mode=False)
+        for option in ("--rpm", "--tpm", "--max-cost", "--max-seconds"):
+            for wrong in ("inf", "nan"):
+                with pytest.raises(click.BadParameter, match=f"'{wrong}' is no number above 0; without a"):
+                    app.main(["batch", "q.jsonl", option, wrong], standalone_mode=False)
+        for name in (".", str(folder)):
+            such = str(Path(name) / "answers.jsonl")
+            for call in (("q.jsonl", "-o", name), ("status", name)):
+                code, _, err = here(server, *call)
+                folder_named = f"agent-app: {name} is a folder; name a file of answers, such as {such}\n"
+                assert (code, err) == (2, folder_named)
         assert server.requests == []
         code, _, err = here(server, "b.jsonl", "-o", "a.jsonl", "--skip-bad")
         assert (code, len(server.requests)) == (0, 1)
         assert "1 answered, 1 bad rows left out;" in err
+
+
+def test_no_file_holds_two_things(folder: Path, here: Here) -> None:
+    """Each would be overwritten by the other: the questions, the answers, the journal."""
+    questions(folder, 2)
+    (folder / "notes.txt").write_text("dear diary\n", encoding="utf-8")
+    for name in ("b.jsonl.part", "j.spare"):
+        (folder / name).write_text("Why?\n", encoding="utf-8")
+    (folder / "link.jsonl").symlink_to(folder / "q.jsonl")
+    kept = {file.name: file.read_bytes() for file in folder.iterdir()}
+    both = {
+        ("q.jsonl", "-o", "q.jsonl"): "q.jsonl cannot hold both the questions and the answers",
+        ("q.jsonl", "-o", "link.jsonl"): "link.jsonl cannot hold both the questions and the answers",
+        ("q.jsonl", "--journal", "./link.jsonl"): "link.jsonl cannot hold both the questions and the journal",
+        ("q.jsonl", "-o", "s", "--journal", "s"): "s cannot hold both the answers and the journal",
+        ("b.jsonl.part", "-o", "b.jsonl", "--format", "txt"): (
+            f"{folder / 'b.jsonl.part'} cannot hold both the questions and the unfinished answers"
+        ),
+        ("j.spare", "-o", "a.jsonl", "--journal", "j", "--format", "txt"): (
+            "j.spare cannot hold both the questions and the journal's spare room"
+        ),
+    }
+    with FaultyServer(repeat=echo) as server:
+        for call, problem in both.items():
+            code, _, err = here(server, *call, "--fresh")
+            assert (code, err) == (2, f"agent-app: {problem}; name another file for one of them\n")
+        code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--journal", "notes.txt", "--fresh")
+        none = "agent-app: notes.txt is there, but is no journal of a batch; move it away\n"
+        assert (code, err) == (2, none)
+        assert server.requests == []
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
+
+
+@UNIX
+def test_questions_come_from_a_pipe_with_a_name(folder: Path, here: Here) -> None:
+    def piped() -> str:
+        """Leave two questions in a pipe, as `<(...)` does."""
+        end, other = os.pipe()
+        os.write(other, b"Why?\nHow?\n")
+        os.close(other)
+        stack.callback(os.close, end)
+        return f"/dev/fd/{end}"
+
+    with FaultyServer(repeat=echo) as server, contextlib.ExitStack() as stack:
+        assert here(server, piped(), "-o", "a.jsonl").code == 0
+        assert [row["answer"] for row in answers(folder)] == ["Arg, Why?", "Arg, How?"]
+        name = piped()
+        code, out, err = here(server, name)
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert err.startswith(f"nothing is kept to go on from, as this goes from {name} to stdout; --journal")
+
+
+@UNIX
+def test_a_stdin_that_is_closed_is_said_in_a_line(folder: Path) -> None:
+    command = f"{sys.executable} -m agent_app batch - -o a.jsonl -m openai:parrot -p mate.md <&-"
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (2, "agent-app: stdin: there is no question in it\n")
+
+
+def test_a_value_that_the_prompt_does_not_take_is_refused_before_anything_is_written(
+    folder: Path, here: Here
+) -> None:
+    dated = PROMPT.replace("version:", "inputs:\n  year: {type: integer}\n  tone: {type: string}\nversion:")
+    text = dated.replace("Question:", "In {year}, {tone}.\nQuestion:")
+    (folder / "mate.md").write_text(text, encoding="utf-8")
+    (folder / "q.csv").write_text("question,year,foo\nWhy?,1720,x\n", encoding="utf-8")
+    before = sorted(folder.iterdir())
+    call = ("q.csv", "-o", "a.jsonl", "-P", "tone=calm")
+    with FaultyServer(repeat=echo) as server:
+        code, _, err = here(server, *call, "-P", "foo=1")
+        complaint = "agent-app: the prompt 'mate' has no slot {foo}; known: year, tone\n"
+        assert (code, err) == (2, complaint)
+        assert (server.requests, sorted(folder.iterdir())) == ([], before)
+        assert here(server, *call).code == 0
+        assert "In 1720, calm." in server.requests[0].texts[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--actors", "2"), ("--address", "auto"), ("--cpus-per-actor", "2"), ("--worker-env", "HOME")],
+)
+def test_what_is_of_a_cluster_takes_the_engine(folder: Path, option: str, value: str) -> None:
+    questions(folder, 1)
+    with pytest.raises(click.UsageError, match=f"^{option} needs --engine ray$"):
+        app.main(["batch", str(folder / "q.jsonl"), "-m", "openai:x", option, value], standalone_mode=False)
 
 
 def test_a_changed_prompt_is_refused_until_it_is_accepted(folder: Path, here: Here) -> None:

@@ -31,6 +31,7 @@ from agent_app import (
     load_prompt,
     run_batch,
 )
+from agent_app.batch.journal.spare import Spare
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.rows import Given
 from agent_app.models.endpoint import EndpointModel
@@ -347,6 +348,7 @@ def test_secrets_do_not_get_into_the_answers(tmp_path: Path) -> None:
     [
         ({"concurrency": 0}, "concurrency is 0; it takes a whole number above 0, or 'auto'"),
         ({"calls_per_minute": 0}, "calls_per_minute is 0; it takes a number above 0"),
+        ({"tokens_per_minute": float("inf")}, "tokens_per_minute is inf; it takes a number above 0"),
         ({"max_errors": -1}, "max_errors is -1; it takes a number above 0"),
         ({"max_seconds": 0}, "max_seconds is 0; it takes a number above 0"),
     ],
@@ -355,6 +357,17 @@ def test_a_setting_that_makes_no_sense_is_refused(tmp_path: Path, how: Any, comp
     with pytest.raises(SettingError) as caught:
         list(run_batch(agent_of(tmp_path, ScriptedModel(repeat=echo)), ["Why?"], **how))
     assert str(caught.value) == complaint
+
+
+def test_room_is_taken_for_no_more_answers_than_there_are_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(Spare, "take_room", lambda _, rows: taken.append(rows))
+    agent, journal = agent_of(tmp_path, ScriptedModel(repeat=echo)), tmp_path / "a.journal"
+    for count in (1, 3):
+        list(run_batch(agent, numbers(count), journal=journal, concurrency=999_999))
+    assert taken == [1, 2]
 
 
 def test_what_was_on_its_way_when_a_run_was_given_up_goes_on_from_its_steps(tmp_path: Path) -> None:

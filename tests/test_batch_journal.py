@@ -124,6 +124,21 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
         assert path.read_text(encoding="utf-8") == text
 
 
+def test_to_begin_anew_replaces_a_journal_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    for text in ("dear diary", "dear diary\n", "\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(BatchError, match=r"notes\.txt is there, but is no journal of a batch"):
+            open_journal(path, AGENT, fresh=True)
+        assert path.read_text(encoding="utf-8") == text
+    for text in ("", '{"jour', '{"journal":2,"x":1}\n', '{"journal":1,\0\0\n'):
+        path.write_text(text, encoding="utf-8")
+        with open_journal(path, AGENT, fresh=True) as journal:
+            add(journal, record(1))
+        with open_journal(path, AGENT) as journal:
+            assert list(journal.index.places) == [record(1).key]
+
+
 def test_two_writers_of_one_journal_are_one_too_many(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     hold = (

@@ -375,6 +375,18 @@ def test_a_file_of_answers_is_judged_again_without_a_model(folder: Path) -> None
     for line in rows:
         VALID.validate(line)
     assert batch(folder, "batch", "judge", "a.jsonl") == (0, [RIGHT])
+    judged = subprocess.run(
+        [sys.executable, "-m", "agent_app", "batch", "judge", "a.jsonl", "-o", "-"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    assert (judged.stdout, judged.stderr.decode().splitlines()) == (before, [RIGHT])
+    assert not (folder / "-").exists()
+    assert batch(folder, "batch", "judge", ".") == (
+        2,
+        ["agent-app: . is a folder; name a file of answers, such as answers.jsonl"],
+    )
     assert (folder / "a.jsonl").read_bytes() == before
     (folder / "a.jsonl.part").touch()
     assert batch(folder, "batch", "judge", "a.jsonl") == (

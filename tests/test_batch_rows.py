@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import sys
+import threading
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -101,12 +104,23 @@ def test_of_many_bad_rows_only_the_first_are_named(tmp_path: Path) -> None:
         ("q.csv", "question\na,b\n", "q.csv:2: it has 2 values for 1 columns\nnothing was asked; --skip-bad"),
         ("q.csv", "question,question\na,b\n", "q.csv:1: two columns have the same name"),
         ("q.csv", 'question\n"a\n', "q.csv:2: it is not CSV: unexpected end of data"),
-        ("q.csv", b"question\n\xff\n", "q.csv: after line 0 it is not UTF-8 text"),
+        ("q.csv", b"question,n\xff\na,b\n", "q.csv:1: it is not UTF-8 text; save the file as UTF-8"),
         ("q.txt", "x" * 50_001, "q.txt:1: the question has 50,001 characters; at most 50,000 are taken"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str, text: str | bytes, problem: str) -> None:
     assert problem in complaint(tmp_path, name, text)
+
+
+def test_of_csv_only_the_records_that_are_no_utf_8_are_bad(tmp_path: Path) -> None:
+    text = b'question,note\nWhy?,\xe9t\xe9\n"How\nmuch?",x\n\xff,y\n' + "Où?,é\n".encode()
+    assert complaint(tmp_path, "q.csv", text).splitlines() == [
+        "q.csv:2: it is not UTF-8 text; save the file as UTF-8",
+        "q.csv:5: it is not UTF-8 text; save the file as UTF-8",
+        "nothing was asked; --skip-bad leaves out bad rows",
+    ]
+    kept = read(tmp_path, "q.csv", text, skip_bad=True)
+    assert said(kept) == [("q.csv:4", "How\nmuch?"), ("q.csv:6", "Où?")]
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -147,6 +161,18 @@ def test_stdin_can_be_gone_through_again_and_again(text: str, places: list[str])
     assert [row.question for row in rows] == [row.question for row in rows] == places
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize(("name", "text"), [("pipe", '{"question": "a"}\n'), ("q.csv", "question\na\n")])
+def test_a_pipe_with_a_name_can_be_gone_through_again_and_again(tmp_path: Path, name: str, text: str) -> None:
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    rows = rows_of_file(pipe, PLAIN)
+    writer.join()
+    assert said(list(rows)) == said(list(rows)) == [(f"{pipe}:{1 + (name == 'q.csv')}", "a")]
+
+
 def test_a_program_gives_questions_or_fields_once_or_again_and_again() -> None:
     given: list[Given] = ["a", {"question": "b", "id": 1}]
     for rows in (rows_of_values(given, PLAIN), rows_of_values(iter(given), PLAIN)):
@@ -180,6 +206,10 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None
     rows = rows_of_file(file, PLAIN)
     file.write_text("a\nc\n", encoding="utf-8")
     with pytest.raises(BatchError, match=r"^q\.txt:2: it was changed while it was being read$"):
+        list(rows)
+    file.write_text("a\n", encoding="utf-8")
+    fewer = r"^q\.txt: it was changed while it was being read; it has fewer rows than before$"
+    with pytest.raises(BatchError, match=fewer):
         list(rows)
 
 

@@ -516,6 +516,8 @@ def test_what_cannot_be_a_report_is_refused_in_one_line(tmp_path: Path) -> None:
     journal = "a report is made of JSONL; the journal a.csv.journal does as well"
     calls: dict[tuple[str | Path, ...], str] = {
         (tmp_path / "no.jsonl",): f"cannot read {tmp_path / 'no.jsonl'}: No such file or directory",
+        (Path(),): ". is a folder; name a file of answers, such as answers.jsonl",
+        ("/",): "/ is a folder; name a file of answers, such as /answers.jsonl",
         (nothing,): f"{nothing}: there is no row in it",
         (cells,): f"{cells}: {journal}",
         (path, "-o", path): f"{path}: a page needs a name that ends in .html or .htm",

@@ -153,7 +153,8 @@ class Batch:
             DiskFull: an answer could not be written.
         """
         facts = {"questions": self.progress.total, "repeat": self.marking.repeat}
-        self._journal.begin(self._pace.most, input=self._rows.name, **facts)
+        most = min(self._pace.most, len(self._unasked))
+        self._journal.begin(most, input=self._rows.name, **facts)
         self._keeps_completed = as_completed
         with seldom_collected():
             self._worker = asyncio.create_task(self._work())

@@ -106,6 +106,22 @@ def schema() -> str:
 # --- files ---
 
 
+def file_at(path: Path) -> Path:
+    """Return the path of a file of answers, which may not be there yet.
+
+    Raises:
+        BatchError: it is a folder.
+    """
+    if path.is_dir():
+        raise BatchError(f"{path} is a folder; name a file of answers, such as {path / 'answers.jsonl'}")
+    return path
+
+
+def part_of(path: Path) -> Path:
+    """Return the file that grows beside another one, and takes its name when it is whole."""
+    return path.with_name(path.name + ".part")
+
+
 def place_of(path: Path) -> Path:
     """Return the file that a finished one replaces: where a link leads to, so that the link stays.
 
@@ -136,7 +152,7 @@ class AnswerFile:
     def __enter__(self) -> Self:
         if self._whole:
             self._path = place_of(self._path)
-            self._part = self._path.with_name(self._path.name + ".part")
+            self._part = part_of(self._path)
         try:
             self._file = self._part.open("wb")
         except OSError as error:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import stat
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,8 @@ Given: TypeAlias = "str | Mapping[str, Any]"
 EXPECTED = "expected"
 _SUFFIXES: dict[str, Format] = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _BOM = b"\xef\xbb\xbf"
+_NO_UTF8 = "it is not UTF-8 text; save the file as UTF-8"
+_CHANGED = "it was changed while it was being read"
 _NAMED = 20
 """How many bad rows are named; more would only scroll the first ones away."""
 
@@ -166,13 +169,18 @@ class Rows:
         """Yield the rows whose keys are wanted; the others' lines are not even parsed.
 
         Raises:
-            BatchError: a line is another one than before.
+            BatchError: a line is another one than before, or is there no more.
         """
-        for number, (key, (line, raw)) in enumerate(zip(self.census.keys, self._lines(), strict=False)):
+        lines = self._lines()
+        for number, key in enumerate(self.census.keys):
+            found = next(lines, None)
+            if found is None:
+                raise BatchError(f"{self.name}: {_CHANGED}; it has fewer rows than before")
+            line, raw = found
             if key is not None and wanted(key):
                 row = self._row(number, line, raw)
                 if isinstance(row, str) or row.key != key:
-                    raise BatchError(f"{self.name}:{line}: it was changed while it was being read")
+                    raise BatchError(f"{self.name}:{line}: {_CHANGED}")
                 yield row
 
     def _counted(self, *, skip_bad: bool) -> Census:
@@ -215,7 +223,7 @@ def rows_of_file(
     kind: Format | None = None,
     skip_bad: bool = False,
 ) -> Rows:
-    """Return the rows of a file.
+    """Return the rows of a file, or of a pipe that has a name; what comes out of one is kept for a while.
 
     Args:
         path: the file.
@@ -226,12 +234,14 @@ def rows_of_file(
     Raises:
         BatchError: there is no such file, or nobody knows its format.
     """
-    kind = kind or format_of(path)
     try:
-        path.open("rb").close()
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                kind = kind or _SUFFIXES.get(path.suffix.lower())
+                return rows_of_stream(file, reading, kind=kind, skip_bad=skip_bad, name=str(path))
     except OSError as error:
         raise BatchError(f"cannot read {path}: {error.strerror}") from error
-    return _of_kind(kind, path, path.name, reading, skip_bad=skip_bad)
+    return _of_kind(kind or format_of(path), path, path.name, reading, skip_bad=skip_bad)
 
 
 def format_of(path: Path) -> Format:
@@ -345,10 +355,13 @@ def _object(line: bytes) -> Mapping[str, Any]:
 
 def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
     """Yield CSV's records, each with the header; a record may have several lines and is named by its last."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    # Bytes that are no UTF-8 become surrogates, so that only the records that hold them are bad.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
             header = next(reader, [])
+            if not _is_utf8(header):
+                raise BatchError(f"{path.name}:{reader.line_num}: {_NO_UTF8}")
             if len(set(header)) < len(header):
                 raise BatchError(f"{path.name}:1: two columns have the same name")
             for values in reader:
@@ -356,15 +369,23 @@ def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
                     yield reader.line_num, (header, values)
         except csv.Error as error:
             raise BatchError(f"{path.name}:{reader.line_num}: it is not CSV: {error}") from error
-        except UnicodeDecodeError as error:
-            raise BatchError(f"{path.name}: after line {reader.line_num} it is not UTF-8 text") from error
 
 
 def _record(raw: tuple[list[str], list[str]]) -> Mapping[str, str]:
     header, values = raw
+    if not _is_utf8(values):
+        raise ValueError(_NO_UTF8)
     if len(values) != len(header):
         raise ValueError(f"it has {len(values)} values for {len(header)} columns")
     return dict(zip(header, values, strict=True))
+
+
+def _is_utf8(values: list[str]) -> bool:
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _FORMATS: dict[Format, tuple[Callable[[Path], Iterator[tuple[int, Any]]], Callable[[Any], Given]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -234,7 +235,7 @@ def pace_for(agent: Agent, first: int, how: How) -> Pace:
         raise SettingError(f"concurrency is {wanted!r}; it takes a whole number above 0, or 'auto'")
     for name in ("calls_per_minute", "tokens_per_minute"):
         value = how.get(name)
-        if value is not None and not (isinstance(value, int | float) and value > 0):
+        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
             raise SettingError(f"{name} is {value!r}; it takes a number above 0")
     at_once = getattr(agent.model, "parallel", None)  # how many calls an embedded model takes at once
     most = at_once if isinstance(at_once, int) else MOST if wanted == "auto" else wanted

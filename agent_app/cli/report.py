@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from agent_app.batch.output import file_at
 from agent_app.batch.report import Answers, write_report
 from agent_app.batch.report.page import ROWS
 from agent_app.errors import BatchError
@@ -52,7 +53,7 @@ def report(answers: Path, output: str | None, title: str | None, rows: int, open
             raise click.UsageError("--open needs a file; leave out -o -")
         write_report(Answers(answers), sys.stdout.buffer, title=title, rows=rows)
         return
-    page = Path(output) if output else answers.with_suffix(_SUFFIXES[0])
+    page = Path(output) if output else file_at(answers).with_suffix(_SUFFIXES[0])
     if page.suffix.lower() not in _SUFFIXES:
         raise BatchError(f"{page}: a page needs a name that ends in {' or '.join(_SUFFIXES)}")
     totals = write_report(Answers(answers), page, title=title, rows=rows)

@@ -58,17 +58,29 @@ class Index:
             self.ended = note
 
 
+def check_journal(file: IO[bytes], path: Path) -> None:
+    """Make sure that a file is a journal, of whichever version and however damaged, or is empty.
+
+    Raises:
+        BatchError: it is something else.
+    """
+    file.seek(0)
+    if not OPENING.startswith(file.read(len(OPENING))):
+        raise BatchError(f"{path} is there, but is no journal of a batch; move it away")
+
+
 def read_index(file: IO[bytes], path: Path) -> Index:
     """Read a journal from its beginning to its last whole line.
 
     Raises:
         BatchError: it is none, or one of another version.
     """
+    check_journal(file, path)
     index = Index()
     file.seek(0)
     for line in file:
         if not index.size:
-            _check_opening(line, path)
+            _check_version(line, path)
         if not line.endswith(b"\n"):
             break  # torn by a crash
         index.add(line)
@@ -88,9 +100,7 @@ def read_record(file: IO[bytes], place: int, path: Path) -> Record:
         raise BatchError(f"{path}: the record at byte {place} is damaged: {error}") from error
 
 
-def _check_opening(line: bytes, path: Path) -> None:
-    if not line.startswith(OPENING[: len(line)]):
-        raise BatchError(f"{path} is there, but is no journal of a batch; move it away")
+def _check_version(line: bytes, path: Path) -> None:
     version = line[len(OPENING) : len(OPENING) + 2]
     if line.endswith(b"\n") and version != b"%d," % VERSION:
         raise BatchError(f"{path} is a journal of another version of this program; --fresh begins anew")

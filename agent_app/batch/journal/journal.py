@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from agent_app.batch.identity import differences
-from agent_app.batch.journal.index import VERSION, Index, read_index, read_record
+from agent_app.batch.journal.index import VERSION, Index, check_journal, read_index, read_record
 from agent_app.batch.journal.lock import lock
 from agent_app.batch.journal.record import Record, encoded
-from agent_app.batch.journal.spare import Spare
+from agent_app.batch.journal.spare import Spare, spare_of
 from agent_app.errors import BatchError, DiskFull
 
 SUFFIX = ".journal"
@@ -41,7 +41,7 @@ class Journal:
         """Why nothing more can be written."""
         self._lost = False
         self._file, self._reader = file, path.open("rb")
-        self._spare = Spare(path.with_name(path.name + ".spare"))
+        self._spare = Spare(spare_of(path))
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -193,11 +193,13 @@ def open_journal(
         accept_change: go on although it is another agent's.
 
     Raises:
-        BatchError: another process writes it, it is another agent's, or it cannot be opened.
+        BatchError: another process writes it, it is another agent's or no journal at all, or it cannot be
+            opened.
         DiskFull: there is no room for it.
     """
     try:
-        path.touch()
+        if not path.exists():
+            path.touch()
         file = path.open("r+b", buffering=0)
     except OSError as error:
         raise BatchError(f"cannot open the journal {path}: {error.strerror}") from error
@@ -206,6 +208,7 @@ def open_journal(
         raise BatchError(f"{path} is being written by another process; wait, or name another output")
     try:
         with path.open("rb") as reader:
+            check_journal(reader, path)  # what is no journal stays even when one is to begin anew
             index = Index() if fresh else read_index(reader, path)
         journal = Journal(path, file, index)
     except BaseException:

@@ -12,7 +12,13 @@ import os
 from pathlib import Path
 
 _PER_ROW = 64 * 1024
-_LEAST = 512 * 1024
+_PIECE = 512 * 1024
+"""How much is written at once, and at least."""
+
+
+def spare_of(journal: Path) -> Path:
+    """Return the file of blanks that lies beside a journal."""
+    return journal.with_name(journal.name + ".spare")
 
 
 class Spare:
@@ -32,9 +38,10 @@ class Spare:
         Raises:
             OSError: there is no room for them now.
         """
-        blanks = b" " * max(_LEAST, rows * _PER_ROW)
+        blanks = b" " * _PIECE
         with self.path.open("wb") as file:
-            file.write(blanks)
+            for _ in range(0, max(1, rows) * _PER_ROW, _PIECE):
+                file.write(blanks)
             file.flush()
             os.fsync(file.fileno())
 

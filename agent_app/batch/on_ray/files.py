@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import posixpath
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from agent_app.batch.output import FIELDS, KEPT, AnswerFile, json_line, place_of
+from agent_app.batch.output import FIELDS, KEPT, AnswerFile, json_line, part_of, place_of
 from agent_app.batch.rows import Format, Reading, Rows, format_of, rows_of_stream
 from agent_app.errors import BatchError, DiskFull
 
@@ -41,9 +42,11 @@ def is_ours(name: str) -> bool:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Say whether two names stand for one file."""
+    """Say whether two names stand for one file, be it there or not."""
     if is_remote(one) or is_remote(other):
         return one == other
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
     return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
 
 
@@ -146,7 +149,7 @@ class ParquetFile:
         from pyarrow.parquet import ParquetWriter
 
         self._path = place_of(self._path)
-        self._part = self._path.with_name(self._path.name + ".part")
+        self._part = part_of(self._path)
         self._schema = _schema()
         try:
             self._writer = ParquetWriter(self._part, self._schema)

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import IO
 
-from agent_app.batch.output import place_of
+from agent_app.batch.output import part_of, place_of
 from agent_app.batch.report.reading import Answers
 from agent_app.batch.report.summary import facts, outcomes, plots, tiles, warnings
 from agent_app.batch.report.table import CHUNK, blocks, chosen
@@ -55,7 +55,7 @@ def write_report(
         out.writelines(page)
         return totals
     out = place_of(out)
-    part = out.with_name(out.name + ".part")
+    part = part_of(out)
     try:
         with part.open("wb") as file:
             file.writelines(page)

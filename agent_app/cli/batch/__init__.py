@@ -9,7 +9,7 @@ import click
 
 from agent_app.batch.journal.journal import SUFFIX
 from agent_app.batch.journal.standing import standing
-from agent_app.batch.output import schema
+from agent_app.batch.output import file_at, schema
 from agent_app.cli.batch.judging import judge_file
 from agent_app.cli.batch.running import run
 from agent_app.cli.batch.showing import standing_lines
@@ -52,7 +52,7 @@ def status(file: Path) -> None:
 
     Exit codes: 0 all is answered; 1 something is not; 2 there is no such batch.
     """
-    journal = file if file.name.endswith(SUFFIX) else file.with_name(file.name + SUFFIX)
+    journal = file if file.name.endswith(SUFFIX) else file_at(file).with_name(file.name + SUFFIX)
     now = standing(journal)
     for line in standing_lines(now):
         stdout().line(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.batch.journal.journal import SUFFIX
-from agent_app.batch.on_ray.files import local_name
+from agent_app.batch.journal.spare import spare_of
+from agent_app.batch.on_ray.files import is_remote, local_name
+from agent_app.batch.output import part_of
 from agent_app.cli import options
-from agent_app.cli.agents import ABOVE_0, ABOVE_NONE, Basics
+from agent_app.cli.agents import ABOVE_NONE, Basics
 
 if TYPE_CHECKING:
     from agent_app.batch.running import How
@@ -25,8 +29,24 @@ class _Concurrency(click.ParamType[int | str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         if value == "auto":
             return "auto"
-        number: int = click.IntRange(min=1).convert(value, param, ctx)
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is neither a number of rows above 0 nor auto", param, ctx)
         return number
+
+
+class _Limit(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number above 0; without a limit, leave the option out", param, ctx)
+        return number
+
+
+_LIMIT = _Limit(min=0, min_open=True)
 
 
 class _Errors(click.ParamType[float]):
@@ -82,11 +102,11 @@ run_options = options.together(
         metavar="N|auto",
         help="Rows at the same time.",
     ),
-    click.option("--rpm", type=ABOVE_0, metavar="N", help="Calls of the model a minute, at most."),
-    click.option("--tpm", type=ABOVE_0, metavar="N", help="Tokens a minute, at most."),
+    click.option("--rpm", type=_LIMIT, metavar="N", help="Calls of the model a minute, at most."),
+    click.option("--tpm", type=_LIMIT, metavar="N", help="Tokens a minute, at most."),
     click.option(
         "--max-cost",
-        type=ABOVE_0,
+        type=_LIMIT,
         metavar="USD",
         help="What the whole run may cost; with --engine ray, rows on their way at the limit may exceed it.",
     ),
@@ -96,7 +116,7 @@ run_options = options.together(
         metavar="N",
         help="Tokens the whole run may take; with --engine ray, likewise.",
     ),
-    click.option("--max-seconds", type=ABOVE_0, metavar="S", help="After that, no further row begins."),
+    click.option("--max-seconds", type=_LIMIT, metavar="S", help="After that, no further row begins."),
 )
 effort_options = options.together(
     click.option(
@@ -151,11 +171,30 @@ class Call(Basics):
         """The file of answers; None: they go to stdout."""
         return None if self.output == STDIO else local_name(self.output)
 
+    @functools.cached_property
+    def is_piped(self) -> bool:
+        """Whether the questions can be read but once, from stdin or from a pipe that has a name."""
+        path = Path(self.questions)
+        return self.questions == STDIO or (path.exists() and not path.is_file() and not path.is_dir())
+
     @property
     def journal_path(self) -> Path | None:
         """The journal's file: beside the answers, or beside the questions where those go to stdout."""
-        beside = self.path or (None if self.questions == STDIO else local_name(self.questions))
-        return self.journal or (None if beside is None else beside.with_name(beside.name + SUFFIX))
+        beside = self.path or (None if self.is_piped else local_name(self.questions))
+        return self.journal or (None if beside is None else beside.parent / (beside.name + SUFFIX))
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every file that is read or written, by what it holds."""
+        found = {} if self.questions == STDIO else {"the questions": self.questions}
+        if self.path is not None:
+            found["the answers"] = self.output
+            if not is_remote(self.output):
+                found["the unfinished answers"] = str(part_of(self.path.resolve()))
+        if self.journal_path is not None:
+            found["the journal"] = str(self.journal_path)
+            found["the journal's spare room"] = str(spare_of(self.journal_path))
+        return found
 
     @property
     def how(self) -> How:

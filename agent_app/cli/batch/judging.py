@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from agent_app.batch.judging.judges import judge_for
 from agent_app.batch.repeating import always_says_the_same
 from agent_app.cli import options
 from agent_app.cli.agents import ABOVE_NONE
+from agent_app.cli.batch.call import STDIO
+from agent_app.cli.batch.showing import print_row
 from agent_app.terminal import stderr
 
 if TYPE_CHECKING:
@@ -57,9 +60,9 @@ def warn_of_repeats(repeat: int, model: BaseChatModel) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @_judge
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write [default: FILE]."
+    "-o", "--output", metavar="FILE", help="Where to write [default: FILE, which is replaced]; - is stdout."
 )
-def judge_file(file: Path, judge: str, output: Path | None) -> None:
+def judge_file(file: Path, judge: str, output: str | None) -> None:
     """Judge the answers in FILE again, as JSONL; no model is asked.
 
     \b
@@ -72,7 +75,8 @@ def judge_file(file: Path, judge: str, output: Path | None) -> None:
 
     Exit codes: 0 done; 2 there is no such judge, or FILE is no file of answers.
     """
-    scores = judge_again(file, judge_for(judge), output or file)
+    to_stdout = functools.partial(print_row, kept=f"{file} is as it was")
+    scores = judge_again(file, judge_for(judge), to_stdout if output == STDIO else Path(output or file))
     for line in scores.lines():
         stderr().line(line)
     if not scores.judged and not scores.errors:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent_app.batch.on_ray.cluster import check_address
 from agent_app.cli import options
 from agent_app.cli.batch.judging import warn_of_repeats
 
@@ -53,6 +54,21 @@ ray_options: Callable[[Any], Any] = options.together(
         help="A variable of the environment that the actors are given, such as a key (repeatable).",
     ),
 )
+
+
+def check_options(call: Any) -> None:
+    """Make sure, before anything is started, that the engine takes the options that were given.
+
+    Raises:
+        click.UsageError: they are those of a cluster, but there is to be none.
+        SettingError: Ray is not installed, or the address is that of a client.
+    """
+    if call.on_ray:
+        check_address(call.address)
+        return
+    for name in ("address", "actors", "cpus_per_actor", "worker_env"):
+        if getattr(call, name) not in (None, ()):
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --engine ray")
 
 
 @contextlib.contextmanager

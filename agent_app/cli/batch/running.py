@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import itertools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,9 +17,8 @@ import click
 
 from agent_app.batch.judging.judges import Judge, judge_for
 from agent_app.batch.judging.marking import Marking
-from agent_app.batch.on_ray.cluster import check_address
 from agent_app.batch.on_ray.files import answers_at, is_ours, is_remote, is_same, is_there, rows_at
-from agent_app.batch.output import KEPT, place_of
+from agent_app.batch.output import KEPT, file_at, place_of
 from agent_app.batch.repeating import set_temperature
 from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
 from agent_app.cli import options
@@ -26,9 +26,8 @@ from agent_app.cli.agents import basic_options, fallbacks, max_steps
 from agent_app.cli.batch import on_ray
 from agent_app.cli.batch.call import STDIO, Call, effort_options, file_options, run_options
 from agent_app.cli.batch.judging import judging_options, warn_of_repeats
-from agent_app.cli.batch.showing import last_words, showing
+from agent_app.cli.batch.showing import last_words, print_row, showing
 from agent_app.cli.fetching import make_sure
-from agent_app.cli.showing import print_json_line
 from agent_app.cli.waiting import waiting
 from agent_app.errors import BatchError, DiskFull
 from agent_app.prompt import Prompt
@@ -80,14 +79,14 @@ def run(**given: Any) -> None:
 
 def _run(call: Call) -> int:
     """Do what the command does, and return its exit code."""
-    if call.on_ray:
-        check_address(call.address)
+    on_ray.check_options(call)
     _check_files(call)
     judge = judge_for(call.judge)
     Marking(judge, call.repeat, vote=call.vote)  # complains of a vote of one
     settings = call.settings()
     prompt, values = call.loaded_prompt(settings)
     rows = _rows(call, prompt, values, judge)
+    _check_values(prompt, values, rows)
     make_sure(settings, yes=call.yes, prompt=prompt)
     with _opened(call, settings, prompt, rows, {"values": values, "judge": judge}) as (opened, budget):
         asyncio.run(_answered(opened, call, rows, budget))
@@ -131,19 +130,23 @@ def _opened(
 def _check_files(call: Call) -> None:
     """Make sure that no file is overwritten that somebody may want to keep."""
     path, journal = call.path, call.journal_path
+    if path is not None and not is_remote(call.output):
+        file_at(path)
     for name in (call.questions, call.output):
         if not call.on_ray and is_ours(name):
             raise BatchError(f"{name}: Parquet, and files that lie elsewhere, take --engine ray")
     if path is not None and not call.as_completed and not is_remote(call.output):
         place_of(path)
-    if path is not None and is_there(call.output):
-        if call.questions != STDIO and is_same(call.questions, call.output):
-            raise BatchError(f"{path} has the questions; the answers need another file")
-        if journal is not None and not journal.exists() and not call.fresh:
-            raise BatchError(f"{path} is there, but not its journal {journal}; --fresh replaces it")
+    for (one, name), (other, same) in itertools.combinations(call.files.items(), 2):
+        if is_same(name, same):
+            raise BatchError(f"{same} cannot hold both {one} and {other}; name another file for one of them")
+    is_new = journal is not None and not journal.exists()
+    if path is not None and is_there(call.output) and is_new and not call.fresh:
+        raise BatchError(f"{path} is there, but not its journal {journal}; --fresh replaces it")
     if journal is None and not call.quiet:
+        source = "stdin" if call.questions == STDIO else call.questions
         stderr().line(
-            "nothing is kept to go on from, as this goes from stdin to stdout; --journal FILE keeps it"
+            f"nothing is kept to go on from, as this goes from {source} to stdout; --journal FILE keeps it"
         )
 
 
@@ -155,6 +158,16 @@ def _rows(call: Call, prompt: Prompt, values: dict[str, Value], judge: Judge) ->
     if call.on_ray and is_ours(call.questions):
         return rows_at(call.questions, reading, kind=call.kind, skip_bad=call.skip_bad)
     return rows_of_file(Path(call.questions), reading, kind=call.kind, skip_bad=call.skip_bad)
+
+
+def _check_values(prompt: Prompt, values: dict[str, Value], rows: Rows) -> None:
+    """Make sure that the prompt takes the values that were given; those of the rows are known to fit.
+
+    Raises:
+        PromptError: it does not.
+    """
+    first = next(iter(rows))
+    prompt.draft(first.question, "", (), **values, **first.inputs)
 
 
 def _agent(
@@ -201,21 +214,12 @@ async def _answered(batch: Batch, call: Call, rows: Rows, budget: Budget | None)
 @contextlib.contextmanager
 def _writer(call: Call, rows: Rows) -> Iterator[Callable[[dict[str, Any]], None]]:
     if call.path is None:
-        yield functools.partial(_print, call)
+        kept = KEPT if call.journal_path else "nothing is kept of the answers"
+        # Ray's own words go where `sys.stdout` points to, which is not to stdout then.
+        yield functools.partial(print_row, kept=kept, stream=sys.__stdout__ if call.on_ray else None)
         return
     with answers_at(call.output, rows.census.names, whole=not call.as_completed) as file:
         yield file.add
-
-
-def _print(call: Call, row: dict[str, Any]) -> None:
-    try:
-        # Ray's own words go where `sys.stdout` points to, which is not to stdout then.
-        print_json_line(row, stream=sys.__stdout__ if call.on_ray else None)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        kept = KEPT if call.journal_path else "nothing is kept of the answers"
-        raise DiskFull(f"cannot write to stdout: {error.strerror}; {kept}") from error
 
 
 @contextlib.contextmanager

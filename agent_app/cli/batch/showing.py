@@ -9,12 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from agent_app.batch.journal.standing import Standing
 from agent_app.batch.judging.scores import Scores
 from agent_app.batch.progress import Progress
 from agent_app.budget import Budget
+from agent_app.cli.showing import print_json_line
+from agent_app.errors import DiskFull
 from agent_app.terminal import Writer, colours, stderr
 
 _A_MINUTE = 60.0
@@ -129,6 +131,20 @@ def last_words(
         err.line(line)
     if tally["failed"]:
         err.line("--retry-errors asks again what failed")
+
+
+def print_row(row: dict[str, Any], *, kept: str, stream: TextIO | None = None) -> None:
+    """Write a row of answers to stdout, or another stream.
+
+    Raises:
+        DiskFull: there is no room for it; says what is kept.
+    """
+    try:
+        print_json_line(row, stream)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DiskFull(f"cannot write to stdout: {error.strerror}; {kept}") from error
 
 
 def standing_lines(now: Standing) -> Iterator[str]:
