@@ -7,6 +7,8 @@ Every setting is a field of `Settings`; its variable is ``AGENT_APP_`` and the f
 from __future__ import annotations
 
 import dataclasses
+import io
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ PREFIX = "AGENT_APP_"
 
 SHORTEST_SECRET = 8
 """In characters; what is shorter would be found in ordinary text all the time."""
+
+_log = logging.getLogger(__name__)
 
 _SECRET_NAME = re.compile(
     r"(?:.*_)?(?:(?<!PUBLIC_)KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)|PGPASSWORD", re.IGNORECASE
@@ -73,12 +77,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         environ: read this instead of the process's environment, and no `.env`.
 
     Raises:
-        SettingError: a value is not of its kind; names the variable and what would be right.
+        SettingError: a value is not of its kind; names the variable and what would be right. Or `.env` is
+            not UTF-8 text, or cannot be read.
     """
     if environ is None:
-        from dotenv import find_dotenv, load_dotenv
-
-        load_dotenv(find_dotenv(usecwd=True))
+        _load_file()
         environ = os.environ
     values = {}
     for field in dataclasses.fields(Settings):
@@ -91,6 +94,22 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def key_for(variable: str) -> str | None:
     """Return a secret from the environment, or None when it is not set. Never log what it gives."""
     return os.environ.get(variable) or None
+
+
+def file_of(variable: str) -> Path | None:
+    """Return the `.env` file that a variable was read from; None: it was set before, or is not set.
+
+    Raises:
+        SettingError: as for `read_settings`.
+    """
+    from dotenv import dotenv_values
+
+    path, value = _file(), os.environ.get(variable)
+    if path is None or value is None:
+        return None
+    text, _ = _read(path)
+    # A variable of the environment goes before the file, so only the same value may be the file's.
+    return path if dotenv_values(stream=io.StringIO(text)).get(variable) == value else None
 
 
 def secrets(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -124,6 +143,53 @@ def preset(variable: str, value: str) -> None:
 def terminal_has_colours() -> bool:
     """Say whether the terminal, if there is one, may be given colours: neither NO_COLOR nor TERM=dumb."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _file() -> Path | None:
+    from dotenv import find_dotenv
+
+    found = find_dotenv(usecwd=True)
+    return Path(found) if found else None
+
+
+def _load_file() -> None:
+    """Add to the environment what a `.env` file says."""
+    from dotenv import load_dotenv
+
+    path = _file()
+    if path is None:
+        return
+    text, wrong = _read(path)
+    for line in wrong:
+        _log.warning("%s:%d: this line is passed over; write NAME=VALUE, or # before it", path, line)
+    load_dotenv(stream=io.StringIO(text))
+
+
+def _read(path: Path) -> tuple[str, list[int]]:
+    """Return what can be read of a `.env` file, and the numbers of the lines that are left out.
+
+    Raises:
+        SettingError: it is not UTF-8 text, or cannot be read.
+    """
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        is_text = "\0" not in text  # UTF-16 is full of them, and may be UTF-8 all the same
+    except UnicodeDecodeError:
+        is_text = False
+    except OSError as error:
+        raise SettingError(f"cannot read {path}: {error.strerror}") from error
+    if not is_text:
+        raise SettingError(f"{path}: it is not UTF-8 text; save it as UTF-8")
+    read, wrong = "", []
+    for binding in parse_stream(io.StringIO(text)):
+        said = binding.original.string
+        if binding.error:  # it begins with the empty lines before it
+            wrong.append(binding.original.line + said.removesuffix(said.lstrip()).count("\n"))
+        else:
+            read += said
+    return read, wrong
 
 
 def _convert(name: str, kind: str, text: str) -> str | int | float | Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import shutil
+import sqlite3
 import struct
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from agent_app.doctor import Finding, examine
 from agent_app.doctor.endpoint import check_endpoint
 from agent_app.doctor.files import check_folders, check_prompts, check_tools
 from agent_app.doctor.gguf import ModelFacts, NotGguf, read_facts
+from agent_app.doctor.kept import check_mcp, check_prices, check_sessions
 from agent_app.doctor.keys import check_keys
 from agent_app.doctor.memory import free_memory, group_memory
 from agent_app.doctor.model import check_embedded, check_fetch, check_memory
@@ -28,8 +31,10 @@ from agent_app.doctor.remote import check_remote
 from agent_app.doctor.terminal import Terminal, check_terminal
 from agent_app.doctor.versions import check_extras, check_versions
 from agent_app.models.pinned import pinned_model
-from agent_app.places import model_folder
+from agent_app.places import model_folder, session_file
+from agent_app.sessions import Store
 from agent_app.settings import Settings
+from agent_app.steps import PromptRef
 from agent_app.testing import no_network
 
 KEY = "sk-very-secret-key"
@@ -424,10 +429,12 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://host/v1", "http://host:port/v1"])
-def test_what_is_no_address_is_told(url: str) -> None:
-    found = check_endpoint(url, KEY, "x")
-    assert (found.status, found.advice) == ("fail", "OPENAI_BASE_URL takes http://HOST:PORT/v1")
-    assert found.says.endswith("is no address")
+def test_what_is_no_address_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    *_, found = check_remote(Settings(model="openai:parrot"))
+    assert found == Finding(
+        "endpoint", "fail", "OPENAI_BASE_URL is no address", "it takes http://HOST:PORT/v1"
+    )
 
 
 def test_a_remote_model_is_looked_at_until_something_fails(
@@ -542,6 +549,49 @@ def test_each_broken_tool_file_is_named_and_the_others_are_counted(home: Path) -
     ]
 
 
+def test_prices_and_mcp_servers_are_read_where_there_are_any(home: Path) -> None:
+    assert [*check_prices(Settings()), *check_mcp(Settings())] == []
+    (found,) = check_prices(Settings(prices="openai:our-own=0.5,1.5"))
+    assert found == Finding("prices", "ok", "given for openai:our-own")
+    (found,) = check_prices(Settings(prices="foo"))
+    assert (found.status, found.advice) == ("fail", "mend AGENT_APP_PRICES")
+    assert found.says.startswith("the price 'foo' is none; it takes a model's name and US dollars")
+    started = home / "started"
+    server = {"command": sys.executable, "args": ["-c", f"open({str(started)!r}, 'x')"]}
+    file = put(home / "servers.json", json.dumps({"mcpServers": {"crew": server}}))
+    (found,) = check_mcp(Settings(mcp=file))
+    assert found == Finding("mcp", "ok", f"{file} is in order; its servers were not started")
+    assert not started.exists()
+    (found,) = check_mcp(Settings(mcp=Path("nope")))
+    told = "cannot read the MCP configuration nope: No such file or directory"
+    assert found == Finding("mcp", "fail", told, "mend that, or AGENT_APP_MCP")
+
+
+def test_a_file_of_sessions_is_looked_into_and_left_as_it_is(home: Path) -> None:
+    path = session_file()
+    assert list(check_sessions()) == []
+    assert not path.parent.exists()
+    with Store.open() as store:
+        store.new_session().begin("Why?", PromptRef("pirate", "1", "abc"), "m")
+        assert list(check_sessions()) == [Finding("sessions", "ok", f"kept in {path}")]
+    assert list(check_sessions()) == [Finding("sessions", "ok", f"kept in {path}")]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    sound = path.read_bytes()
+    middle = len(sound) // 2
+    move = "move it away, and a new one is begun"
+    for damaged in (b"Dear diary, " * 100, sound[:middle] + b"\xff" * 9000 + sound[middle + 9000 :]):
+        path.write_bytes(damaged)
+        (found,) = check_sessions()
+        assert (found.status, found.advice[: len(move)]) == ("fail", move)
+        assert found.says.startswith(f"{path}: it is ")
+        assert path.read_bytes() == damaged
+    with contextlib.closing(sqlite3.connect(home / "other.db")) as other:
+        other.execute("CREATE TABLE ships (name)")
+    shutil.copy(home / "other.db", path)
+    foreign = Finding("sessions", "fail", f"{path}: it belongs to another program", "name another file")
+    assert list(check_sessions()) == [foreign]
+
+
 def test_the_named_prompt_must_load_and_be_made_for_runs(home: Path) -> None:
     put(home / "prompts" / "letter.md", "Write to {who}.")
     put(home / "prompts" / "note.md", "---\ninputs: {who: {}}\n---\nWrite to {who}.")
@@ -646,6 +696,28 @@ def test_a_wrong_setting_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
             "                mend the variable, in the environment or in `.env`\n"
         ),
     )
+
+
+def test_what_is_wrong_beside_model_prompt_and_tools_is_found(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(home / "replies.txt", "Arg")
+    words = ("-m", "scripted:replies.txt", "--json")
+    assert call(*words)[0] == 0
+    monkeypatch.setenv("AGENT_APP_PRICES", "foo")
+    monkeypatch.setenv("AGENT_APP_MCP", "nope")
+    put(session_file(), "Dear diary, " * 100)
+    code, shown = call(*words)
+    assert code == 1
+    failed = [one["check"] for one in json.loads(shown) if one["status"] == "fail"]
+    assert failed == ["sessions", "prices", "mcp"]
+
+
+def test_a_file_of_settings_that_is_no_text_is_a_finding(home: Path) -> None:
+    put(home / ".env", b"OPENAI_API_KEY=\xff")
+    code, shown = call()
+    told = f"fail  settings  {home}/.env: it is not UTF-8 text; save it as UTF-8\n"
+    assert (code, shown.startswith(told)) == (1, True)
 
 
 def test_no_key_is_shown_by_the_whole_examination(

@@ -14,7 +14,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
-from agent_app.errors import AgentAppError, EndpointError, ModelError, ScriptError, UnknownName
+from agent_app.errors import AgentAppError, EndpointError, ModelError, ScriptError, SettingError, UnknownName
 from agent_app.models import Traits, explain, load_model, name_of, pinned_model, pinned_models, traits_of
 from agent_app.settings import Settings
 from agent_app.testing import Behaviour, BreakOff, FaultyServer, Silence, Status
@@ -118,6 +118,61 @@ def test_openai_itself_takes_a_key() -> None:
     assert str(caught.value) == (
         "openai:gpt-4o-mini takes a key: set OPENAI_API_KEY in the environment or in a file `.env`; "
         "for a server of your own set OPENAI_BASE_URL"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000",
+        "127.0.0.1:8000/v1",
+        "ftp://host/v1",
+        "http://",
+        "http://:80/v1",
+        "http://host:port/v1",
+        "http://host:99999",
+        "http://host:0",
+        "http://[::1/v1",
+        "http://ä..ö/v1",
+        " http://host/v1",
+        "http://host/v1\n",
+    ],
+)
+def test_an_address_that_is_none_is_told_and_not_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(SettingError) as caught:
+        load_model("openai:parrot")
+    assert str(caught.value) == "OPENAI_BASE_URL is no address; it takes http://HOST:PORT/v1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host",
+        "HTTPS://host:65535/",
+        "http://anne:bonny@[::1]:8000/v1",
+        "http://ho_st/v1",
+        "http://älpler/v1",
+    ],
+)
+def test_an_address_is_taken_as_it_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    assert name_of(load_model("openai:parrot")) == "openai:parrot"
+
+
+@pytest.mark.parametrize(
+    ("model", "variable"), [("openai:parrot", "OPENAI_API_KEY"), ("groq:llama", "GROQ_API_KEY")]
+)
+@pytest.mark.parametrize("key", ["sk-ключ", "sk-very-secret\n"])
+def test_a_key_that_cannot_be_sent_is_told_and_not_shown(
+    model: str, variable: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, key)
+    with pytest.raises(SettingError) as caught:
+        load_model(model)
+    assert str(caught.value) == (
+        f"{variable} has a blank, a line end or another character in it that no key has; "
+        "copy the key again, and nothing else"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_app.errors import SettingError
-from agent_app.settings import Settings, endpoint, key_for, read_settings, terminal_has_colours
+from agent_app.settings import Settings, endpoint, file_of, key_for, read_settings, terminal_has_colours
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,6 +92,47 @@ def test_a_file_in_a_folder_above_is_read_and_the_environment_goes_before_it(
         monkeypatch.delenv(variable)
     monkeypatch.setenv("AGENT_APP_PROMPT", "pirate")
     assert read_settings() == Settings(model="scripted:x", prompt="pirate")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_file_that_is_not_utf_8_is_named(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("AGENT_APP_MODEL=scripted:Käpt'n\n", encoding=encoding)
+    monkeypatch.chdir(tmp_path)
+    for read in (read_settings, lambda: file_of("PATH")):
+        with pytest.raises(SettingError) as caught:
+            read()
+        assert str(caught.value) == f"{file}: it is not UTF-8 text; save it as UTF-8"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    file = tmp_path / ".env"
+    file.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "read_text", refuse)  # root may read anything
+    with pytest.raises(SettingError, match=f"^cannot read {re.escape(str(file))}: Permission denied$"):
+        read_settings()
+
+
+def test_a_line_that_sets_nothing_is_told_with_its_file_and_the_others_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / ".env"
+    text = "\ufeff# mine\n\nAGENT_APP_MODEL: scripted:x\nAGENT_APP_PROMPT='plain'\n\n what else\n"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AGENT_APP_PROMPT", "")  # so that it goes away after the test
+    monkeypatch.delenv("AGENT_APP_PROMPT")
+    assert read_settings() == Settings(prompt="plain")
+    assert caplog.messages == [
+        f"{file}:{line}: this line is passed over; write NAME=VALUE, or # before it" for line in (3, 6)
+    ]
+    assert (file_of("AGENT_APP_PROMPT"), file_of("AGENT_APP_MODEL"), len(caplog.messages)) == (file, None, 2)
 
 
 def test_secrets_and_the_endpoint_are_read_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,23 @@ def _without(names: set[str], headers: Any) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/"])
+async def test_an_address_leads_to_where_the_client_goes(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    with FaultyServer(repeat="Aye") as server:
+        url = server.url.removesuffix("/v1") + ending
+        for model in usual(url), lean(url, monkeypatch):
+            try:
+                told.append((await model.ainvoke("Hi")).text)
+            except openai.NotFoundError as error:  # this server has nothing outside of /v1
+                told.append(str(error))
+    path = f"{ending.rstrip('/')}/chat/completions"
+    assert [request.path for request in server.requests] == [path, path]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -29,10 +29,11 @@ def doctor(
 ) -> None:
     """Check that everything is there that a question needs, and say what to do where it is not.
 
-    It looks at versions and extras, the terminal, folders, prompts, keys, the model (its file, the memory
-    and the disk, or its server) and tools. Each line begins with `ok`, with `warn` for what works but not
-    as it should, or with `fail`. No key is ever shown. The server of a remote model is asked for its list
-    of models and never a question; with an embedded model nothing is sent anywhere.
+    It looks at versions and extras, the terminal, folders, past sessions, prompts, prices, keys, the model
+    (its file, the memory and the disk, or its server), tools and the file of MCP servers. Each line begins
+    with `ok`, with `warn` for what works but not as it should, or with `fail`. No key is ever shown. The
+    server of a remote model is asked for its list of models and never a question; with an embedded model
+    nothing is sent anywhere.
 
     \b
     Examples:

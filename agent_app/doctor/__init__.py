@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from agent_app.doctor.files import check_folders, check_prompts, check_tools
 from agent_app.doctor.finding import Finding, Status
+from agent_app.doctor.kept import check_mcp, check_prices, check_sessions
 from agent_app.doctor.keys import check_keys
 from agent_app.doctor.model import check_embedded
 from agent_app.doctor.remote import check_remote
@@ -27,7 +28,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_extras(extras(), required)
     yield check_terminal(this_terminal())
     yield from check_folders(settings)
+    yield from check_sessions()
     yield from check_prompts(settings)
+    yield from check_prices(settings)
     kind, _, name = settings.model.strip().partition(":")
     if kind == "embedded":
         yield check_keys(kind)
@@ -35,3 +38,4 @@ def examine(settings: Settings) -> Iterator[Finding]:
     else:
         yield from check_remote(settings)
     yield from check_tools(settings)
+    yield from check_mcp(settings)

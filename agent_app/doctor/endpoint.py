@@ -18,13 +18,10 @@ _LONGEST_ADVICE = 300
 _OK = 200
 
 _START = "start the server, or mend OPENAI_BASE_URL"
-_NO_ADDRESS = ("is no address", "OPENAI_BASE_URL takes http://HOST:PORT/v1")
 # By the name of httpx's error, the most special first; their own texts may quote the key or a password.
 _BROKEN = {
     "ConnectTimeout": ("does not answer", _START),
     "TimeoutException": ("takes a connection and then says nothing", "is it an HTTP server, and is it busy?"),
-    "InvalidURL": _NO_ADDRESS,
-    "UnsupportedProtocol": _NO_ADDRESS,
     "ConnectError": ("cannot be reached", _START),
     "RemoteProtocolError": ("does not speak HTTP", "is it http where it should be https?"),
     "HTTPError": ("breaks off its answer", "look at what the server says"),
@@ -49,7 +46,7 @@ def check_endpoint(url: str, key: str | None, name: str, *, seconds: float = 5) 
     """Ask a server for its list of models.
 
     Args:
-        url: its address, with ``/v1`` and the like.
+        url: its address, with ``/v1`` and the like; one that `check_address` lets pass.
         key: sent to it; None: it needs none.
         name: the model that it should have.
         seconds: how long it may take to answer.
@@ -61,7 +58,7 @@ def check_endpoint(url: str, key: str | None, name: str, *, seconds: float = 5) 
         answer = within(2 * seconds, _ask, f"{url.rstrip('/')}/models", key, seconds)
     except OutOfTime:
         return Finding("endpoint", "fail", f"{where} sends its list of models without end or too slowly")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except httpx.HTTPError as error:
         says, advice = _broken(error)
         return Finding("endpoint", "fail", f"{where} {says}", advice)
     return _read_status(answer, where, name)
@@ -69,11 +66,8 @@ def check_endpoint(url: str, key: str | None, name: str, *, seconds: float = 5) 
 
 def shown(url: str) -> str:
     """Return an address without the name and password that it may hold."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "OPENAI_BASE_URL"
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from agent_app.doctor.finding import Finding
+from agent_app.errors import SettingError
+from agent_app.models.access import check_key
 from agent_app.models.provider import key_variables, known_key_variables
-from agent_app.settings import endpoint, key_for
+from agent_app.settings import endpoint, file_of, key_for
 
 OPENAI = "OPENAI_API_KEY"
 
@@ -33,20 +33,14 @@ def check_keys(kind: str) -> Finding:
 
 def said_of(variable: str) -> str:
     """Name a variable, and the file that it was read from; empty when it is not set."""
-    value = key_for(variable)
-    if not value:
-        return ""
-    from dotenv import dotenv_values, find_dotenv
-
-    file = find_dotenv(usecwd=True)
-    # A variable of the environment goes before the file, so only the same value may be the file's.
-    same = file and dotenv_values(file).get(variable) == value
-    return f"{variable} (from {Path(file)})" if same else f"{variable} (from the environment)"
+    return f"{variable} (from {file_of(variable) or 'the environment'})" if key_for(variable) else ""
 
 
 def _check_form(variable: str) -> Finding:
-    key = key_for(variable) or ""
-    if key != key.strip() or not (key.isascii() and key.isprintable()):
-        says = f"{said_of(variable)} has a blank, a line end or another character in it that no key has"
-        return Finding("keys", "fail", says, "copy the key again, and nothing else")
-    return Finding("keys", "ok", f"{said_of(variable)} is set")
+    said = said_of(variable)
+    try:
+        check_key(key_for(variable) or "", said)
+    except SettingError as error:
+        says, _, advice = str(error).rpartition("; ")
+        return Finding("keys", "fail", says, advice)
+    return Finding("keys", "ok", f"{said} is set")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agent_app.doctor.endpoint import check_endpoint
 from agent_app.doctor.finding import Finding
 from agent_app.doctor.keys import OPENAI, check_keys
-from agent_app.errors import UserError
+from agent_app.errors import SettingError, UserError
 from agent_app.models import load_model
 from agent_app.settings import Settings, endpoint, key_for
 
@@ -27,6 +27,10 @@ def check_remote(settings: Settings) -> Iterator[Finding]:
         return
     try:
         load_model(settings.model, settings=settings)
+    except SettingError as error:
+        says, _, advice = str(error).rpartition("; ")
+        yield Finding("endpoint", "fail", says, advice)
+        return
     except UserError as error:
         yield Finding("model", "fail", str(error), "`agent-app models` tells what a model may be called")
         return

@@ -73,6 +73,7 @@ def load_model(
         ModelError: a file, package or key is missing, a file is corrupt, or no soft prompt can be read
             by such a model; says what to do.
         PromptError: a soft prompt was tuned for another model.
+        SettingError: no call could be made with a server's address or key.
     """
     kind, colon, rest = name.strip().partition(":")
     if kind != "embedded" and not colon:
@@ -110,6 +111,7 @@ def check_model(
         UnknownName: as for `load_model`.
         ModelError: as for `load_model`.
         PromptError: as for `load_model`.
+        SettingError: as for `load_model`.
     """
     kind, _, rest = name.strip().partition(":")
     if kind == "embedded":

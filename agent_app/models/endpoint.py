@@ -14,6 +14,7 @@ from openai import BadRequestError
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
+from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.traits import Traits
 from agent_app.models.whole_replies import WholeReplies, goes_through_a_proxy
@@ -122,6 +123,7 @@ def open_endpoint(name: str) -> EndpointModel:
 
     Raises:
         ModelError: there is no name, or no key for OpenAI itself.
+        SettingError: no call could be made with the address or the key.
     """
     if not name:
         raise ModelError("`openai:` lacks the model's name; write for example openai:gpt-4o-mini")
@@ -131,6 +133,10 @@ def open_endpoint(name: str) -> EndpointModel:
             f"openai:{name} takes a key: set {KEY} in the environment or in a file `.env`; "
             "for a server of your own set OPENAI_BASE_URL"
         )
+    if url:
+        check_address(url)
+    if key:
+        check_key(key, KEY)
     # Both are given explicitly, so that no other variable can lead a call elsewhere.
     # Local servers want no key, but the client library insists on one.
     model = EndpointModel(

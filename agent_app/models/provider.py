@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agent_app.errors import ModelError, UnknownName
+from agent_app.models.access import check_key
 from agent_app.settings import key_for
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def open_provider(provider: str, name: str, own: Iterable[str]) -> BaseChatModel
     Raises:
         UnknownName: LangChain knows no such provider.
         ModelError: there is no name, or the provider's package or key is missing.
+        SettingError: a key has a character that no key has.
     """
     from langchain.chat_models import init_chat_model
     from pydantic import ValidationError
@@ -50,8 +52,11 @@ def open_provider(provider: str, name: str, own: Iterable[str]) -> BaseChatModel
         raise ModelError(f"`{spec}` lacks the model's name; write {provider}:NAME")
     provider = provider.replace("-", "_").lower()
     variables = key_variables(provider)
-    if variables and not any(key_for(variable) for variable in variables):
+    keys = {variable: key for variable in variables if (key := key_for(variable))}
+    if variables and not keys:
         raise ModelError(f"{spec} takes a key: set {variables[0]} in the environment or in a file `.env`")
+    for variable, key in keys.items():
+        check_key(key, variable)
     try:
         return init_chat_model(name, model_provider=provider)
     except ImportError as error:

@@ -82,7 +82,8 @@ class WholeReplies:
 
     def __init__(self, client: openai.AsyncOpenAI) -> None:
         self._client = client
-        self._url = f"{client.base_url}chat/completions"
+        # The client ends a path with a slash, but leaves an address without a path as it is.
+        self._url = f"{str(client.base_url).rstrip('/')}/chat/completions"
         self._sessions = PerLoop(self._session, ClientSession.close)
 
     @staticmethod

@@ -1,0 +1,42 @@
+"""The address of a model's server and the key for it: whether a call can be made with them at all."""
+
+from __future__ import annotations
+
+from agent_app.errors import SettingError
+
+_PORTS = 1 << 16
+
+
+def check_address(url: str) -> None:
+    """Make sure that an address names a server; it may hold a password, so what is wrong does not show it.
+
+    Raises:
+        SettingError: its scheme, host or port is missing or none, or a blank stands in it.
+    """
+    from httpx2 import URL, InvalidURL
+
+    try:
+        parts = URL(url)
+        port = 1 if parts.port is None else parts.port
+        is_one = parts.scheme in ("http", "https") and bool(parts.host) and 0 < port < _PORTS
+    except (InvalidURL, UnicodeError):
+        is_one = False
+    if not is_one or " " in url:
+        raise SettingError("OPENAI_BASE_URL is no address; it takes http://HOST:PORT/v1")
+
+
+def check_key(key: str, name: str) -> None:
+    """Make sure that a key can be sent at all; it is never shown.
+
+    Args:
+        key: the key.
+        name: what the user calls it, such as the name of its variable.
+
+    Raises:
+        SettingError: it has a character that no key has.
+    """
+    if key != key.strip() or not (key.isascii() and key.isprintable()):
+        raise SettingError(
+            f"{name} has a blank, a line end or another character in it that no key has; "
+            "copy the key again, and nothing else"
+        )
