@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from typing import Literal, TextIO
 
 OK, FAILED, USAGE, BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -14,16 +16,16 @@ def main() -> None:
     0 done · 1 an answer is missing or failed · 2 the call or a setting is wrong · 3 a budget ended
     the run early · 130 interrupted. A bug ends in a traceback, as it should.
     """
-    # A lone surrogate or a terminal of another encoding must not end an answer half-way.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    _prepare_streams()
+    _show_notes()
     from agent_app.errors import AgentAppError, UserError
 
     try:
         from agent_app.cli import app
 
         code = app.main(prog_name="agent-app", standalone_mode=False) or OK
+    except SystemExit as ended:
+        code = int(ended.code or OK)
     except UserError as error:
         code = _complain(error, USAGE)
     except AgentAppError as error:
@@ -33,23 +35,76 @@ def main() -> None:
         sys.stderr.write("\ninterrupted\n")
     except BrokenPipeError:
         code = FAILED
+    except OSError as error:
+        if _stdout_works():
+            raise
+        code = _without_stdout(error, OK)
     except Exception as error:  # noqa: BLE001 - click's errors share no base; all else goes on its way
         code = _click_code(error)
     sys.exit(_flushed(code))
 
 
+def _prepare_streams() -> None:
+    """Make sure that there are all three streams, and that each takes any text.
+
+    Where one was closed before the program began there is nothing to read then, what is said on stderr is
+    lost, and writing to stdout fails, as it should: an answer that goes nowhere is none. So no file that is
+    opened later can get the number of a stream either.
+    """
+    sys.stdin = sys.stdin or _nowhere("r", os.O_RDONLY)
+    sys.stdout = sys.stdout or _nowhere("w", os.O_RDONLY)
+    sys.stderr = sys.stderr or _nowhere("w", os.O_WRONLY)
+    # A lone surrogate or a terminal of another encoding must not end an answer half-way.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _nowhere(mode: Literal["r", "w"], access: int) -> TextIO:
+    number = os.open(os.devnull, access)
+    return open(number, mode, encoding="utf-8", closefd=False)
+
+
+class _Notes(logging.Handler):
+    """Shows what the program logs as one of its lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record."""
+        _complain(record.getMessage(), OK)
+
+
+def _show_notes() -> None:
+    log = logging.getLogger("agent_app")
+    if not log.handlers:
+        log.addHandler(_Notes())
+
+
+def _stdout_works() -> bool:
+    """Say whether stdout can be written to, and so is not what an error came from."""
+    try:
+        sys.stdout.write("\n")  # something must be written, as an unbuffered stream holds nothing back
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
 def _flushed(code: int) -> int:
     """Write what stdout still holds, and return the exit code; another one if that fails."""
     try:
-        if hasattr(sys.stdout, "flush"):  # it is None where it was closed before
-            sys.stdout.flush()
+        sys.stdout.flush()
     except OSError as error:
-        # So that Python does not complain of it again when it closes stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if code == OK and not isinstance(error, BrokenPipeError):  # a reader that has gone knows that
-            return _complain(f"cannot write to stdout: {error.strerror}", FAILED)
-        return code or FAILED
+        return _without_stdout(error, code)
     return code
+
+
+def _without_stdout(error: OSError, code: int) -> int:
+    """Give stdout up, and return the exit code: not that of success."""
+    # So that Python does not complain of it again when it closes stdout:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == OK and not isinstance(error, BrokenPipeError):  # a reader that has gone knows that
+        return _complain(f"cannot write to stdout: {error.strerror}", FAILED)
+    return code or FAILED
 
 
 def _click_code(error: Exception) -> int:
@@ -62,7 +117,8 @@ def _click_code(error: Exception) -> int:
         sys.stderr.write("interrupted\n")  # click has ended the line
         return INTERRUPTED
     if isinstance(error, click.ClickException):
-        return _complain(error.format_message(), error.exit_code)
+        lines = error.format_message().splitlines()
+        return _complain(" ".join(line.strip() for line in lines), error.exit_code)
     raise error
 
 

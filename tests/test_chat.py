@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,9 @@ from agent_app.chat import (
     effects_of,
     resumed,
 )
+from agent_app.chat.calls import ModelCall
 from agent_app.chat.commands import COMMANDS
-from agent_app.errors import UserError
+from agent_app.errors import ScriptError, UserError
 from agent_app.events import Event, Finished, Stepped
 from agent_app.sessions import Store, as_dict, as_markdown
 from agent_app.settings import Settings
@@ -289,6 +291,33 @@ def test_the_last_question_is_asked_again_in_its_own_place(chat: Conversation) -
     done(chat, "/model scripted:more.txt")
     assert ask(chat, "And half?", instead=True) == "Aye!"
     assert [result.question for result in chat.results] == ["And half?"]
+
+
+def test_an_attempt_that_comes_to_nothing_leaves_the_answer_before(chat: Conversation) -> None:
+    before, calls = chat.results, chat.calls
+    with pytest.raises(ScriptError):
+        ask(chat, "And half of it?", instead=True)
+    assert (chat.results, chat.calls) == (before, calls)
+    write(Path(), {"more.txt": script("Action:", "Action:", "Action:", "Action:", HALF, "Aye")})
+    done(chat, "/model scripted:more.txt")
+    assert ask(chat, "And half of it?", instead=True) == ""  # it was stopped by a limit
+    assert (chat.results, chat.calls) == (before, calls)
+    with closing(chat.ask("And half of it?", instead=True)) as events:  # as Ctrl-C closes it
+        while not _is_observation(next(events)):
+            pass
+        assert len(chat.results) == 3
+    assert (chat.results, chat.calls) == (before, calls)
+    assert done(chat, "/redo") == [Tell("There is nothing to restore.")]
+
+
+def test_what_an_answer_takes_the_place_of_is_no_history_of_it(chat: Conversation) -> None:
+    write(Path(), {"more.txt": script(HALVED)})
+    done(chat, "/model scripted:more.txt")
+    ask(chat, "And half of it?", instead=True)
+    (call,) = chat.calls
+    assert isinstance(call, ModelCall)
+    assert call.prompt.count("Final Answer: Arg, 1081!") == 1
+    assert "Final Answer: Arg, 540.5!" not in call.prompt
 
 
 def test_the_answer_is_copied_and_nothing_else(chat: Conversation) -> None:

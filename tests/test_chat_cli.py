@@ -15,6 +15,7 @@ from said import Caller
 
 MCP_SERVER = Path(__file__).parent / "mcp_servers" / "stdio_server.py"
 MORE_STEPS = f"Thought: {HALF}\nObservation: 540.5\nThought: That is it\n"
+KNOWN_STEP = "Thought: I now know the final answer\n"
 CHAT = ("chat", "-p", "mate.md", "-m", "scripted:replies.txt")
 
 
@@ -123,6 +124,18 @@ def test_a_model_that_fails_ends_its_answer_only(chat: Caller) -> None:
     assert (code, out) == (1, "Arg, 1081!\nArg, 540.5!\n")
     told = "agent-app: scripted:replies.txt: call 5, but there are only 4 replies\n"
     assert err == f"{STEPS}{MORE_STEPS}{told}Taken back: More?\n"
+
+
+def test_a_good_answer_is_not_lost_to_an_attempt_that_fails(chat: Caller, folder: Path) -> None:
+    write(folder, {"replies.txt": script(KNOWN)})
+    typed = "What is 23 * 47?\n/retry\n/redo\n/undo\n/redo\n/edit And?\n/export\n"
+    code, out, err = chat(*CHAT, stdin=typed)
+    failed = "agent-app: scripted:replies.txt: call 2, but there are only 1 replies\n"
+    assert (code, out.count("Arg, 1081!")) == (1, 2)  # the answer, and the document
+    assert err == (
+        f"{KNOWN_STEP}{failed}There is nothing to restore.\nTaken back: What is 23 * 47?\n"
+        f"> What is 23 * 47?\nArg, 1081!\n{failed}"
+    )
 
 
 def test_a_limit_is_told(chat: Caller, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

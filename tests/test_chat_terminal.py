@@ -269,6 +269,23 @@ def test_ctrl_c_stops_an_answer_keeps_its_steps_and_the_chat_goes_on(folder: Pat
     assert (answered.text, answered.stopped_by) == ("Arg, 1081!", None)
 
 
+def test_ctrl_c_at_a_second_attempt_leaves_the_answer_before(folder: Path) -> None:
+    stalled = Stall(60, begun="I know\nFinal Answer: Arg, the first line\n\nof t")
+    with FaultyServer(KNOWN, stalled) as server, terminal(folder, *OPENAI, **slow(server)) as at:
+        at.expect(READY)
+        at.type("What is 23 * 47?\r")
+        at.expect("Arg, 1081!", READY)
+        at.type("/retry\r")
+        at.expect("Arg, the first line", "thinking")
+        at.type(CTRL_C)
+        at.expect("interrupted; everything is as it was")
+        leave(at)
+    with Store.open(folder / "home/agent-app/sessions.db") as store:
+        session = store.latest()
+        assert session is not None
+        assert [run.result.text for run in session.runs()] == ["Arg, 1081!"]
+
+
 SLOW = """\
 import time
 from langchain_core.tools import tool

@@ -186,6 +186,15 @@ def test_settings_come_from_a_file_in_the_folder(
     assert run("ask", "What is 23 * 47?") == (0, "Arg, 1081!\n", STEPS)
 
 
+def test_what_is_wrong_with_that_file_is_one_line(run: Caller, folder: Path) -> None:
+    write(folder, {".env": "AGENT_APP_MODEL scripted:x\n"})
+    says = f"agent-app: {folder}/.env:1: this line is passed over; write NAME=VALUE, or # before it\n"
+    assert run("tools", "run", "calculator", "2*7") == (0, "14\n", says)
+    (folder / ".env").write_bytes(b"AGENT_APP_MODEL=K\xe4pt'n\n")
+    says = f"agent-app: {folder}/.env: it is not UTF-8 text; save it as UTF-8\n"
+    assert run("tools", "run", "calculator", "2*7") == (2, "", says)
+
+
 # --- the other commands ----------------------------------------------------------------------------
 
 
@@ -193,6 +202,18 @@ def test_a_tool_can_be_run_without_a_model(run: Caller) -> None:
     assert run("tools", "run", "calculator", "2*(3+4)") == (0, "14\n", "")
     assert run("tools", "run", "calculator", "2", "*", "7") == (0, "14\n", "")
     assert run("tools", "run", "calculator", "1/0") == (1, "", "division by zero has no result\n")
+
+
+def test_what_stands_behind_a_tools_name_is_no_option(run: Caller) -> None:
+    assert run("tools", "run", "calculator", "-5 + 3") == (0, "-2\n", "")
+    assert run("tools", "run", "calculator", "-5", "+", "-3") == (0, "-8\n", "")
+    for help_ in ("-h", "--help"):
+        code, out, err = run("tools", "run", "calculator", "1", help_)
+        assert (code, err) == (0, "")
+        assert out == run("tools", "run", help_).out
+        assert out.startswith("Usage: agent-app tools run ")
+    code, out, err = run("tools", "run", "--tool-dir", "mine", "calculator", "1")
+    assert (code, out, err) == (2, "", "agent-app: No such option '--tool-dir'.\n")
 
 
 def test_the_tools_are_listed_with_what_the_model_reads(run: Caller, folder: Path) -> None:
@@ -259,6 +280,16 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
         ("ask", "--max-steps", "0", "x"),
         {},
         "Invalid value for '--max-steps': 0 is not in the range x>=1.",
+    ),
+    "a choice left out": (
+        ("completion",),
+        {},
+        "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish",
+    ),
+    "a folder for a prompt": (
+        ("ask", "-p", "mine/", "x"),
+        {"mine/x.md": ""},
+        "mine: it is a folder; name a file in it",
     ),
     "a value without a name": ((*ASK, "-P", "Latin", "x"), {}, "-P takes NAME=VALUE, not 'Latin'"),
     "a value for no input": (
@@ -487,6 +518,29 @@ def test_a_line_that_breaks_off_is_ended_before_the_complaint(
         assert run("ask", "-m", "openai:parrot", "x") == (1, "", says)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("OPENAI_BASE_URL", "localhost:8000", "is no address; it takes http://HOST:PORT/v1"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1:99999", "is no address; it takes http://HOST:PORT/v1"),
+        (
+            "OPENAI_API_KEY",
+            "sk-ключ",
+            (
+                "has a blank, a line end or another character in it that no key has; "
+                "copy the key again, and nothing else"
+            ),
+        ),
+    ],
+)
+@pytest.mark.usefixtures("endpoint")
+def test_what_no_call_can_be_made_with_is_one_clear_line(
+    variable: str, value: str, says: str, run: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert run("ask", "-m", "openai:parrot", "x") == (2, "", f"agent-app: {variable} {says}\n")
+
+
 def test_a_dead_endpoint_is_one_clear_line_an_attempt(run: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{_free_port()}/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", url)
@@ -580,6 +634,70 @@ def test_a_reader_that_has_gone_is_no_reason_for_a_traceback(arguments: tuple[st
     os.close(written)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "")
+
+
+def at_the_shell(redirection: str, *arguments: str, typed: str = "", **more: str) -> tuple[int, str, str]:
+    """Run the program as a shell runs it with a redirection such as ``>&-``; return what came of it."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, *arguments],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONUNBUFFERED": "", **more},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("prompts", "list"),
+        ("doctor", "-m", "scripted:replies.txt"),
+        ("log", "list", "--json"),
+        (*ASK, "-q", "x"),
+        (*ASK, "-q", "--json", "x"),
+        ("chat", *ASK[1:]),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("folder")
+def test_a_full_disk_below_stdout_is_one_line(arguments: tuple[str, ...]) -> None:
+    for unbuffered in ("", "1"):
+        code, out, err = at_the_shell(">/dev/full", *arguments, typed="Hi\n", PYTHONUNBUFFERED=unbuffered)
+        assert (code, out) == (1, "")
+        assert err.endswith("agent-app: cannot write to stdout: No space left on device\n")
+        assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
+@pytest.mark.parametrize(
+    "arguments", [("prompts", "list"), (*ASK, "-q", "--json", "x"), (*ASK, "-q", "x")], ids=" ".join
+)
+@pytest.mark.usefixtures("folder")
+def test_a_stdout_that_was_closed_is_one_line(arguments: tuple[str, ...]) -> None:
+    told = "agent-app: cannot write to stdout: Bad file descriptor\n"
+    assert at_the_shell(">&-", *arguments) == (1, "", told)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
+@pytest.mark.usefixtures("folder")
+def test_the_other_streams_may_be_closed() -> None:
+    assert at_the_shell("<&-", "chat", "-p", "pirate", *ASK[3:]) == (0, "", "")
+    assert at_the_shell("<&-", *ASK, "x") == (0, "Arg, 1081!\n", STEPS)
+    assert at_the_shell("2>&-", *ASK, "x") == (0, "Arg, 1081!\n", "")
+    assert at_the_shell("2>&-", "aks") == (2, "", "")
+
+
+def test_an_error_that_is_not_of_stdout_is_a_bug(run: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("agent_app.cli.prompts.listing.list_prompts", fail)
+    with pytest.raises(OSError, match="No space left"):
+        run("prompts", "list")
 
 
 HEAVY = (

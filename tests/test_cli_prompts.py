@@ -315,6 +315,23 @@ def test_check_tells_every_problem_with_its_place_and_a_fix(call: Caller, home: 
     assert call("check", none) == Said(2, "", f"agent-app: {none}: there is no such file\n")
 
 
+def test_of_a_folder_its_prompts_are_checked(call: Caller, home: Path) -> None:
+    one = put(home / "mine" / "one.md", "a lone }")
+    put(home / "mine" / "two.md", "Hi")
+    put(home / "mine" / "parts" / "no-prompt.md", "a lone }")
+    put(home / "mine" / "README.md", "a lone }")
+    code, out, err = call("check", home / "mine")
+    assert (code, err) == (1, "")
+    assert out.startswith(f"{one}:1:8: P006 a lone '}}'; fix: ")
+    assert out.endswith("\n2 files, 1 problem\n")
+    assert call("check", home / "mine", one).out == out
+    empty = home / "empty"
+    empty.mkdir()
+    said = f"agent-app: {empty}: there is no prompt in this folder\n"
+    assert call("check", empty) == Said(2, "", said)
+    assert call("check", "x" * 300).err == f"agent-app: {'x' * 300}: there is no such file\n"
+
+
 def test_check_alone_checks_all_prompts_the_shadowed_too_and_a_part_once(call: Caller, home: Path) -> None:
     user, project = home / "user" / "prompts", home / "here" / "prompts"
     part = put(user / "parts" / "bad.md", "a lone }")

@@ -199,6 +199,48 @@ def test_what_was_undone_can_be_restored_until_the_next_run(store: Store) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "stays"),
+    [("Arg", "Aye", "Aye"), ("Arg", "", "Arg"), ("", "Aye", "Aye"), ("", "", "")],
+)
+def test_of_a_run_and_one_in_its_place_the_better_stays(
+    first: str, second: str, stays: str, store: Store
+) -> None:
+    session = store.new_session()
+    add(session, asked("zero"))
+    before, after = asked("one", first, "rum"), asked("two", second, "gin")
+    add(session, before)
+    writer = session.begin("two", PROMPT, "m", instead=True)
+    assert questions(session) == ["zero", "one", "two"]  # so that nothing is lost when it is killed
+    writer.finish(after)
+    (_, run) = session.runs()
+    kept = before if stays == "Arg" else after
+    assert (run.position, run.result, session.redo()) == (2, kept, None)
+    assert [len(store.search(word)) for word in ("rum", "gin")] == [kept is before, kept is after]
+
+
+def test_a_run_in_the_place_of_another_may_be_broken_off_and_others_may_follow(store: Store) -> None:
+    session = store.new_session()
+    add(session, asked("one"))
+    writer = session.begin("two", PROMPT, "m", instead=True)
+    for question in ("three", "four"):  # as another program asks them
+        add(session, asked(question))
+    writer.fail(KeyboardInterrupt())
+    assert [(run.position, run.result.question) for run in session.runs()] == [
+        (1, "one"),
+        (2, "three"),
+        (3, "four"),
+    ]
+    add(session, asked("five"))
+    assert questions(session)[-1] == "five"
+
+
+def test_the_first_run_has_no_place_of_another_to_take(store: Store) -> None:
+    session = store.new_session()
+    session.begin("one", PROMPT, "m", instead=True).finish(asked("one"))
+    assert questions(session) == ["one"]
+
+
 def test_there_may_be_nothing_to_undo_or_to_restore(store: Store) -> None:
     session = store.new_session()
     assert (session.undo(), session.redo()) == (None, None)

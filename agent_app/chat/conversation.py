@@ -130,7 +130,8 @@ class Conversation:
 
         Args:
             question: what is asked.
-            instead: whether it takes the place of the last question.
+            instead: whether it takes the place of the last question. Where nothing comes of it, the answer
+                that was there before stays.
 
         Raises:
             AgentAppError: as for `Agent.stream`.
@@ -138,16 +139,18 @@ class Conversation:
         agent = self.agent()
         from agent_app.chat.recording import Recorder
 
-        if instead:
-            self.session.undo()
-        self._recorder = Recorder()
-        history = self.session.history() if self.has_memory else ()
+        runs = self.session.runs()
+        before, self._recorder = self._recorder, Recorder()
+        earlier = [run.result for run in (runs[:-1] if instead else runs)]
+        history = [result for result in earlier if result.text] if self.has_memory else ()
         values = {name: given for name, given in self.setup.values.items() if name in self.prompt.inputs}
         asked = {"input": question, **values}
         events = agent.stream(asked, {"callbacks": [self._recorder]}, history=history)
         try:
-            yield from record(events, self.session)
+            yield from record(events, self.session, instead=instead)
         finally:
+            if self.session.runs() == runs:  # nothing came of it, so `calls` are those of the answer before
+                self._recorder = before
             self.keep_decisions()
 
     @property

@@ -18,6 +18,7 @@ from agent_app.steps import Answer
 from agent_app.terminal import Writer, clean_json, clean_line, stderr, stdout
 
 _MANY = 20
+_NOT_CONFIRMED = 130
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _limit = click.option(
@@ -41,7 +42,8 @@ def log(ctx: click.Context) -> None:
     An ID may be cut short, as long as only one session begins so. Without one, show and export take the
     latest session.
 
-    Exit codes: 0 done; 2 there is no such session, or the file cannot be read.
+    Exit codes: 0 done; 1 nothing was found; 2 there is no such session, or the file cannot be read; 130 a
+    deletion was not confirmed.
 
     See also: agent-app chat.
     """
@@ -143,11 +145,13 @@ def search(text: tuple[str, ...], limit: int, as_json: bool) -> None:
         found = store.search(words, limit)
     if as_json:
         _print_json([dataclasses.asdict(one) for one in found])
-        return
-    for line in columns([(f.session, f"run {f.run}", _when(f.begun), f.place, f.snippet) for f in found]):
-        stdout().line(line)
+    else:
+        rows = [(f.session, f"run {f.run}", _when(f.begun), f.place, f.snippet) for f in found]
+        for line in columns(rows):
+            stdout().line(line)
     if not found:
         stderr().line(clean_line(f"nothing was found for {words!r}"))
+        sys.exit(1)
 
 
 @log.command(short_help="Write a session as Markdown or JSON to stdout.")
@@ -200,7 +204,7 @@ def delete(id: str, yes: bool) -> None:  # noqa: A002
                 raise click.UsageError(f"there is nobody to ask whether to delete {name}; give --yes")
             if not click.confirm(f"Delete the session {name}?", err=True):
                 stderr().line("nothing was deleted")
-                return
+                sys.exit(_NOT_CONFIRMED)
         store.delete(session.id)
     stderr().line(f"deleted {name}")
 

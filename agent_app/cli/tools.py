@@ -61,11 +61,12 @@ def list_(offer: _Offer) -> None:
     stdout().line(_toolbox(offer).describe())
 
 
-@tools.command()
+# What stands behind NAME is the tool's, even where it looks like an option.
+@tools.command(context_settings={"allow_interspersed_args": False})
 @click.argument("name", shell_complete=completing.tools)
 @click.argument("input", nargs=-1)
-@click.pass_obj
-def run(offer: _Offer, name: str, input: tuple[str, ...]) -> None:  # noqa: A002 - the word the format uses
+@click.pass_context
+def run(ctx: click.Context, name: str, input: tuple[str, ...]) -> None:  # noqa: A002 - the format's word
     """Run the tool NAME with INPUT: plain text, or a JSON object for a tool with several parameters.
 
     What it gives goes to stdout, what it complains of to stderr. No model is asked.
@@ -73,13 +74,17 @@ def run(offer: _Offer, name: str, input: tuple[str, ...]) -> None:  # noqa: A002
     \b
     Examples:
       agent-app tools run calculator "2*(3+4)"
+      agent-app tools run calculator "-5 + 3"
       agent-app tools run clock Tokyo
 
     Exit codes: 0 done; 1 the tool complained or crashed; 2 there is no such tool.
     """
     from agent_app.steps import Action
 
-    toolbox = _toolbox(offer)
+    if input and input[-1] in ctx.help_option_names:
+        click.echo(ctx.get_help())
+        return
+    toolbox = _toolbox(ctx.obj)
     if name not in toolbox.names:
         raise UnknownName("tool", name, toolbox.names)
     observation = toolbox.run(Action(name, " ".join(input)))

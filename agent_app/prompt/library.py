@@ -7,7 +7,7 @@ has a file goes before the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -92,7 +92,9 @@ def find_prompt(name: str | Path, folders: Sequence[Path]) -> tuple[Path, tuple[
     builtin = places.builtin("prompts")
     if isinstance(name, Path) or name.endswith(".md") or "/" in name or "\\" in name:
         path = Path(name)
-        if not _is_file(path):
+        if _is(Path.is_dir, path):
+            raise PromptError("it is a folder; name a file in it", file=path)
+        if not _is(Path.is_file, path):
             raise PromptError("there is no such file", file=path)
         return path, _each_once([path.resolve().parent, *folders, builtin])
     libraries = tuple(folders) or (builtin,)
@@ -100,6 +102,20 @@ def find_prompt(name: str | Path, folders: Sequence[Path]) -> tuple[Path, tuple[
     if path_found is None:
         raise UnknownName("prompt", name, {n for folder in libraries for n in _names(folder)})
     return path_found, _each_once([*libraries, builtin])
+
+
+def prompt_files(path: Path) -> list[Path]:
+    """Return the files of the prompts in a folder; of anything else the path itself.
+
+    Raises:
+        PromptError: there is no prompt in the folder.
+    """
+    if not _is(Path.is_dir, path):
+        return [path]
+    found = [entry.path for entry in list_prompts([path])]
+    if not found:
+        raise PromptError("there is no prompt in this folder", file=path)
+    return found
 
 
 def find_file(path: str, libraries: Iterable[Path]) -> Path | None:
@@ -116,7 +132,7 @@ def find_file(path: str, libraries: Iterable[Path]) -> Path | None:
         raise LeadsOut(f"the path {path!r} leads out of the library", "give one inside it, without '..'")
     for library in libraries:
         candidate = library / path
-        if _is_file(candidate):
+        if _is(Path.is_file, candidate):
             if not candidate.resolve().is_relative_to(library.resolve()):
                 raise LeadsOut("a link leads out of the library", "put the file itself there", candidate)
             return candidate
@@ -135,9 +151,9 @@ def part_names(folder: str, libraries: Iterable[Path]) -> set[str]:
     return {path.stem for library in libraries for path in (library / folder).glob("*.md")}
 
 
-def _is_file(path: Path) -> bool:
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
     try:
-        return path.is_file()
+        return kind(path)
     except (OSError, ValueError):  # a name that is too long, or that no file can have
         return False
 

@@ -54,15 +54,33 @@ class Database:
         if path is not None:
             _make(path)
         with _explained(path):
-            connection = sqlite3.connect(
-                path or ":memory:", timeout=PATIENCE, isolation_level=None, check_same_thread=False
-            )
+            connection = _connected(path or ":memory:")
             try:
                 _prepare(connection, path)
             except BaseException:
                 connection.close()
                 raise
         return cls(connection, path)
+
+    @staticmethod
+    def check(path: Path) -> None:
+        """Look for damage in a file that is there; it is not changed.
+
+        Raises:
+            StoreError: as for `open`.
+        """
+        # To read a file that no program has open leaves two others beside it, unless it is said never to
+        # change; where they are there already, they may hold what is newer than the file.
+        how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+        with (
+            _explained(path),
+            contextlib.closing(_connected(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection,
+            _transaction(connection, "BEGIN"),
+        ):
+            version_of(connection, path)
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise StoreError(f"{_PROBLEMS[sqlite3.SQLITE_CORRUPT]} ({' '.join(found.split())})", path)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -87,6 +105,10 @@ class Database:
         """Close the file."""
         with self._lock, _explained(self.path):
             self._connection.close()
+
+
+def _connected(to: Path | str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(to, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
 
 
 def _make(path: Path) -> None:

@@ -12,7 +12,11 @@ from agent_app.sessions.writing import RunWriter
 
 
 def record(
-    events: Iterable[Event], session: Session, *, unkept: Callable[[StoreError], None] | None = None
+    events: Iterable[Event],
+    session: Session,
+    *,
+    instead: bool = False,
+    unkept: Callable[[StoreError], None] | None = None,
 ) -> Generator[Event, None, None]:
     """Hand on the events of a run, each after it has been written to the session.
 
@@ -22,13 +26,14 @@ def record(
     Args:
         events: what `Agent.stream` gives.
         session: where the run is added.
+        instead: whether it is to take the place of the last run, as for `Session.begin`.
         unkept: told why the run cannot be kept any further, as when the disk is full; the run itself goes
             on. None: that error is raised, and the run is closed.
 
     Raises:
         StoreError: as said above.
     """
-    recorder = _Recorder(session, unkept)
+    recorder = _Recorder(session, instead, unkept)
     try:
         for event in events:
             recorder.take(event)
@@ -43,8 +48,8 @@ def record(
 class _Recorder:
     """Writes events down, for as long as that can be done."""
 
-    def __init__(self, session: Session, unkept: Callable[[StoreError], None] | None) -> None:
-        self._session = session
+    def __init__(self, session: Session, instead: bool, unkept: Callable[[StoreError], None] | None) -> None:
+        self._session, self._instead = session, instead
         self._unkept = unkept
         self._writer: RunWriter | None = None
 
@@ -52,7 +57,8 @@ class _Recorder:
         """Write what an event adds to the run."""
         with self._while_it_can_be_kept():
             if isinstance(event, Started):
-                self._writer = self._session.begin(event.question, event.prompt, event.model)
+                asked = (event.question, event.prompt, event.model)
+                self._writer = self._session.begin(*asked, instead=self._instead)
             elif self._writer is not None:
                 match event:
                     case Stepped(step=step):

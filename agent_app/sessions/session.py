@@ -98,15 +98,23 @@ class Session:
         """Return the runs that have an answer, for ``agent.invoke(question, history=...)``."""
         return tuple(run.result for run in self.runs() if run.result.text)
 
-    def begin(self, question: str, prompt: PromptRef, model: str) -> RunWriter:
+    def begin(self, question: str, prompt: PromptRef, model: str, *, instead: bool = False) -> RunWriter:
         """Begin a run; what was undone before is gone for good then.
 
         Until it is ended it counts as interrupted, so that it is whole at every moment.
+
+        Args:
+            question: what is asked.
+            prompt: with which prompt.
+            model: the name of the model.
+            instead: whether it is to take the place of the last run. When it ends, one of the two stays:
+                the last run only if it has an answer and the new one has none.
         """
         begun = now()
         with self._database.write() as db:
             db.execute("DELETE FROM runs WHERE session = ? AND undone", (self.id,))
             self._touch(db)
+            (last,) = db.execute(_LAST, (self.id,)).fetchone() or (None,)
             added = db.execute(
                 """
                 INSERT INTO runs (session, position, begun, question,
@@ -125,7 +133,7 @@ class Session:
                 },
             )
         assert added.lastrowid is not None  # it was an INSERT
-        return RunWriter(self._database, added.lastrowid)
+        return RunWriter(self._database, added.lastrowid, last if instead else None)
 
     def undo(self) -> StoredRun | None:
         """Take the last run back and return it, or None where there is none; `redo` restores it."""
@@ -218,6 +226,7 @@ class Session:
         return StoreError(f"the session {self.id} has been deleted; begin a new one", self._database.path)
 
 
+_LAST = "SELECT id FROM runs WHERE session = ? ORDER BY position DESC LIMIT 1"
 _COPIED = ", ".join(("position", "begun", "ended", *RESULT))
 _COPY_RUNS = f"""
     INSERT INTO runs (session, {_COPIED})

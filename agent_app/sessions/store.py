@@ -71,6 +71,15 @@ class Store:
         """
         return cls(Database.open(path or session_file()))
 
+    @staticmethod
+    def check(path: Path) -> None:
+        """Look for damage in a file that sessions are kept in; it is neither made nor changed.
+
+        Raises:
+            StoreError: as for `open`.
+        """
+        Database.check(path)
+
     @classmethod
     def in_memory(cls) -> Store:
         """Return a store that keeps nothing once it is closed."""

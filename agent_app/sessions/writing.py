@@ -16,11 +16,16 @@ class RunWriter:
     """Writes one run, in a transaction for each step. Made by `Session.begin`.
 
     At every moment what has been written is a whole run, one that was interrupted there.
+
+    Args:
+        database: the file.
+        run: the run.
+        before: the run whose place it is to take, as for `Session.begin`.
     """
 
-    def __init__(self, database: Database, run: int) -> None:
+    def __init__(self, database: Database, run: int, before: int | None = None) -> None:
         self._database = database
-        self._run = run
+        self._run, self._before = run, before
         self._steps: list[Step] = []
         self.is_open = True
         """Whether the run has not been ended yet."""
@@ -55,6 +60,7 @@ class RunWriter:
                     "INSERT INTO steps VALUES (?, ?, ?, ?)",
                     ((self._run, position, *step_row(step)) for position, step in enumerate(result.steps)),
                 )
+            self._replace(db)
         self.is_open = False
 
     def fail(self, error: BaseException, partial: Result | None = None) -> None:
@@ -80,6 +86,7 @@ class RunWriter:
                     "error": storable(in_a_line(error)) if failed else None,
                 },
             )
+            self._replace(db)
         self.is_open = False
 
     def _end(self, db: sqlite3.Connection, columns: Mapping[str, Any]) -> None:
@@ -90,3 +97,21 @@ class RunWriter:
         )
         if not ended.rowcount:
             raise StoreError(DELETED, self._database.path)
+
+    def _replace(self, db: sqlite3.Connection) -> None:
+        """Leave one of two runs where this one was to take another's place, and close the gap."""
+        rows = db.execute(
+            "SELECT id, session, position, text FROM runs WHERE id IN (?, ?) ORDER BY position",
+            (self._before, self._run),
+        ).fetchall()
+        if len(rows) == 1:  # there was none, or another program has taken it back meanwhile
+            return
+        before, run = rows
+        dropped = run if before["text"] and not run["text"] else before
+        db.execute("DELETE FROM runs WHERE id = ?", (dropped["id"],))
+        later = db.execute(
+            "SELECT id FROM runs WHERE session = ? AND position > ? ORDER BY position",
+            (dropped["session"], dropped["position"]),
+        ).fetchall()
+        # One after the other, as no two may ever have one position.
+        db.executemany("UPDATE runs SET position = position - 1 WHERE id = ?", later)

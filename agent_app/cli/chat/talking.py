@@ -103,9 +103,11 @@ class Talk:
 
     def go_on(self) -> None:
         """Take lines until there are no more, or one of them ends the chat."""
+        before: Sequence[Result] = ()
         while True:
             try:
                 line = self._reader.read()
+                before = self._chat.results
                 if line is None or not self._take(line):
                     return
             except AgentAppError as error:
@@ -114,7 +116,9 @@ class Talk:
             except KeyboardInterrupt:
                 if not self._reader.keeps_going:
                     raise
-                self._view.complain("interrupted; what was done until then is kept")
+                changed = self._chat.results != before
+                kept = "what was done until then is kept" if changed else "everything is as it was"
+                self._view.complain(f"interrupted; {kept}")
 
     def _take(self, line: str) -> bool:
         """Do what a line says; say whether the chat goes on."""

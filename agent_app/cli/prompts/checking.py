@@ -11,6 +11,7 @@ import click
 
 from agent_app.cli import options
 from agent_app.prompt import Problem, check_file, check_library, library_folders
+from agent_app.prompt.library import prompt_files
 from agent_app.terminal import clean_line, stdout
 
 
@@ -21,20 +22,24 @@ from agent_app.terminal import clean_line, stdout
 def check(files: tuple[Path, ...], prompts_dir: Path | None, as_json: bool) -> None:
     """Check prompt FILES, or all prompts there are: each problem with its place, its code and a fix.
 
+    Of a folder all prompts in it are checked.
+
     \b
     Examples:
       agent-app prompts check
       agent-app prompts check prompts/*.md
+      agent-app prompts check my_prompts
       agent-app prompts check --json | jq -r ".[].fix"
 
-    Exit codes: 0 no problem; 1 there is one; 2 there is no such file.
+    Exit codes: 0 no problem; 1 there is one; 2 there is no such file, or no prompt in a folder.
 
     Environment: AGENT_APP_PROMPTS_DIR.
 
     See also: agent-app prompts test.
     """
     folders = library_folders(options.settings(prompts_dir=prompts_dir).prompts_dir)
-    found = {file: check_file(file, folders) for file in files} if files else check_library(folders)
+    named = [file for path in files for file in prompt_files(path)]
+    found = {file: check_file(file, folders) for file in named} if files else check_library(folders)
     # What is wrong with a part is found by every prompt that it is a part of, and told once.
     problems = list(dict.fromkeys(problem for some in found.values() for problem in some))
     if as_json:
