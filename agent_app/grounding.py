@@ -1,8 +1,9 @@
-"""Objects to a calculation whose numbers nobody gave: a small model makes them up.
+"""Objects to a calculation whose numbers nobody gave, or gave otherwise: a small model makes them up.
 
 Asked how much older one thing is than another, it writes down two years that it dimly remembers, or does not,
 and subtracts them: exact, and wrong. Whether a number was given can be seen without a model. It stands in the
-question, in what was said before, or in what a tool has found.
+question, in what was said before, or in what a tool has found. So can what became of a percentage: of "7.5
+percent of 640" it makes 7.5 * 640.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ _WELL_KNOWN = _TENS | {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024}
 _OF_UNITS = frozenset({16, 20, 28, 29, 30, 31, 36, 64, 90, 144, 1440, 1760, 3600, 5280, 86400})
 """How many of one unit another one has; nobody adds them."""
 _SIGNS = {"+", "-"}
+_SHARE = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?) ?(?:%|per ?cent\b)", re.IGNORECASE)
+_TIMES = frozenset("*×x")
+_HUNDREDTHS = re.compile(r"%|\bper ?cent|(?<!\d)100(?!\d)", re.IGNORECASE)
+_ELSEWHERE, _AS_ASKED = OBJECTED
 _NAMED = 4
 """How many of the numbers are named; one is enough."""
 
@@ -66,12 +71,15 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
     if seen and seen[-1].text.endswith(OBJECTED):
         return None
     found = [observation.text for observation in seen if not observation.error]
-    numbers = made_up(str(action.input), [draft.question, *draft.turns, *draft.values, *found])
-    if not numbers:
+    text = str(action.input)
+    if numbers := made_up(text, [draft.question, *draft.turns, *draft.values, *found]):
+        stand, them = ("stand", "them") if len(numbers) > 1 else ("stands", "it")
+        which = " and ".join(numbers[:_NAMED])
+        told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {_ELSEWHERE}"
+    elif share := bare_percentage(text, draft.question):
+        told = f"Write {share}% instead of {share}, {_AS_ASKED}"
+    else:
         return None
-    stand, them = ("stand", "them") if len(numbers) > 1 else ("stands", "it")
-    which = " and ".join(numbers[:_NAMED])
-    told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {OBJECTED}"
     return Observation(told, error=True)
 
 
@@ -102,6 +110,19 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[0] for found in unknown))
 
 
+def bare_percentage(text: str, question: str) -> str | None:
+    """Return the first percentage of a question that a calculation multiplies by as by a plain number.
+
+    Args:
+        text: what is to be calculated; where it names percent or a hundred nothing is wrong with it.
+        question: what is asked.
+    """
+    if _HUNDREDTHS.search(text):
+        return None
+    factors = {_value(found[0]) for found in _NUMBER.finditer(text) if _beside(found) & _TIMES}
+    return next((share for share in _SHARE.findall(question) if _value(share) in factors), None)
+
+
 def _value(number: str) -> float:
     return float(number.replace(",", ""))
 
@@ -113,8 +134,13 @@ def _is_handy(found: re.Match[str]) -> bool:
 
 
 def _is_usual(found: re.Match[str]) -> bool:
-    value, text = _value(found[0]), found.string
+    value = _value(found[0])
     if (value <= _SMALL and (4 * value).is_integer()) or value in _WELL_KNOWN | _FACTORS:
         return True
-    before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
-    return value in _OF_UNITS and not {before, after} & _SIGNS
+    return value in _OF_UNITS and not _beside(found) & _SIGNS
+
+
+def _beside(found: re.Match[str]) -> set[str]:
+    """Return the characters that stand on either side of a number, blanks left out."""
+    text = found.string
+    return {text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]}

@@ -335,6 +335,14 @@ def test_a_decision_under_one_rule_is_none_under_a_stricter_one() -> None:
     )
 
 
+def test_a_rule_is_about_a_tool_that_is_there_or_about_a_pattern() -> None:
+    Approvals(["never:shell", "ask:sh*", "ask:?hell(rm *)"]).check_tools(["shell"])
+    with pytest.raises(
+        SettingError, match=r"^there is no tool for the rule never:shel; did you mean 'shell'\?$"
+    ):
+        Approvals(["ask:clock", "never:shel"]).check_tools(["shell", "clock"])
+
+
 def test_an_edited_call_is_checked_like_any_other() -> None:
     approvals = Approvals(
         "never:shell(rm *)\nask:shell", Person(Edit({"command": "rm x"}), Edit("ls -l"), True)

@@ -367,6 +367,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
         {"mine/bad.py": TOOL.format(name="clock", body="return text")},
         "two tools are called 'clock': in {builtin}/clock.py and in {folder}/mine/bad.py",
     ),
+    "a rule for a tool that is not there": (
+        ("ask", "-m", "scripted:replies.txt", "--rule", "never:clok", "x"),
+        {},
+        "there is no tool for the rule never:clok; did you mean 'clock'?",
+    ),
     "an unknown prompt": (
         ("ask", "-m", "scripted:replies.txt", "-p", "pirat", "x"),
         {},

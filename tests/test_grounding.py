@@ -12,7 +12,7 @@ from langchain_core.tools import ToolException, tool
 
 from agent_app import Action, Agent, Answer, Observation, load_prompt, load_tools, places
 from agent_app.approvals import Allow, Approvals, Edit, Reply
-from agent_app.grounding import made_up
+from agent_app.grounding import bare_percentage, made_up
 from agent_app.history import Turn
 from agent_app.middleware import ReActMiddleware
 from agent_app.steps import Step
@@ -81,6 +81,42 @@ def test_a_number_is_made_up_that_stands_nowhere(
     calculation: str, given: list[str], found: tuple[str, ...]
 ) -> None:
     assert made_up(calculation, given) == found
+
+
+@pytest.mark.parametrize(
+    ("calculation", "question", "share"),
+    [
+        ("7.5 * 6400", "What's 7.5 percent of 6400?", "7.5"),
+        ("6400*7.5", "What's 7.5% of 6400?", "7.5"),
+        ("6,400 x 15", "How much is 15 per cent of 6,400?", "15"),
+        ("7.5% * 6400", "What's 7.5 percent of 6400?", None),
+        ("7.5 * 6400 / 100", "What's 7.5 percent of 6400?", None),
+        ("6400 * 0.075", "What's 7.5 percent of 6400?", None),
+        ("7.5 + 3", "What do 7.5 percent and 3 percent come to?", None),
+        ("7.55 * 6400", "What's 7.5 percent of 6400?", None),
+        ("12 * 47", "What is 12 times 47?", None),
+    ],
+)
+def test_a_percentage_is_no_plain_factor(calculation: str, question: str, share: str | None) -> None:
+    assert bare_percentage(calculation, question) == share
+
+
+def test_the_model_is_told_to_write_the_percentage(prompt: Path) -> None:
+    agent = Agent(
+        Continuing(
+            replies=[
+                f" I multiply\nAction: calculator\nAction Input: {calculation}"
+                for calculation in ("7.5 * 6400", "7.5% * 6400")
+            ]
+            + [KNOWN]
+        ),
+        prompt,
+        ["calculator"],
+    )
+    assert agent.invoke("What's 7.5 percent of 6400?").steps[1::2] == (
+        Observation("Write 7.5% instead of 7.5, as it is a percentage in the question.", error=True),
+        Observation("480"),
+    )
 
 
 def run(prompt: Path, replies: list[str], *turns: Turn) -> tuple[Step, ...]:

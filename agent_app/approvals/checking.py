@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from agent_app.approvals.remembered import Decision, Remembered, canonical, froz
 from agent_app.approvals.risks import defaults_with, strictest
 from agent_app.approvals.rules import Do, Rule, read_rules
 from agent_app.approvals.turns import Turns, in_thread
-from agent_app.errors import SettingError
+from agent_app.errors import SettingError, suggest
 from agent_app.steps import Action, Arguments, Observation
 
 MAX_EDITS = 5
@@ -150,6 +150,19 @@ class Approvals:
         self.remembered = Remembered() if remembered is None else remembered
         self.defaults = defaults_with(defaults or {})
         self._turns = Turns()
+
+    def check_tools(self, names: Collection[str]) -> None:
+        """Make sure that each rule is about a tool that there is; a pattern may match none.
+
+        Args:
+            names: of every tool there is, whichever of them are offered.
+
+        Raises:
+            SettingError: a rule names another one.
+        """
+        for rule in self.rules:
+            if rule.tool not in names and not rule.is_pattern:
+                raise SettingError(f"there is no tool for the rule {rule}; {suggest(rule.tool, names)}")
 
     def may_ask(self, risks: Iterable[str]) -> bool:
         """Say whether a tool with these risks has to be checked: any call may be refused or asked about."""

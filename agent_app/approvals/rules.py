@@ -106,6 +106,11 @@ class Rule:
             return f"{self.do}:{self.tool}({self.arguments})"
         return f"{self.do}:{self.tool}({json.dumps(self.arguments, ensure_ascii=False, sort_keys=True)})"
 
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it may be about several tools."""
+        return not {"*", "?"}.isdisjoint(self.tool)
+
     def matches(self, action: Action) -> bool:
         """Say whether this rule is about an action."""
         return _matches(self.tool, action.tool) and (self.arguments is None or self._fits(action.input))

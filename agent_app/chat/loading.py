@@ -97,7 +97,9 @@ class Loader:
 
     def _offered(self, names: tuple[str, ...] | None) -> list[BaseTool]:
         if not self._tools:
-            self._tools = {tool.name: tool for tool in self._load()}
+            tools = {tool.name: tool for tool in self._load()}
+            self._approvals.check_tools(tools)
+            self._tools = tools
         for name in names or ():
             if name not in self._tools:
                 raise UnknownName("tool", name, self._tools)

@@ -144,12 +144,11 @@ class Choices(Basics):
         from agent_app.agent import Agent
         from agent_app.approvals import Approvals
 
+        tools, approvals = self.offered(settings, click.get_current_context()), Approvals(self.rules, ask)
+        if not self.tools and not self.no_tools:
+            approvals.check_tools([tool.name for tool in tools])
         agent = Agent.from_settings(
-            settings,
-            prompt=prompt,
-            tools=self.offered(settings, click.get_current_context()),
-            fallbacks=self.fallbacks,
-            approvals=Approvals(self.rules, ask),
+            settings, prompt=prompt, tools=tools, fallbacks=self.fallbacks, approvals=approvals
         )
         prompt.draft("", agent.toolbox.describe(), agent.toolbox.names, **values)
         make_sure(settings, yes=self.yes)
