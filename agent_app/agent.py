@@ -374,11 +374,11 @@ class Agent(Runnable[Question, Result]):
 
     def _run(self, question: Question, given: Given) -> Run:
         values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)
-        if "history" in values:
-            given.setdefault("history", values.pop("history"))
+        said = values.pop("history", ())  # which `_safe` has redacted
         if "history" in given:
             given["history"] = turns_of(given["history"])
         safe: Given = self.redactor.data(given)
+        safe.setdefault("history", said)
         return Run(self._loaded(), values.pop("input", ""), values, **safe)
 
     def _traced(self, config: RunnableConfig | None) -> RunnableConfig:
