@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import subprocess
@@ -250,6 +251,18 @@ def test_another_refusal_is_not_repeated(serve: Serve) -> None:
     model = load_model("openai:parrot")
     error = complaint(lambda: model.invoke("hi", stop=["x"]))
     assert str(error) == f"{server.url} refuses the call (HTTP 400): no such temperature"
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+async def test_credentials_in_an_address_are_sent_instead_of_the_key(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, call: Callable[[BaseChatModel], Any]
+) -> None:
+    server = serve("ahoy")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url.replace("http://", "http://anne%40sea:bo%3Anny@"))
+    assert await call(load_model("openai:parrot")) == "ahoy"
+    sent = server.requests[0].headers["authorization"]
+    assert sent == f"Basic {base64.b64encode(b'anne@sea:bo:nny').decode()}"
 
 
 # --- complaints ------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Mapping
+
 from agent_app.errors import SettingError
 
 _PORTS = 1 << 16
@@ -23,6 +26,23 @@ def check_address(url: str) -> None:
         is_one = False
     if not is_one or " " in url:
         raise SettingError("OPENAI_BASE_URL is no address; it takes http://HOST:PORT/v1")
+
+
+def without_credentials(url: str) -> tuple[str, Mapping[str, str]]:
+    """Return an address without the user and password in it, and the headers that say them.
+
+    httpx sends what stands in an address instead of a key; aiohttp takes no call that has both.
+
+    Args:
+        url: one that `check_address` lets pass.
+    """
+    from httpx2 import URL
+
+    parts = URL(url)
+    if not parts.userinfo:
+        return url, {}
+    said = b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+    return str(parts.copy_with(userinfo=b"")), {"Authorization": f"Basic {said}"}
 
 
 def check_key(key: str, name: str) -> None:

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from httpx2 import URL
 from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
+
+from agent_app.models.access import without_credentials
 
 T = TypeVar("T")
 
@@ -87,6 +90,10 @@ class AnyLoopClient(DefaultAsyncHttpxClient):
 
     async def send(self, request: Any, **options: Any) -> Any:
         """Send a request, as the client would that it stands for."""
+        if request.url.userinfo:
+            address, credentials = without_credentials(str(request.url))
+            request.url = URL(address)
+            request.headers.update(credentials)
         return await (await self._clients.of_this_loop()).send(request, **options)
 
     async def aclose(self) -> None:

@@ -19,6 +19,7 @@ import openai
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from httpx2 import Request, Response, create_ssl_context
 
+from agent_app.models.access import without_credentials
 from agent_app.models.async_client import PerLoop
 
 _AT_ONCE = 1000
@@ -83,7 +84,8 @@ class WholeReplies:
     def __init__(self, client: openai.AsyncOpenAI) -> None:
         self._client = client
         # The client ends a path with a slash, but leaves an address without a path as it is.
-        self._url = f"{str(client.base_url).rstrip('/')}/chat/completions"
+        address, self._credentials = without_credentials(str(client.base_url))
+        self._url = f"{address.rstrip('/')}/chat/completions"
         self._sessions = PerLoop(self._session, ClientSession.close)
 
     @staticmethod
@@ -147,7 +149,7 @@ class WholeReplies:
         return Request("POST", self._url, headers=self._headers())
 
     def _headers(self) -> dict[str, str]:
-        headers = {**self._client.default_headers, **self._client.auth_headers}
+        headers = {**self._client.default_headers, **self._client.auth_headers, **self._credentials}
         return {name: value for name, value in headers.items() if isinstance(value, str)}
 
     def _session(self) -> ClientSession:
