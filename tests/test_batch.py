@@ -464,6 +464,10 @@ def test_no_file_holds_two_things(folder: Path, here: Here) -> None:
         for call, problem in both.items():
             code, _, err = here(server, *call, "--fresh")
             assert (code, err) == (2, f"agent-app: {problem}; name another file for one of them\n")
+        with (folder / "q.jsonl").open("rb") as stdin:
+            code, _, err = run(server, folder, "-", "-o", "q.jsonl", "--fresh", stdin=stdin)
+        problem = both["q.jsonl", "-o", "q.jsonl"]
+        assert (code, err) == (2, f"agent-app: {problem}; name another file for one of them\n")
         code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--journal", "notes.txt", "--fresh")
         none = "agent-app: notes.txt is there, but is no journal of a batch; move it away\n"
         assert (code, err) == (2, none)

@@ -34,6 +34,7 @@ from agent_app import (
 from agent_app.batch.journal.spare import Spare
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.rows import Given
+from agent_app.errors import PromptError
 from agent_app.models.endpoint import EndpointModel
 from agent_app.models.scripted import ScriptedModel
 from agent_app.testing import BreakOff, FaultyServer, Garbage, Refuse, Request, Say, Silence, Stall, Status
@@ -303,6 +304,10 @@ def test_rows_give_values_to_the_prompts_inputs(tmp_path: Path) -> None:
     assert told == ["1720, calm.", "1721, calm."]
     with pytest.raises(BatchError, match=r"^rows:1: there is no field 'year', which the prompt takes"):
         list(run_batch(agent, ["Why?"], values={"tone": "calm"}))
+    asked = len(model.prompts)
+    with pytest.raises(PromptError, match="mood"):
+        list(run_batch(agent, rows, values={"tone": "calm", "mood": "good"}))
+    assert len(model.prompts) == asked
 
 
 def test_at_the_end_of_a_program_nothing_is_left_open_that_python_complains_of(tmp_path: Path) -> None:

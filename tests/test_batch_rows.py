@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import threading
 from datetime import date
 from pathlib import Path
@@ -192,6 +193,21 @@ def test_what_a_program_gives_wrongly_is_named_by_its_number(given: Any, wrong: 
     for values in (["a", given], iter(["a", given])):
         with pytest.raises(BatchError, match=f"^rows:2: {re.escape(wrong)}"):
             rows_of_values(values, PLAIN)
+
+
+def test_questions_that_are_refused_are_not_left_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for bad in ("", '{"q": 1}\n'):
+        with pytest.raises(BatchError):
+            rows_of_stream(io.BytesIO(bad.encode()), PLAIN)
+    with pytest.raises(BatchError):
+        rows_of_values(iter([5]), PLAIN)  # type: ignore[arg-type]
+    kept = rows_of_stream(io.BytesIO(b"Why?\n"), PLAIN)
+    assert len(list(tmp_path.iterdir())) == 1
+    del kept
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_date_that_a_program_gives_is_a_field_like_any_other() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +252,23 @@ def test_what_is_wrong_with_a_file_is_said_in_a_line(
     assert str(error.value) == problem
     call = Caller(monkeypatch, capsys, "compare")
     assert call("a.jsonl", "b.jsonl") == (2, "", f"agent-app: {problem}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("command", ["compare b.jsonl", "batch judge -o c.jsonl", "report -o c.html"])
+def test_answers_that_can_be_read_but_once_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """They are gone through several times; a pipe would be empty from the second time on."""
+    monkeypatch.chdir(tmp_path)
+    write(Path("b.jsonl"), [row(1, True)])
+    reading, writing = os.pipe()
+    os.write(writing, Path("b.jsonl").read_bytes())
+    os.close(writing)
+    once = "can be read but once; write what comes out of it to a file, and name that"
+    try:
+        call = Caller(monkeypatch, capsys, *command.split())
+        assert call(f"/dev/fd/{reading}") == (2, "", f"agent-app: /dev/fd/{reading} {once}\n")
+    finally:
+        os.close(reading)
+    assert [file.name for file in tmp_path.iterdir()] == ["b.jsonl"]

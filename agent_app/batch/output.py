@@ -117,6 +117,22 @@ def file_at(path: Path) -> Path:
     return path
 
 
+def open_answers(path: Path) -> IO[bytes]:
+    """Open a file of answers, or a batch's journal, that is gone through more than once.
+
+    Raises:
+        BatchError: it cannot be read, or can be read but once, such as a pipe.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BatchError(f"cannot read {path}: {error.strerror}") from error
+    if not file.seekable():
+        file.close()
+        raise BatchError(f"{path} can be read but once; write what comes out of it to a file, and name that")
+    return file
+
+
 def part_of(path: Path) -> Path:
     """Return the file that grows beside another one, and takes its name when it is whole."""
     return path.with_name(path.name + ".part")

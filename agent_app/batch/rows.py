@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -12,12 +13,15 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_app.batch.identity import canonical_json, key_of
 from agent_app.errors import BatchError, suggest
 from agent_app.prompt.inputs import Input, Value, value_from, wrong_type
 from agent_app.steps import LONGEST_QUESTION
+
+if TYPE_CHECKING:
+    from agent_app.prompt import Prompt
 
 Format = Literal["txt", "jsonl", "csv"]
 Given: TypeAlias = "str | Mapping[str, Any]"
@@ -269,12 +273,12 @@ def rows_of_stream(
 
     Without a format it is JSONL if its first character is ``{``, else a question a line.
     """
-    kept = _temporary()
-    with kept.open("wb") as file:
-        shutil.copyfileobj(stream, file)
-    with kept.open("rb") as file:
-        kind = kind or ("jsonl" if file.read(4096).removeprefix(_BOM).lstrip()[:1] == b"{" else "txt")
-    return _kept(_of_kind(kind, kept, name, reading, skip_bad=skip_bad), kept)
+    with _temporary() as kept:
+        with kept.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+        with kept.open("rb") as file:
+            kind = kind or ("jsonl" if file.read(4096).removeprefix(_BOM).lstrip()[:1] == b"{" else "txt")
+        return _kept(_of_kind(kind, kept, name, reading, skip_bad=skip_bad), kept)
 
 
 def rows_of_values(given: Iterable[Given], reading: Reading, *, skip_bad: bool = False) -> Rows:
@@ -282,16 +286,26 @@ def rows_of_values(given: Iterable[Given], reading: Reading, *, skip_bad: bool =
     if iter(given) is not given:
         values = given
         return Rows("rows", lambda: enumerate(values, 1), _value, reading, skip_bad=skip_bad)
-    kept = _temporary()
-    with kept.open("w", encoding="utf-8") as file:
-        for number, value in enumerate(given, 1):
-            try:
-                known = _value(value)
-            except ValueError as error:
-                raise BatchError(f"rows:{number}: {error}") from None
-            fields = {reading.question: known} if isinstance(known, str) else dict(known)
-            file.write(json.dumps(fields, default=str) + "\n")
-    return _kept(_of_kind("jsonl", kept, "rows", reading, skip_bad=skip_bad), kept)
+    with _temporary() as kept:
+        with kept.open("w", encoding="utf-8") as file:
+            for number, value in enumerate(given, 1):
+                try:
+                    known = _value(value)
+                except ValueError as error:
+                    raise BatchError(f"rows:{number}: {error}") from None
+                fields = {reading.question: known} if isinstance(known, str) else dict(known)
+                file.write(json.dumps(fields, default=str) + "\n")
+        return _kept(_of_kind("jsonl", kept, "rows", reading, skip_bad=skip_bad), kept)
+
+
+def check_values(prompt: Prompt, values: Mapping[str, Value], rows: Rows) -> None:
+    """Make sure that a prompt takes the values that all rows share; those of the rows are known to fit.
+
+    Raises:
+        PromptError: it does not.
+    """
+    first = next(iter(rows))
+    prompt.draft(first.question, "", (), **values, **first.inputs)
 
 
 def _question(fields: dict[str, Any], name: str) -> str:
@@ -409,10 +423,17 @@ def _value(given: Any) -> Given:
     return given
 
 
-def _temporary() -> Path:
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """Make a file that goes again if what is done with it fails; else `_kept` says how long it stays."""
     number, name = tempfile.mkstemp(prefix="agent-app-")
     os.close(number)
-    return Path(name)
+    path = Path(name)
+    try:
+        yield path
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _kept(rows: Rows, path: Path) -> Rows:

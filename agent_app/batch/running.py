@@ -19,7 +19,7 @@ from agent_app.batch.judging.marking import Marking
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
-from agent_app.batch.rows import Given, Reading, Rows, rows_of_file, rows_of_values
+from agent_app.batch.rows import Given, Reading, Rows, check_values, rows_of_file, rows_of_values
 from agent_app.errors import SettingError
 from agent_app.retrying import Retry
 
@@ -153,6 +153,7 @@ async def arun_batch(
 
     Raises:
         BatchError: a row is none, or the journal is another agent's or another process's.
+        PromptError: the agent's prompt does not take the values.
         EndpointRefused: the model's server refuses the key or the model; so with any error that is the same
             for all rows. It is raised after the last row.
         DiskFull: an answer could not be written.
@@ -167,6 +168,7 @@ async def arun_batch(
         values=how.get("values"),
         judge=judge,
     )
+    check_values(agent.prompt, how.get("values", {}), read)
     with open_batch(agent, read, None if journal is None else Path(journal), **how) as batch:
         async with contextlib.aclosing(batch.answers(as_completed=as_completed)) as answers:
             async for answer in answers:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agent_app.batch.output import AnswerRow
+from agent_app.batch.output import AnswerRow, open_answers
 from agent_app.errors import BatchError
 
 _DEFAULTS = AnswerRow("", "", "missing").to_dict()
@@ -26,13 +26,9 @@ def read_answers(path: Path) -> Iterator[Found]:
     """Yield the rows of a file of answers.
 
     Raises:
-        BatchError: it cannot be read, or a line is no row of answers; says which.
+        BatchError: it cannot be read, or not again, or a line is no row of answers; says which.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise BatchError(f"cannot read {path}: {error.strerror}") from error
-    with file:
+    with open_answers(path) as file:
         place = 0
         for number, line in enumerate(file, 1):
             try:

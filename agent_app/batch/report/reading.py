@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from agent_app.batch.journal.index import OPENING, read_index, read_record
 from agent_app.batch.journal.journal import SUFFIX
-from agent_app.batch.output import answer_row
+from agent_app.batch.output import answer_row, open_answers
 from agent_app.batch.rows import Row
 from agent_app.errors import BatchError
 from agent_app.terminal import clean, clean_line
@@ -124,7 +124,7 @@ class Answers:
             raise BatchError(
                 f"{path}: a report is made of JSONL; the journal {path.name}{SUFFIX} does as well"
             )
-        with self._open() as file:
+        with open_answers(self.path) as file:
             self.is_journal = file.read(len(OPENING)) == OPENING
 
     def __iter__(self) -> Iterator[Answered]:
@@ -152,15 +152,9 @@ class Answers:
     def _journal(self) -> Path:
         return self.path.with_name(self.path.name.removesuffix(".part") + SUFFIX)
 
-    def _open(self) -> IO[bytes]:
-        try:
-            return self.path.open("rb")
-        except OSError as error:
-            raise BatchError(f"cannot read {self.path}: {error.strerror}") from error
-
     def _of_lines(self) -> Iterator[Answered]:
         self.is_torn = False
-        with self._open() as file:
+        with open_answers(self.path) as file:
             for number, line in enumerate(file, 1):
                 if number == 1:
                     line = line.removeprefix(_BOM)
@@ -176,7 +170,7 @@ class Answers:
                 yield _checked(row, f"{self.path}:{number}")
 
     def _of_journal(self) -> Iterator[Answered]:
-        with self._open() as file:
+        with open_answers(self.path) as file:
             index = read_index(file, self.path)
             for key, place in index.places.items():
                 record = read_record(file, place, self.path)

@@ -186,7 +186,7 @@ class Call(Basics):
     @property
     def files(self) -> dict[str, str]:
         """Every file that is read or written, by what it holds."""
-        found = {} if self.questions == STDIO else {"the questions": self.questions}
+        found = {"the questions": "/dev/stdin" if self.questions == STDIO else self.questions}
         if self.path is not None:
             found["the answers"] = self.output
             if not is_remote(self.output):

@@ -20,7 +20,7 @@ from agent_app.batch.judging.marking import Marking
 from agent_app.batch.on_ray.files import answers_at, is_ours, is_remote, is_same, is_there, rows_at
 from agent_app.batch.output import KEPT, file_at, place_of
 from agent_app.batch.repeating import set_temperature
-from agent_app.batch.rows import Reading, Rows, rows_of_file, rows_of_stream
+from agent_app.batch.rows import Reading, Rows, check_values, rows_of_file, rows_of_stream
 from agent_app.cli import options
 from agent_app.cli.agents import basic_options, fallbacks, max_steps
 from agent_app.cli.batch import on_ray
@@ -86,7 +86,7 @@ def _run(call: Call) -> int:
     settings = call.settings()
     prompt, values = call.loaded_prompt(settings)
     rows = _rows(call, prompt, values, judge)
-    _check_values(prompt, values, rows)
+    check_values(prompt, values, rows)
     make_sure(settings, yes=call.yes, prompt=prompt)
     with _opened(call, settings, prompt, rows, {"values": values, "judge": judge}) as (opened, budget):
         asyncio.run(_answered(opened, call, rows, budget))
@@ -158,16 +158,6 @@ def _rows(call: Call, prompt: Prompt, values: dict[str, Value], judge: Judge) ->
     if call.on_ray and is_ours(call.questions):
         return rows_at(call.questions, reading, kind=call.kind, skip_bad=call.skip_bad)
     return rows_of_file(Path(call.questions), reading, kind=call.kind, skip_bad=call.skip_bad)
-
-
-def _check_values(prompt: Prompt, values: dict[str, Value], rows: Rows) -> None:
-    """Make sure that the prompt takes the values that were given; those of the rows are known to fit.
-
-    Raises:
-        PromptError: it does not.
-    """
-    first = next(iter(rows))
-    prompt.draft(first.question, "", (), **values, **first.inputs)
 
 
 def _agent(
