@@ -87,6 +87,7 @@ _DATE = re.compile(
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b",
     re.IGNORECASE,
 )
+_BASED = re.compile(r"(?<![0-9A-Za-z_.])0(?:x[0-9a-f]+|o[0-7]+|b[01]+)(?![0-9A-Za-z_.])", re.IGNORECASE)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _TOKEN = re.compile(
@@ -111,6 +112,7 @@ def _translate(text: str) -> str:
         raise ToolException("the expression is empty; write one, for example (17 + 3) * 2")
     if date := _DATE.search(plain):
         raise ToolException(f"{date[0]!r} is a date, which the calculator does not count with")
+    plain = _BASED.sub(lambda found: str(int(found[0], base=0)), plain)
     plain = in_signs(plain, _FUNCTIONS.keys(), _CONSTANTS.keys())
     translation, position = _Translation(), 0
     while position < len(plain):
