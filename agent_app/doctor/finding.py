@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 Status: TypeAlias = Literal["ok", "warn", "fail"]
 """In order; it works, but not as it should or not yet; it does not work."""
@@ -18,3 +18,9 @@ class Finding:
     status: Status
     says: str
     advice: str = ""
+
+    @classmethod
+    def failed(cls, check: str, sentence: str) -> Self:
+        """Return what an error's sentence tells: what is wrong and, after a semicolon, what to do."""
+        says, _, advice = sentence.partition("; ")
+        return cls(check, "fail", says, advice)

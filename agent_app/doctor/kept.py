@@ -45,7 +45,6 @@ def check_sessions() -> Iterator[Finding]:
     try:
         Store.check(path)
     except StoreError as error:
-        says, _, advice = error.problem.partition("; ")
-        yield Finding("sessions", "fail", f"{path}: {says}", advice)
+        yield Finding.failed("sessions", f"{path}: {error.problem}")
     else:
         yield Finding("sessions", "ok", f"kept in {path}")

@@ -41,6 +41,5 @@ def _check_form(variable: str) -> Finding:
     try:
         check_key(key_for(variable) or "", said)
     except SettingError as error:
-        says, _, advice = str(error).rpartition("; ")
-        return Finding("keys", "fail", says, advice)
+        return Finding.failed("keys", str(error))
     return Finding("keys", "ok", f"{said} is set")

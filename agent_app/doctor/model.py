@@ -49,8 +49,7 @@ def check_embedded(name: str, settings: Settings) -> Iterator[Finding]:
     except OSError as error:
         yield Finding("model", "fail", f"cannot read {path}: {error.strerror}", "let yourself read it")
     except ModelError as error:
-        says, _, advice = str(error).partition("; ")
-        yield Finding("model", "fail", says, advice)
+        yield Finding.failed("model", str(error))
     else:
         yield from _check_file(path, f"{pinned.name} is here", ", its SHA-256 is right", settings)
 

@@ -28,8 +28,7 @@ def check_remote(settings: Settings) -> Iterator[Finding]:
     try:
         load_model(settings.model, settings=settings)
     except SettingError as error:
-        says, _, advice = str(error).rpartition("; ")
-        yield Finding("endpoint", "fail", says, advice)
+        yield Finding.failed("endpoint", str(error))
         return
     except UserError as error:
         yield Finding("model", "fail", str(error), "`agent-app models` tells what a model may be called")
