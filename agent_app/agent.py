@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from agent_app.answer_form import AnswerForm, ResponseFormat
 from agent_app.approvals import Approvals
 from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
-from agent_app.errors import SettingError
+from agent_app.errors import QuestionError, SettingError
 from agent_app.events import Event, Finished
 from agent_app.history import Said, turns_of
 from agent_app.loop import Limits, OnLimit
@@ -289,16 +290,19 @@ class Agent(Runnable[Question, Result]):
 
         async def run(inputs: AsyncIterator[Question], config: RunnableConfig) -> AsyncIterator[Event]:
             async for question in inputs:
-                async for event in adrive(self._run(question, given), config, live=True):
-                    yield event
+                async with contextlib.aclosing(adrive(self._run(question, given), config, live=True)) as told:
+                    async for event in told:
+                        yield event
 
         async def one() -> AsyncIterator[Question]:
             yield self._safe(input)
 
         await self._aopen()
         run_all: Any = self._atransform_stream_with_config  # as in `stream`
-        async for event in run_all(one(), run, self._traced(config)):
-            yield event
+        # Closed here and now: Python would leave that to the end of the event loop.
+        async with contextlib.aclosing(run_all(one(), run, self._traced(config))) as told:
+            async for event in told:
+                yield event
 
     def replay(
         self, result: Result, config: RunnableConfig | None = None, *, inputs: Mapping[str, Any] | None = None
@@ -374,6 +378,11 @@ class Agent(Runnable[Question, Result]):
 
     def _run(self, question: Question, given: Given) -> Run:
         values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)
+        if "input" not in values:
+            has = ", ".join(map(str, values)) or "nothing"
+            raise QuestionError(
+                f"a question is a text, or a mapping with the text as 'input'; this has {has}"
+            )
         said = values.pop("history", ())  # which `_safe` has redacted
         if "history" in given:
             given["history"] = turns_of(given["history"])
@@ -397,8 +406,11 @@ class Agent(Runnable[Question, Result]):
         """Redact what is asked, before anybody hears of it.
 
         Raises:
-            QuestionError: its history is none.
+            QuestionError: it is no question, or its history is none.
         """
+        if not isinstance(question, str | Mapping):
+            kind = type(question).__name__
+            raise QuestionError(f"a question is a text, or a mapping with the text as 'input', and no {kind}")
         if isinstance(question, Mapping) and "history" in question:
             question = {**question, "history": turns_of(question["history"])}
         safe: Question = self.redactor.data(question)

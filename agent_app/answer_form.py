@@ -14,6 +14,7 @@ ResponseFormat: TypeAlias = Any
 """A Pydantic model, a dataclass, a `TypedDict` or another type that Pydantic knows; or a JSON schema."""
 
 _FENCE = re.compile(r"\A```\w*\s*")
+_END = re.compile(r"[\s`.!]*\Z")
 _VALUE = re.compile(r'["\'{\[\d-]|(?:true|false|null)\b', re.IGNORECASE)
 
 
@@ -41,6 +42,12 @@ class AnswerForm:
             self.schema, self._validate = _by_type(wanted)
 
     @property
+    def _only(self) -> str | None:
+        """The field of an object that has but one; a value by itself is that one's."""
+        fields = list(self.schema.get("properties", ()))
+        return fields[0] if len(fields) == 1 else None
+
+    @property
     def instruction(self) -> str:
         """What is added to the question."""
         schema = json.dumps(self.schema, ensure_ascii=False)
@@ -53,12 +60,25 @@ class AnswerForm:
             Misfit: it is no JSON, or does not fit.
         """
         try:
-            value, _, _ = jsonish.read(_unwrapped(text))
-            return self._validate(value)
+            value = _value_of(_unwrapped(text))
+            alone = None if isinstance(value, dict | list) else self._only
+            return self._validate(value if alone is None else {alone: value})
         except jsonish.NotJson as error:
             raise Misfit(f"The Final Answer is no JSON: {error}. {self.instruction}") from error
         except Misfit as error:
             raise Misfit(f"The Final Answer does not fit: {error}. {self.instruction}") from error
+
+
+def _value_of(text: str) -> Any:
+    """Read the value that a text is; after brackets there may be words, after anything else only an end.
+
+    Raises:
+        NotJson: it is none. Of ``1,081,000`` the first digit is none either.
+    """
+    value, end, _ = jsonish.read(text)
+    if not isinstance(value, dict | list) and not _END.match(text, end):
+        raise jsonish.NotJson("other text after the value", end)
+    return value
 
 
 def _unwrapped(text: str) -> str:

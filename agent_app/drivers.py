@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -42,7 +42,7 @@ def drive(run: Run, config: RunnableConfig, *, live: bool) -> Iterator[Event]:
             effect = script.send(back)
 
 
-async def adrive(run: Run, config: RunnableConfig, *, live: bool) -> AsyncIterator[Event]:
+async def adrive(run: Run, config: RunnableConfig, *, live: bool) -> AsyncGenerator[Event]:
     """Do what `drive` does, without holding up the event loop."""
     script = run.script()
     effect = next(script)
@@ -50,8 +50,9 @@ async def adrive(run: Run, config: RunnableConfig, *, live: bool) -> AsyncIterat
         back: Any = None
         try:
             if isinstance(effect, Ask):
-                async for said in _aask(effect, config, live=live):
-                    yield said
+                async with contextlib.aclosing(_aask(effect, config, live=live)) as asked:
+                    async for said in asked:
+                        yield said
             elif isinstance(effect, Deed):
                 back = await _adone(run, effect, config)
             else:
@@ -109,7 +110,7 @@ def _ask(ask: Ask, config: RunnableConfig, *, live: bool) -> Iterator[Said]:
                 return
 
 
-async def _aask(ask: Ask, config: RunnableConfig, *, live: bool) -> AsyncIterator[Said]:
+async def _aask(ask: Ask, config: RunnableConfig, *, live: bool) -> AsyncGenerator[Said]:
     call, model = ask.call, ask.call.ready.model
     if not live:
         async with in_time(ask.seconds):

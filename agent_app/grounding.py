@@ -9,7 +9,8 @@ percent of 640" it makes 7.5 * 640.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from agent_app.loop import OBJECTED
 from agent_app.prompt import Draft, Prompt
@@ -32,14 +33,21 @@ _WORDS = tuple(
     )
 )  # fmt: skip
 """Words by which a small number is given; its place is the number."""
+_SCALED = re.compile(r"(?<![\d.,])(\d[\d,]*(?:\.\d+)?) ?(k|mn?|bn?)\b", re.IGNORECASE)
+_SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:[ .\u00a0\u202f]\d{3})+(?![\d.,])")
+_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d+)(?![\d.,])")
+"""Numbers as others write them: ``1.5M``, ``2 500 000``, ``12,5``."""
 _SUM = re.compile(r"[\d)] ?[a-z]{0,12} ?[-+] ?[(\d]")
 _SMALL = 12
 _PERCENT = 100
 _FACTORS = frozenset({
-    0.3048, 0.4536, 0.45, 0.454, 0.62, 0.621, 0.914, 1.6, 1.609, 1.61, 1.8, 2.2, 2.205, 2.54, 3.28, 3.6,
-    3.785, 4.546, 3.14, 3.1416, 3.14159,
+    0.264, 0.3048, 0.3937, 0.4536, 0.568, 0.621, 0.914, 1.094, 1.609, 1.8, 2.205, 2.54, 3.1416, 3.281, 3.6,
+    3.785, 4.546, 25.4, 28.35, 30.48,
 })  # fmt: skip
-"""How large one measure is in another one, as people round it, and the circle's."""
+"""How large one measure is in another one, and the circle's."""
+_ROUNDED = 0.01
+"""By which part of it a factor may differ, as people round it or do not."""
 _TENS = frozenset(10**n for n in range(1, 10))
 _WELL_KNOWN = _TENS | {24, 32, 52, 60, 180, 273, 273.15, 360, 365, 366, 1024}
 """Hours, weeks, degrees: these are added and taken away as well."""
@@ -97,7 +105,7 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     """
     if any(_IN_WORDS.search(told) for told in given):
         return ()
-    known = {_value(number) for told in given for number in _GIVEN.findall(told)}
+    known = {number for told in given for number in _numbers_in(told)}
     known |= {
         round(share, 6) for n in known if n <= _PERCENT for share in (n / 100, 1 - n / 100, 1 + n / 100)
     }
@@ -120,7 +128,21 @@ def bare_percentage(text: str, question: str) -> str | None:
     if _HUNDREDTHS.search(text):
         return None
     factors = {_value(found[0]) for found in _NUMBER.finditer(text) if _beside(found) & _TIMES}
-    return next((share for share in _SHARE.findall(question) if _value(share) in factors), None)
+    given = Counter(map(_value, _GIVEN.findall(question)))
+    shares = _SHARE.findall(question)
+    given.subtract(map(_value, shares))  # what is left is given as a plain number too
+    return next((share for share in shares if _value(share) in factors and given[_value(share)] <= 0), None)
+
+
+def _numbers_in(text: str) -> Iterator[float]:
+    """Yield every number that a text may give, however it is written."""
+    yield from map(_value, _GIVEN.findall(text))
+    for number, scale in _SCALED.findall(text):
+        yield round(_value(number) * _SCALES[scale[0].lower()], 6)
+    for number in _GROUPED.findall(text):
+        yield float(re.sub(r"\D", "", number))
+    for whole, decimals in _COMMA.findall(text):
+        yield float(f"{whole}.{decimals}")
 
 
 def _value(number: str) -> float:
@@ -135,7 +157,9 @@ def _is_handy(found: re.Match[str]) -> bool:
 
 def _is_usual(found: re.Match[str]) -> bool:
     value = _value(found[0])
-    if (value <= _SMALL and (4 * value).is_integer()) or value in _WELL_KNOWN | _FACTORS:
+    if (value <= _SMALL and (4 * value).is_integer()) or value in _WELL_KNOWN:
+        return True
+    if any(abs(value - factor) <= _ROUNDED * factor for factor in _FACTORS):
         return True
     return value in _OF_UNITS and not _beside(found) & _SIGNS
 

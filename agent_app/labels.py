@@ -150,8 +150,35 @@ def fence(text: str, mark: str = "| ") -> str:
     becomes ``\\n``, because what a model takes for a new line is not only ``\\n``.
     """
     lines = _LINE_END.split(text)
-    quoted = "\n".join(f"{mark}{line}" if _looks_like_label(line) else line for line in lines)
-    return _CONTROL_TOKEN.sub(lambda m: f"{m[0][0]} {m[0][1:-1]} {m[0][-1]}", quoted)
+    return _without_tokens("\n".join(f"{mark}{line}" if _looks_like_label(line) else line for line in lines))
+
+
+def fence_json(text: str) -> str:
+    """Do for JSON what `fence` does for text: what may be taken for a token or a line end is escaped."""
+    ended = _LINE_END.sub(lambda m: "".join(map(_escape, m[0])), text)
+    return _CONTROL_TOKEN.sub(lambda m: _escape(m[0][0]) + m[0][1:], ended)
+
+
+def own_words(reply: str) -> str:
+    """Return of a model's reply what is its own to say: all before the first result that it invented.
+
+    Control tokens are broken up, as by `fence`.
+    """
+    own: list[str] = []
+    for line in _LINE_END.split(reply):
+        label = at_start(line) or heading(line)
+        if label is not None and label.word in (OBSERVATION, QUESTION):
+            break
+        own.append(line)
+    return _without_tokens("\n".join(own).strip())
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}"
+
+
+def _without_tokens(text: str) -> str:
+    return _CONTROL_TOKEN.sub(lambda m: f"{m[0][0]} {m[0][1:-1]} {m[0][-1]}", text)
 
 
 def end_of_turn(line: str, start: int = 0) -> tuple[int, int]:

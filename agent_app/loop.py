@@ -55,9 +55,16 @@ class Instead:
     action: Action
 
 
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """The tool was run, and what it gave is the answer."""
+
+    observation: Observation
+
+
 Request: TypeAlias = CallModel | RunTool
 Move: TypeAlias = Action | Answer | Unread | Overspent
-Outcome: TypeAlias = Observation | Instead
+Outcome: TypeAlias = Observation | Instead | Direct
 Loop: TypeAlias = Generator[Request, Move | Outcome, StoppedBy | None]
 
 
@@ -102,12 +109,10 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
     deadline = inf if limits.seconds is None else limits.seconds
     record = _Record(steps)
     end = steps[-1] if steps else None
-    if isinstance(end, Answer):
-        return None
     if isinstance(end, Action):
         yield from _act(end, record)
     spent: StoppedBy | None = None
-    while True:
+    while not record.is_answered:
         limit = spent or record.limit_met(limits) or _overdue(deadline, clock)
         if limit is not None and limits.then != "answer":
             return limit
@@ -121,8 +126,9 @@ def react_loop(steps: list[Step], limits: Limits, clock: Callable[[], float]) ->
         elif isinstance(move, Action) and limit is None:
             record.add(move)
             yield from _act(move, record)
-        if limit is not None or isinstance(move, Answer):
+        if limit is not None:
             return limit
+    return None
 
 
 def _overdue(deadline: float, clock: Callable[[], float]) -> StoppedBy | None:
@@ -130,7 +136,7 @@ def _overdue(deadline: float, clock: Callable[[], float]) -> StoppedBy | None:
 
 
 def _act(action: Action, record: _Record) -> Generator[Request, Move | Outcome, None]:
-    """See an action through, which is the last step so far: to its observation."""
+    """See an action through, which is the last step so far: to its observation, or to the answer."""
     reminder = record.reminder(action)
     outcome: Move | Outcome = reminder or (yield RunTool(action))
     while isinstance(outcome, Instead):
@@ -138,6 +144,10 @@ def _act(action: Action, record: _Record) -> Generator[Request, Move | Outcome, 
         record.add(outcome.action)
         reminder = record.reminder(outcome.action)
         outcome = reminder or (yield RunTool(outcome.action))
+    if isinstance(outcome, Direct):
+        record.add(outcome.observation)
+        record.add(Answer(outcome.observation.text))
+        return
     assert isinstance(outcome, Observation)
     record.add(outcome, reminds=reminder is not None)
 
@@ -153,6 +163,11 @@ class _Record:
         for step in steps:
             again = self.reminder(self._pending) if self._pending else None
             self._count(step, reminds=again is not None and step == again)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the last step is the answer."""
+        return bool(self._steps) and isinstance(self._steps[-1], Answer)
 
     def add(self, step: Step, *, reminds: bool = False) -> None:
         """Add a step to the run.

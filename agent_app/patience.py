@@ -61,7 +61,14 @@ async def awithin(seconds: float | None, function: Callable[..., T], /, *args: A
     Raises:
         OutOfTime: it was not over within so many seconds.
     """
-    waiting = asyncio.wrap_future(_started(function, args, kwargs))
+
+    def call() -> T:
+        try:
+            return function(*args, **kwargs)
+        except StopIteration as error:  # which no `asyncio.Future` takes, and no coroutine lets out
+            raise RuntimeError("the function raised StopIteration") from error
+
+    waiting = asyncio.wrap_future(_started(call, (), {}))
     async with in_time(seconds):
         return await waiting
 

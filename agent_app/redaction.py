@@ -368,7 +368,7 @@ def _stands_for(function: Callable[..., Any]) -> Callable[[_F], _F]:
             signature = inspect.signature(function, eval_str=True)
             hints = get_type_hints(function, include_extras=True)
             wrapper.__signature__ = signature  # type: ignore[attr-defined]
-            wrapper.__annotations__ = {name: hint for name, hint in hints.items() if hint is not Any}
+            wrapper.__annotations__ = hints
         return wrapper
 
     return decorate

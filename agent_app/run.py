@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import zip_longest
 from typing import Any, TypeAlias
 
 from agent_app.account import Account
@@ -39,7 +40,18 @@ from agent_app.grounding import objection
 from agent_app.history import Said, turns_of
 from agent_app.labels import FINAL_ANSWER
 from agent_app.layout import laid_out, with_room_for
-from agent_app.loop import CallModel, Instead, Move, Outcome, Overspent, Request, react_loop
+from agent_app.loop import (
+    EDITED,
+    CallModel,
+    Direct,
+    Instead,
+    Move,
+    Outcome,
+    Overspent,
+    Request,
+    RunTool,
+    react_loop,
+)
 from agent_app.models import explain
 from agent_app.parts import Parts
 from agent_app.passages import Asked
@@ -184,10 +196,14 @@ class Run:
                 if request.limit is not None:
                     yield from self._met(request.limit)
                 back = yield from self._think(last=request.limit is not None)
-            elif self._recorded is not None:
-                back = self._recall(request.action, self._recorded)
             else:
-                back = yield from self._act(request.action)
+                known = self._recorded
+                back = (
+                    (yield from self._act(request.action)) if known is None else self._recall(request, known)
+                )
+                is_direct = self.parts.toolbox.is_direct(request.action.tool)
+                if is_direct and isinstance(back, Observation) and not back.error:
+                    back = Direct(back)
         yield from self._news()
         yield from self._met(stopped_by)
         result = self.result(stopped_by)
@@ -256,15 +272,16 @@ class Run:
         observation: Observation = yield Use(action, self._time_for(self.parts.terms.tool_seconds))
         return observation
 
-    def _recall(self, action: Action, recorded: Mapping[str, Observation]) -> Observation:
-        """Return what a tool gave in the run that is replayed."""
-        observation = recorded.get(action.call)
-        if observation is None:
+    def _recall(self, request: RunTool, recorded: Mapping[str, deque[Outcome]]) -> Outcome:
+        """Return what came of a call in the run that is replayed; after its last time, that again."""
+        action = request.action
+        outcomes = recorded.get(action.call)
+        if outcomes is None:
             raise ReplayDiverged(
                 f"step {len(self.steps)} of the replayed run uses {action.tool} with "
                 f"{json.dumps(action.input, ensure_ascii=False)}, of which no observation was recorded"
             )
-        return observation
+        return outcomes.popleft() if len(outcomes) > 1 else outcomes[0]
 
     # -- calling the model ------------------------------------------------------------------------
 
@@ -419,13 +436,15 @@ def _continued(steps: Sequence[Step]) -> list[Step]:
     return list(steps)
 
 
-def _observed(steps: Sequence[Step]) -> dict[str, Observation]:
-    """Return what came of each action; of one that was repeated, what came of it first."""
-    found: dict[str, Observation] = {}
-    for action, observation in pairwise(steps):
+def _observed(steps: Sequence[Step]) -> dict[str, deque[Outcome]]:
+    """Return what came of each call, each time; of one that somebody changed, the changed call."""
+    found = defaultdict[str, deque[Outcome]](deque)
+    for action, observation, after in zip_longest(steps, steps[1:], steps[2:]):
         if isinstance(action, Action) and isinstance(observation, Observation):
-            found.setdefault(action.call, observation)
-    return found
+            is_changed = observation.text == EDITED
+            changed = Instead(after) if is_changed and isinstance(after, Action) else None
+            found[action.call].append(changed or observation)
+    return dict(found)
 
 
 def _kind(step: Step | None) -> str:

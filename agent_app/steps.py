@@ -162,14 +162,16 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that `from_dict` takes back; each step names its ``kind``.
 
-        A Pydantic model in `data` becomes plain data for good.
+        What in `data` is no plain data, such as a Pydantic model or a date, becomes such for good.
         """
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         data["steps"] = [step_to_dict(s) for s in self.steps]
         for name in ("usage", "prompt", "left_out"):
             data[name] = flat_dict(data[name])
-        if hasattr(self.data, "model_dump"):
-            data["data"] = self.data.model_dump(mode="json")
+        if self.data is not None:
+            from pydantic_core import to_jsonable_python
+
+            data["data"] = to_jsonable_python(self.data, bytes_mode="base64")
         return data
 
     def to_json(self, *, indent: int | None = None) -> str:

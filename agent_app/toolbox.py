@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -183,6 +184,11 @@ class Toolbox:
         """Return how each tool's input is written: by which JSON schema, or None for plain text."""
         return {name: None if form.plain else form.schema for name, form in self._forms.items()}
 
+    def is_direct(self, name: str) -> bool:
+        """Say whether what a tool gives is the answer of the run, as LangChain's ``return_direct`` has it."""
+        form = self._forms.get(name)
+        return form is not None and form.tool.return_direct
+
     def object_tools(self) -> frozenset[str]:
         """Return the tools with several parameters, whose input has to be a JSON object."""
         return frozenset(name for name, form in self._forms.items() if len(form.properties) > 1)
@@ -228,7 +234,7 @@ class Toolbox:
             return call
         form, arguments = call
         try:
-            if seconds is not None and form.is_sync:
+            if form.is_sync:
                 # LangChain would take a thread of the event loop, which at its end waits for them all.
                 return _observed(await awithin(seconds, form.tool.invoke, arguments, config))
             async with in_time(seconds):
@@ -447,7 +453,7 @@ def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Obse
         return _complaint(f"{form.tool.name} gave {error}, and was abandoned")
     if isinstance(error, ToolException):
         return _complaint(str(error) or f"{form.tool.name} failed without saying why")
-    if isinstance(error, ValidationError):
+    if isinstance(error, ValidationError | _former("ValidationError")):
         # The tool's own code may use pydantic too: only what the arguments do wrong is the model's fault.
         wrong = _wrong_values(form, arguments)
         if wrong:
@@ -460,13 +466,26 @@ def _wrong_values(form: _Form, arguments: dict[str, Any]) -> str:
     from pydantic import BaseModel, ValidationError
 
     schema = form.tool.get_input_schema()
-    if not issubclass(schema, BaseModel):
-        return ""
     try:
-        schema.model_validate(arguments)
+        if issubclass(schema, BaseModel):
+            schema.model_validate(arguments)
+        elif issubclass(schema, _former("BaseModel")):
+            schema.parse_obj(arguments)
     except ValidationError as error:
         return ", ".join(_problem(e) for e in error.errors(include_url=False, include_context=False))
+    except _former("ValidationError") as error:
+        return ", ".join(_problem({"input": arguments.get(e["loc"][0]), **e}) for e in error.errors())
     return ""
+
+
+def _former(name: str) -> type[Any]:
+    """Return a class of Pydantic's first version, which a schema may be of; without that, one of nothing."""
+    former = sys.modules.get("pydantic.v1")
+    return getattr(former, name) if former else _Nothing
+
+
+class _Nothing(Exception):  # noqa: N818 - nothing ever is one
+    """Stands for a class that is not there."""
 
 
 def _problem(detail: Mapping[str, Any]) -> str:

@@ -467,7 +467,10 @@ def test_inputs_of_the_prompt_get_their_values(prompt: Path) -> None:
     [
         ("", "the question is empty; ask something"),
         (" \n\t", "the question is empty; ask something"),
-        ({}, "the question is empty; ask something"),
+        ({}, "a question is a text, or a mapping with the text as 'input'; this has nothing"),
+        ({"messages": []}, "a question is a text, or a mapping with the text as 'input'; this has messages"),
+        (None, "a question is a text, or a mapping with the text as 'input', and no NoneType"),
+        (["Hi"], "a question is a text, or a mapping with the text as 'input', and no list"),
         ({"input": 7}, "the question is empty; ask something"),
         ("a" * 100_000, "the question has 100,000 characters; at most 50,000 are taken"),
         ("a \udcff", "the question is not Unicode text: a part of it was in another encoding"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,38 @@ def test_an_answer_is_an_instance_of_the_model(tmp_path: Path) -> None:
     assert Result.from_json(result.to_json()).data == PRODUCT.model_dump()
     assert said_by(agent)[0].count("Write the Final Answer as JSON that fits this JSON schema") == 1
     assert result.question == QUESTION
+
+
+class Sum(BaseModel):
+    """What two numbers come to."""
+
+    value: int
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "data", "plain"),
+    [
+        (
+            Sum,
+            '{"action": "Final Answer", "action_input": {"value": 1081}}',
+            Sum(value=1081),
+            {"value": 1081},
+        ),
+        (
+            Sum,
+            '{"action": "Final Answer", "action_input": {"answer": 1081}}',
+            Sum(value=1081),
+            {"value": 1081},
+        ),
+        (list[Sum], 'Final Answer: [{"value": 3}]', [Sum(value=3)], [{"value": 3}]),
+        (date, 'Final Answer: "2024-02-29"', date(2024, 2, 29), "2024-02-29"),
+        (bytes, 'Final Answer: "arr"', b"arr", "YXJy"),
+    ],
+)
+def test_data_of_any_type_can_be_kept(wanted: Any, said: str, data: Any, plain: Any, tmp_path: Path) -> None:
+    result = agent_of(tmp_path, said, response_format=wanted).invoke(QUESTION)
+    assert result.data == data
+    assert Result.from_json(result.to_json()).data == plain
 
 
 def test_an_answer_that_does_not_fit_is_told_and_asked_for_again(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from agent_app import (
 )
 from agent_app.errors import ToolCrash
 from agent_app.events import Failed, Finished, Started, Stepped
+from agent_app.loop import EDITED, OBJECTED
 from agent_app.steps import Step, step_to_dict
 
 
@@ -210,6 +211,24 @@ async def test_closing_an_async_stream_ends_the_run(tmp_path: Path) -> None:
     assert said_by(agent) == []
 
 
+@tool(return_direct=True)
+def tell(text: str) -> str:
+    """Give what the user is to read."""
+    return f"{text}, word for word"
+
+
+@pytest.mark.parametrize("way", ["invoke", "steps", "recorded"])
+def test_what_a_tool_gives_directly_is_the_answer(way: str, tmp_path: Path) -> None:
+    use = Action("tell", "Ahoy", "I tell")
+    steps: list[Step] = [use, Observation("Ahoy, word for word"), Answer("Ahoy, word for word")]
+    reply = " I tell\nAction: tell\nAction Input: Ahoy"
+    agent = agent_of(tmp_path, *([] if way == "steps" else [reply]), tools=[tell])
+    given: dict[str, Any] = {"steps": steps[:1]} if way == "steps" else {}
+    result = agent.invoke(QUESTION, **({"recorded": steps} if way == "recorded" else given))
+    assert list(result.steps) == steps
+    assert (result.text, result.stopped_by) == ("Ahoy, word for word", None)
+
+
 # --- replay ----------------------------------------------------------------------------------------
 
 runs: list[str] = []
@@ -271,6 +290,20 @@ def test_a_finished_event_holds_what_invoke_gives(tmp_path: Path) -> None:
     for data in (given, expected):
         del data["usage"]["seconds"]
     assert given == expected
+
+
+def test_a_replay_gives_what_came_of_a_call_each_time(tmp_path: Path) -> None:
+    """First an objection, then the result; or a change that somebody made, then the result of that."""
+    edited, twice = Action("calculator", "2 + 2"), Action("calculator", "3 + 3")
+    runs: dict[str, list[Step]] = {
+        "insisted": [ACTION, Observation(f"No. Find it out {OBJECTED[0]}", error=True), ACTION, OBSERVATION],
+        "edited": [edited, Observation(EDITED), twice, Observation("6")],
+    }
+    replies = {"insisted": [MULTIPLY, MULTIPLY], "edited": [" So\nAction: calculator\nAction Input: 2 + 2"]}
+    for name, recorded in runs.items():
+        result = agent_of(tmp_path, *replies[name], KNOWN).invoke(QUESTION, recorded=recorded)
+        observations = [step for step in result.steps if isinstance(step, Observation)]
+        assert observations == recorded[1::2]
 
 
 def test_observations_recorded_twice_give_the_first(tmp_path: Path) -> None:

@@ -74,6 +74,13 @@ def prompt(tmp_path: Path) -> Path:
         ("100 - 15", ["What remains of it at 15% off?"], ()),
         ("24 * 60", ["How many minutes has such a thing?"], ()),
         ("23 * 47", ["What is 23x47?"], ()),
+        ("1500000 / 3", ["What is $1.5M / 3?"], ()),
+        ("5000 + 2", ["5k plus 2"], ()),
+        ("2500000 / 4", ["What is 2 500 000 / 4?"], ()),
+        ("12.5 * 4", ["Was kostet 12,5 * 4?"], ()),
+        ("5 * 1.60934", ["Convert 5 miles to km"], ()),
+        ("10 * 0.453592", ["How many kg are 10 lb?"], ()),
+        ("5 * 1.7", ["Convert 5 miles to km"], ("1.7",)),
         ("250 / 0.35", ["How many crowns are EUR250, at .35 each?"], ()),
     ],
 )
@@ -95,6 +102,7 @@ def test_a_number_is_made_up_that_stands_nowhere(
         ("7.5 + 3", "What do 7.5 percent and 3 percent come to?", None),
         ("7.55 * 6400", "What's 7.5 percent of 6400?", None),
         ("12 * 47", "What is 12 times 47?", None),
+        ("20 * 5", "What do 20 cost at $5 each, and what with 20% off?", None),
     ],
 )
 def test_a_percentage_is_no_plain_factor(calculation: str, question: str, share: str | None) -> None:

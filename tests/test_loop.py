@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from agent_app.loop import CallModel, Limits, Move, Request, RunTool, Unread, react_loop
+from agent_app.loop import CallModel, Direct, Limits, Move, Outcome, Request, RunTool, Unread, react_loop
 from agent_app.steps import Action, Answer, Observation, Step, StoppedBy, Unreadable
 
 ADD = Action("calculator", "2 + 2", "add")
@@ -40,7 +40,7 @@ class Run:
 
 
 def play(
-    replies: Iterable[Move | Observation], limits: Limits | None = None, times: Iterator[float] | None = None
+    replies: Iterable[Move | Outcome], limits: Limits | None = None, times: Iterator[float] | None = None
 ) -> Run:
     """Send a loop these replies one by one; all of them have to be asked for, and no more."""
     run = Run()
@@ -66,6 +66,10 @@ def test_an_answer_ends_a_run_at_once() -> None:
 def test_a_tool_is_run_and_then_the_model_is_asked_again() -> None:
     run = play([ADD, FOUR, ANSWER])
     assert run == Run([ASK, RunTool(ADD), ASK], [ADD, FOUR, ANSWER], None)
+
+
+def test_what_a_tool_gives_can_be_the_answer() -> None:
+    assert play([ADD, Direct(FOUR)]) == Run([ASK, RunTool(ADD)], [ADD, FOUR, Answer("4")], None)
 
 
 def test_an_unreadable_reply_is_kept_and_the_model_is_told_why() -> None:

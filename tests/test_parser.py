@@ -219,6 +219,7 @@ def test_the_thought_in_a_json_reply_is_kept() -> None:
         ("Action: Finish[gold]", ["call written as a function", "final answer written as an action"]),
         ("Action: Final Answer\nAction Input: gold", ["final answer written as an action"]),
         ('{"action": "Final Answer", "action_input": {"answer": "gold"}}', BLOB_ANSWER),
+        ('{"action": "Final Answer", "action_input": {"Output": "gold"}}', BLOB_ANSWER),
         (
             '```json\n{"action": "Final Answer", "action_input": "gold"}\n```',
             ["code fence around the reply", "action written as JSON", "final answer written as an action"],
@@ -233,9 +234,21 @@ def test_an_answer_is_found_in_the_forms_that_models_give_it(reply: str, repairs
     assert (move.text, list(move.repairs)) == ("gold", repairs)
 
 
-def test_what_a_long_answer_holds_is_its_own() -> None:
-    text = "gold\n\n## Thought\n\n- Action stations: all\n**Observation**\n```\nAction: dig\n```\n| a | b |"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gold\n\n## Thought\n\n- Action stations: all\n**Observation**\n```\nAction: dig\n```\n| a | b |",
+        "```yaml\naction: deploy\nthought: none\n```\nDone.",
+        "```Arr``` it be\ngold",
+    ],
+)
+def test_what_a_long_answer_holds_is_its_own(text: str) -> None:
     assert PARSER.parse(f"Final Answer: {text}") == Answer(text)
+
+
+def test_an_object_with_a_name_of_its_own_is_the_answer_as_it_is() -> None:
+    reply = '{"action": "Final Answer", "action_input": {"value": 1081}}'
+    assert PARSER.parse(reply).text == '{"value": 1081}'  # type: ignore[union-attr]
 
 
 def test_an_invented_observation_is_no_thought() -> None:

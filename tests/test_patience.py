@@ -49,6 +49,12 @@ def test_what_takes_too_long_is_given_up() -> None:
     release.set()
 
 
+async def test_a_stop_iteration_is_an_error_like_others() -> None:
+    """No future of asyncio takes it, and nobody would ever hear of it."""
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await awithin(LONG, lambda: next(iter(())))
+
+
 async def test_what_is_awaited_for_too_long_is_given_up_and_the_loop_goes_on() -> None:
     release = threading.Event()
     beats = 0

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, InjectedToolArg, ToolException, tool
+from langchain_core.tools import BaseTool, InjectedToolArg, Tool, ToolException, tool
 from langgraph.types import Command
 
 from agent_app import Action, Agent, Observation
@@ -404,6 +404,19 @@ def test_callbacks_hear_only_the_redacted_result_of_a_tool() -> None:
     assert hear(safe_box) == (expected, expected)
     assert redacting_tool(safe_box, REDACTOR).args == safe_box.args
     assert safe_box.invoke({"text": "lo"}, {"metadata": {"ship": "x"}}) == "lo jim x hunter22"
+
+
+def test_tools_of_every_making_can_be_called() -> None:
+    class Box(BaseTool):
+        name: str = "box"
+        description: str = "A box."
+
+        def _run(self, text: Any) -> str:
+            return f"{text} hunter22"
+
+    old = Tool("old", lambda text: f"{text} hunter22", "An old box.")
+    for made in (Box(), old):
+        assert redacting_tool(made, REDACTOR).invoke("lo") == "lo [secret: SHORT]"
 
 
 def test_a_tool_that_is_only_awaited_is_redacted_too() -> None:

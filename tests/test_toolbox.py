@@ -461,6 +461,46 @@ def test_a_validation_error_in_the_tools_own_code_is_a_crash_too() -> None:
         Toolbox([build]).run(Action("build", "many"))
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Pydantic's first version does not run there")
+def test_what_a_schema_of_pydantics_first_version_refuses_can_be_mended() -> None:
+    from pydantic.v1 import BaseModel as FormerModel
+
+    class Ship(FormerModel):
+        masts: int
+        name: str
+
+    def build(masts: int, name: str) -> str:
+        return f"{name} {masts}"
+
+    box = Toolbox([StructuredTool(name="build", description="Build.", args_schema=Ship, func=build)])
+    assert box.run(Action("build", {"masts": 2, "name": "Ann"})) == Observation("Ann 2")
+    observation = box.run(Action("build", {"masts": "many", "name": "Ann"}))
+    assert observation.error
+    assert observation.text.startswith("build: 'masts' value is not a valid integer, got 'many'; it takes ")
+
+
+async def test_a_cancelled_tool_is_not_waited_for_at_the_end_of_the_loop() -> None:
+    release = threading.Event()
+
+    @tool
+    def hang(text: str) -> str:
+        """Hang."""
+        release.wait(60)
+        return text
+
+    async def cancel() -> None:
+        task = asyncio.create_task(Toolbox([hang]).arun(Action("hang", "x")))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    began = time.monotonic()
+    await asyncio.to_thread(asyncio.run, cancel())
+    assert time.monotonic() - began < 30
+    release.set()
+
+
 def test_a_tool_that_handles_its_own_complaints_is_let() -> None:
     own = refuse.model_copy(update={"handle_tool_error": "ask the captain"})
     assert Toolbox([own]).run(Action("refuse", "x")) == Observation("ask the captain")

@@ -27,6 +27,10 @@ _SPECIAL_BUT_BLOBS = re.compile(rf"[:：`<\[]|{_HEADING}", re.IGNORECASE)
 # The rest of a line from here on is certain only at its end.
 _HELD_IN_THOUGHT = re.compile(r"[<\[]|(?<!\S)(?:action|final)", re.IGNORECASE)
 _HELD_IN_ANSWER = re.compile("<")
+_ANSWERS = frozenset(
+    {"answer", "final_answer", "final answer", "input", "output", "response", "result", "text"}
+)
+"""What a final answer is called in an object of its own; any other name may be that of the caller's data."""
 _MOST_BLOBS = 16  # JSON objects in one reply that may turn out to be no action, before it is all text
 _MOST_PARTS = 64  # labels and tags within one line that count, as each costs a look at all that follows it
 
@@ -228,7 +232,7 @@ class ReplyReader:
             return rest
         if self._state is _State.TOOL and labels.at_start(rest) is not None:
             return rest
-        if self._state is _State.INPUT and rest.lstrip().startswith("```"):
+        if self._state in (_State.INPUT, _State.ANSWER) and rest.lstrip().startswith("```"):
             return self._fence_line(rest)
         return self._text_line(rest)
 
@@ -516,7 +520,9 @@ class ReplyReader:
         for repair in call.repairs:
             self._repair(repair)
         if call.thought:
-            self._pieces.append(Piece("thought", self._thought.add(call.thought)))
+            # In one line: what escapes made several lines of may pose as steps.
+            thought = " ".join(call.thought.split())
+            self._pieces.append(Piece("thought", self._thought.add(thought)))
         self._finish_action(call.given, cut_by, ready=True)
 
     def _finish_action(self, given: Arguments, cut_by: str | None, *, ready: bool = False) -> None:
@@ -546,8 +552,8 @@ class ReplyReader:
         self._end(Action(tool, arguments, self._thought.value, tuple(self._repairs)))
 
     def _say_in_answer(self, given: Arguments) -> None:
-        """Take an action's input for the final answer; an object with one text stands for that text."""
-        if isinstance(given, dict) and len(given) < 2:
+        """Take an action's input for the final answer; an object that says no more stands for its text."""
+        if isinstance(given, dict) and len(given) < 2 and _ANSWERS.issuperset(map(str.casefold, given)):
             given = as_text(next(iter(given.values()), ""))
         self._state = _State.ANSWER
         self._say(as_text(given))

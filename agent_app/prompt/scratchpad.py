@@ -10,7 +10,16 @@ import json
 import re
 from collections.abc import Iterable
 
-from agent_app.labels import ACTION, ACTION_INPUT, FINAL_ANSWER, OBSERVATION, THOUGHT, fence
+from agent_app.labels import (
+    ACTION,
+    ACTION_INPUT,
+    FINAL_ANSWER,
+    OBSERVATION,
+    THOUGHT,
+    fence,
+    fence_json,
+    own_words,
+)
 from agent_app.prompt.orders import gives_order
 from agent_app.steps import Action, Answer, Arguments, Observation, Step, Unreadable
 
@@ -58,7 +67,7 @@ def written(step: Step, limit: int | None = None) -> str:
             text = "\n".join(observed(shortened(step.text, seen)))
             return f"\n{OBSERVATION}:{_after_label(text)}\n{THOUGHT}:"
         case Unreadable():
-            return _after_label(_own(step.text.strip(), seen))
+            return _after_label(_own(own_words(step.text), seen))
         case Answer():
             return f"{_after_label(step.thought)}\n{FINAL_ANSWER}: {quoted(step.text)}"
 
@@ -116,10 +125,10 @@ def _own(text: str, limit: int | None) -> str:
 
 
 def _input(given: Arguments, limit: int | None) -> str:
-    """Write a tool's input; in text, escapes may have become lines that pose as further steps."""
-    if not isinstance(given, str):
-        return _own(_arguments(given), limit)
-    return fence(given if limit is None else shortened(given, limit))
+    """Write a tool's input; escapes may have become lines that pose as steps, or a chat template's tokens."""
+    if isinstance(given, str):
+        return fence(given if limit is None else shortened(given, limit))
+    return _own(fence_json(_arguments(given)), limit)
 
 
 def _after_label(text: str) -> str:
