@@ -58,13 +58,13 @@ def load_tools(names: Sequence[str] | None = None, folders: Sequence[Path] = ())
 
     Args:
         names: the tools that are wanted; None: all there are, in the order of the folders.
-        folders: where to look.
+        folders: where to look; none means the built-in folder.
 
     Raises:
         UnknownName: no tool in these folders has that name.
         ToolFileError: as for `load_tool_files`, and two tools of one name in different folders.
     """
-    found = _collect(file for folder in folders for file in tool_files(folder))
+    found = _collect(file for folder in folders or (places.builtin("tools"),) for file in tool_files(folder))
     wanted = dict.fromkeys(found if names is None else names)
     for name in wanted:
         if name not in found:

@@ -84,7 +84,8 @@ def test_a_percent_sign_is_a_percentage_unless_an_operand_follows(expression: st
     ("expression", "result"),
     [
         ("1,234.5 * 2", "2469"),
-        ("$1,200.50 + €3", "1203.5"),
+        ("$1,200.50 + $3", "1203.5"),
+        ("€3 * 2", "6"),
         ("3 × 4 ÷ 2", "6"),
         ("5 − 3", "2"),
         ("2·3", "6"),
@@ -435,6 +436,16 @@ def test_any_text_gets_an_answer_or_a_complaint_of_one_line(text: str) -> None:
         ("average(100,200) times 2", "300"),
         ("max((1,234), 5) plus 1", "1235"),
         ("twice (1,200 + 34)", "2468"),
+        ("3 less than 5 times 4", "17"),
+        ("5 more than 8 / 2", "9"),
+        ("10 less than 6 * 5 + 3", "23"),
+        ("5 hundredths + 1", "1.05"),
+        ("60 km/h * 2 h", "120"),
+        ("35 loaves/hour * 6 hours - 20 loaves", "190"),
+        ("17 crates * 24 kg - 8 kg", "400"),
+        ("2 cups + 1 cup", "3"),
+        ("5 apples + 3 pears", "8"),
+        ("$20 + $30", "50"),
     ],
 )
 def test_words_are_reckoned_with(words: str, result: str) -> None:
@@ -479,10 +490,25 @@ def test_words_are_reckoned_with(words: str, result: str) -> None:
         "80 with a 15% surprise",
         "100 / 7 rounded to my liking",
         "5 apples 3 * 2",
+        "60 mph in km/h",
+        "60 km/h * 30 minutes",
+        "1 year - 3 weeks",
+        "2 years + 10 days",
+        "3 m - 2 yd",
+        "16 fl oz + 1 cup",
+        "10 C + 5 F",
+        "1 TB / 4 MB",
+        "5 pm - 9 am",
+        "2 trips * 3 hours + 20 minutes",
     ],
 )
 def test_words_that_are_not_all_understood_are_refused(words: str) -> None:
     complaint(words)
+
+
+@pytest.mark.parametrize("money", ["$1 - 25 cents", "£5 + 50p", "$20 + €30", "5 dollars plus 3 euros"])
+def test_different_money_is_not_added(money: str) -> None:
+    assert complaint(money).endswith(" are different money; write all of it in one, as 1 - 0.25")
 
 
 @pytest.mark.parametrize(

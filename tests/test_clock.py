@@ -202,6 +202,12 @@ def test_hours_are_counted_over_a_change_of_the_clock(monkeypatch: pytest.Monkey
         ("12 am + 50 hours", "0:00 + 50 hours is 2:00, 2 days later"),
         ("How long is it from 9:15 to 11:40?", "2 hours 25 minutes from 9:15 to 11:40"),
         ("hours between 22:30 and 6:30", "8 hours from 22:30 to 6:30 the next day"),
+        ("9:00 - 17:30", "8 hours 30 minutes from 9:00 to 17:30"),
+        (
+            "17:30 - 9:00",
+            "8 hours 30 minutes from 9:00 to 17:30; 15 hours 30 minutes from 17:30 to 9:00 the next day",
+        ),
+        ("22:00 - 6:00", "8 hours from 22:00 to 6:00 the next day; 16 hours from 6:00 to 22:00"),
         ("how long until 13:00", "55 minutes from 12:05 to 13:00"),
     ],
 )

@@ -38,6 +38,11 @@ def between(start: int, end: int) -> str:
     return f"{_long((end - start) % _DAY)} from {_written(start)} to {_written(end)}{next_day}"
 
 
+def is_long(start: int, end: int) -> bool:
+    """Say whether it is more than half a day from one time of day to another."""
+    return 2 * ((end - start) % _DAY) > _DAY
+
+
 def _minutes(found: re.Match[str]) -> int | None:
     """Return a time as minutes after midnight; None if no clock shows it."""
     if found["named"]:

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from langchain_core.tools import ToolException, tool
 
-from ._words import in_signs
+from ._words import in_signs, money_in
 
 Number: TypeAlias = Fraction | float
 
@@ -106,6 +106,8 @@ def _translate(text: str) -> str:
     """Return a Python expression in ASCII that means what `text` means."""
     if len(text) > MAX_LENGTH:
         raise ToolException(f"the expression has {len(text)} characters; at most {MAX_LENGTH} can be read")
+    if len(kinds := money_in(text)) > 1:
+        raise ToolException(f"{' and '.join(kinds)} are different money; write all of it in one, as 1 - 0.25")
     raised = _SUPERSCRIPT.sub(lambda found: f"^({found[0].translate(_SUPERSCRIPTS)})", text)
     plain = raised.translate(_CHARACTERS).strip().lstrip("=").rstrip("=?. \n")
     if not plain:

@@ -137,6 +137,7 @@ _SHIFT = _ANY | _words(
 )
 
 _MORE_PLACES = {
+    "Pacific/Apia": ("samoa",),
     "America/Los_Angeles": (
         "san francisco", "seattle", "san diego", "las vegas", "california", "nevada", "oregon",
     ),
@@ -406,7 +407,12 @@ def _with_times(times: list[int], spans: list[_Span], words: list[str]) -> str |
     if len(times) == 1 and _TO_IT & set(words):
         now = _now()
         times = [60 * now.hour + now.minute, *times]
-    return _times.between(*times) if len(times) == 2 else None
+    if len(times) != 2:
+        return None
+    if times[0] > times[1] and "-" in words:  # 22:00 - 6:00 is a night, 17:30 - 9:00 is a working day
+        ways = [_times.between(*times), _times.between(*reversed(times))]
+        return "; ".join(reversed(ways) if _times.is_long(*times) else ways)
+    return _times.between(*times)
 
 
 def _months_later(start: date, months: int) -> date:

@@ -25,12 +25,25 @@ from .statements import Statement
 from .things import without_things
 from .tokens import NotUnderstood, tokens_of
 from .units import converted
+from .vocabulary import MONEY, MONEY_SIGNS
 
 _AMONG_SIGNS = frozenset(("of", "mod", "percent", "math", "x"))
 """Words that stand in expressions in signs too."""
 _CAPITAL = re.compile("(?<=[0-9])[MB](?![A-Za-z])")
+_PENCE = re.compile("(?<=[0-9])p(?![A-Za-z])")
 _CAPITALS = {"M": " million", "B": " billion"}
 """Of money; a small m is a metre."""
+
+
+def money_in(text: str) -> list[str]:
+    """Return the kinds of money that a text names by words or signs, in the order of the alphabet."""
+    words = re.findall(r"[a-z]+", text.lower())
+    kinds = {MONEY[word] for word in words if word in MONEY} | {
+        MONEY_SIGNS[c] for c in text if c in MONEY_SIGNS
+    }
+    if "pound" in kinds and _PENCE.search(text):
+        kinds.add("penny")
+    return sorted(kinds)
 
 
 def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:

@@ -9,6 +9,7 @@ from .number_words import is_number
 from .tokens import NotUnderstood
 from .vocabulary import (
     AFTER_OPERAND,
+    AFTER_TERM,
     CHARGED,
     CHARGES,
     INFIX,
@@ -226,10 +227,24 @@ class Sums:
             return f"({operand} mod {self.item()})"
         if (exponent := self._cursor.tried(self._exponent)) is not None:
             return f"({operand} ^ {exponent})"
-        for phrases, form in AFTER_OPERAND:
-            if self._cursor.take(*phrases):
-                return form.format(operand, self.item())
+        for following, read in ((AFTER_OPERAND, self.item), (AFTER_TERM, self._product)):
+            for phrases, form in following:
+                if self._cursor.take(*phrases):
+                    return form.format(operand, read())
         return None
+
+    def _product(self) -> str:
+        """Read operands with the signs of products between them."""
+        parts = [self.item()]
+        while (sign := self._cursor.tried(self._times)) is not None:
+            parts += [sign, self.item()]
+        return " ".join(parts)
+
+    def _times(self) -> str:
+        sign = self.infix()
+        if sign not in ("*", "/"):
+            raise NotUnderstood
+        return sign
 
     def _exponent(self) -> str:
         """Read ``to the 10th power``, or without the last word."""

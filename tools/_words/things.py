@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from typing import NamedTuple
 
 from .number_words import is_number, token_at
 from .tokens import NotUnderstood
-from .units import UNITS, without_ends
-from .vocabulary import AFTER, BEFORE, RECKONED
+from .units import UNITS, Unit, without_ends
+from .vocabulary import AFTER, BEFORE, RECKONED, SHARES, vocabulary
 
 _SIGNS = {**{sign: sign for sign in "+-*/^()"}, "x": "*"}
 _OF_ONE_UNIT = frozenset("+-/")
 """The signs that no two units of one kind can stand at."""
 _RATES = ("/", "per")
-_NO_NAMES = RECKONED | {*_RATES, *_SIGNS, "of"}
+_NO_NAMES = (
+    RECKONED | {*_RATES, *_SIGNS, *(f"{share}s" for share in SHARES)} | vocabulary("of in to into as am pm")
+)
+_MEASURES = vocabulary(
+    "cup cups pint pints quart quarts gallon gallons gal tablespoon tablespoons tbsp teaspoon teaspoons tsp "
+    "acre acres hectare hectares knot knots degree degrees celsius fahrenheit c f"
+)
+"""Names of units whose size is not known here."""
 
 
 def without_things(tokens: list[str], meant: Set[str]) -> str | None:
     """Return a calculation in signs without the names of what is counted; None if it is none in signs.
 
-    What is counted in other units of the same kind is no sum: of 3 hours + 20 minutes 23 is neither. Nor is
-    10 kg / 250 g a twenty-fifth.
+    What is counted in other units is no sum: of 3 hours + 20 minutes 23 is neither, nor of 2 years + 10 days
+    12. Nor is 10 kg / 250 g a twenty-fifth, and 60 km/h * 30 minutes are not 1800 km.
 
     Args:
         tokens: the words, numbers and signs.
@@ -30,16 +38,50 @@ def without_things(tokens: list[str], meant: Set[str]) -> str | None:
         found = list(_with_things(without_ends(tokens, BEFORE, AFTER), meant))
     except NotUnderstood:
         return None
-    signs = [sign for sign, _ in found]
-    units = {UNITS[thing] for _, thing in found if thing in UNITS}
-    mixed = len(units) > len({unit.kind for unit in units})
-    if _SIGNS.keys().isdisjoint(tokens) or (mixed and not _OF_ONE_UNIT.isdisjoint(signs)):
+    if _SIGNS.keys().isdisjoint(tokens) or _is_mixed(found):
         return None
-    return " ".join(signs)
+    return " ".join(counted.text for counted in found)
 
 
-def _with_things(tokens: list[str], meant: Set[str]) -> Iterator[tuple[str, str]]:
-    """Yield each number and sign, with the last word of what it counts."""
+class _Counted(NamedTuple):
+    """A sign, or a number with what it counts."""
+
+    text: str
+    thing: str = ""
+    """The last word of what is counted."""
+    rate: str = ""
+    """What there are so many of each: ``hour`` in ``35 loaves/hour``."""
+
+
+_END = _Counted("")
+_ADDING = frozenset(["", "+", "-", "(", ")"])
+"""What stands beside a number that is added, or taken away."""
+
+
+def _is_mixed(found: list[_Counted]) -> bool:
+    """Say whether units meet that only a conversion could bring together."""
+    signs = {counted.text for counted in found}
+    units = {UNITS[counted.thing] for counted in found if counted.thing in UNITS}
+    if not _OF_ONE_UNIT.isdisjoint(signs) and _differ(units):
+        return True
+    if any(_differ({UNITS[c.rate], *units}) for c in found if c.rate in UNITS):
+        return True
+    alone = [
+        counted.thing
+        for before, counted, after in zip([_END, *found], found, [*found[1:], _END], strict=False)
+        if counted.thing and before.text in _ADDING and after.text in _ADDING
+    ]
+    measured = any(thing in UNITS or thing in _MEASURES for thing in alone)
+    return measured and len({UNITS.get(thing, thing.removesuffix("s")) for thing in alone}) > 1
+
+
+def _differ(units: Set[Unit]) -> bool:
+    """Say whether there are two units of one kind."""
+    return len(units) > len({unit.kind for unit in units})
+
+
+def _with_things(tokens: list[str], meant: Set[str]) -> Iterator[_Counted]:
+    """Yield each sign, and each number with what it counts."""
     at, before = 0, ""
 
     def is_name(ahead: int) -> bool:
@@ -47,10 +89,10 @@ def _with_things(tokens: list[str], meant: Set[str]) -> Iterator[tuple[str, str]
         return word.isalpha() and word not in _NO_NAMES and word not in meant
 
     while at < len(tokens):
-        word, thing = tokens[at], ""
+        word, thing, rate = tokens[at], "", ""
         at += 1
         if word in _SIGNS:
-            yield _SIGNS[word], ""
+            yield _Counted(_SIGNS[word])
             before = word
             continue
         if not is_number(word) or is_number(before):
@@ -58,6 +100,6 @@ def _with_things(tokens: list[str], meant: Set[str]) -> Iterator[tuple[str, str]
         while is_name(0):
             thing, at = tokens[at], at + 1
         if thing and token_at(tokens, at) in _RATES and is_name(1):
-            thing, at = "", at + 2
-        yield word, thing
+            thing, rate, at = "", tokens[at + 1], at + 2
+        yield _Counted(word, thing, rate)
         before = word

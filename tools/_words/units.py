@@ -22,7 +22,7 @@ _SIZES = {
         "centimetre centimetres centimeter centimeters cm": "0.01",
         "metre metres meter meters m": "1",
         "kilometre kilometres kilometer kilometers km kms": "1000", "inch inches": "0.0254",
-        "foot feet ft": "0.3048", "yard yards": "0.9144", "mile miles": "1609.344",
+        "foot feet ft": "0.3048", "yard yards yd yds": "0.9144", "mile miles": "1609.344",
     },
     "weight": {
         "milligram milligrams mg": "0.001", "gram grams gramme grammes g": "1",
@@ -36,7 +36,7 @@ _SIZES = {
     "pieces": {"piece pieces egg eggs": "1", "dozen dozens": "12"},
     "data": {
         "byte bytes": "1", "kilobyte kilobytes kb": "1000", "megabyte megabytes mb": "1000000",
-        "gigabyte gigabytes gb": "1000000000",
+        "gigabyte gigabytes gb": "1000000000", "terabyte terabytes tb": "1000000000000",
     },
 }  # fmt: skip
 """Units of each kind, by all their names, and how many of the kind's own unit each is."""

@@ -40,6 +40,8 @@ MONEY = {
     "pesos": "peso",
 }  # fmt: skip
 
+MONEY_SIGNS = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "¢": "cent"}
+
 # --- what is done with them ---
 
 INFIX = {
@@ -59,10 +61,13 @@ POSTFIX = {
 AFTER_OPERAND = (
     (("^", "**", "to the power of", "raised to the power of", "raised to", "to the power"), "({0} ^ {1})"),
     (("go into", "goes into", "fit into", "fits into", "go in", "fit in"), "({1} / {0})"),
+)
+"""Phrases between an operand, {0}, and another one, {1}, that belong more closely to them than signs do."""
+AFTER_TERM = (
     (("more than", "greater than", "added to"), "({1} + {0})"),
     (("less than", "fewer than", "smaller than", "subtracted from", "taken from", "off"), "({1} - {0})"),
 )
-"""Phrases between an operand, {0}, and another one, {1}, that belong more closely to them than signs do."""
+"""The same before a whole product: 3 less than 5 times 4 is 17."""
 MULTIPLES = {"twice": 2, "double": 2, "thrice": 3, "triple": 3, "treble": 3, "quadruple": 4}
 OF_LIST = {
     "sum": "+", "total": "+", "product": "*", "average": "average", "mean": "average",
