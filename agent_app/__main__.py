@@ -25,7 +25,7 @@ def main() -> None:
 
         code = app.main(prog_name="agent-app", standalone_mode=False) or OK
     except SystemExit as ended:
-        code = int(ended.code or OK)
+        code = _complain(ended.code, FAILED) if isinstance(ended.code, str) else int(ended.code or OK)
     except UserError as error:
         code = _complain(error, USAGE)
     except AgentAppError as error:
@@ -36,9 +36,12 @@ def main() -> None:
     except BrokenPipeError:
         code = FAILED
     except OSError as error:
-        if _stdout_works():
+        if error.filename is not None:
+            code = _complain(f"cannot use {error.filename}: {error.strerror}", USAGE)
+        elif _stdout_works():
             raise
-        code = _without_stdout(error, OK)
+        else:
+            code = _without_stdout(error, OK)
     except Exception as error:  # noqa: BLE001 - click's errors share no base; all else goes on its way
         code = _click_code(error)
     sys.exit(_flushed(code))
@@ -100,8 +103,9 @@ def _flushed(code: int) -> int:
 
 def _without_stdout(error: OSError, code: int) -> int:
     """Give stdout up, and return the exit code: not that of success."""
-    # So that Python does not complain of it again when it closes stdout:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from agent_app.terminal import give_up
+
+    give_up(sys.stdout)
     if code == OK and not isinstance(error, BrokenPipeError):  # a reader that has gone knows that
         return _complain(f"cannot write to stdout: {error.strerror}", FAILED)
     return code or FAILED
@@ -116,6 +120,9 @@ def _click_code(error: Exception) -> int:
     if isinstance(error, click.Abort):
         sys.stderr.write("interrupted\n")  # click has ended the line
         return INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        sys.stderr.write(f"{error.format_message()}\n")
+        return error.exit_code
     if isinstance(error, click.ClickException):
         lines = error.format_message().splitlines()
         return _complain(" ".join(line.strip() for line in lines), error.exit_code)

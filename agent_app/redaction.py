@@ -19,6 +19,7 @@ import json
 import operator
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from urllib.parse import quote, quote_plus, unquote
 
@@ -174,7 +175,7 @@ class Redactor:
         """Return an error, and those that it came from, with redacted messages.
 
         It is the same object, unless its message is made of more than its arguments; then a `RuntimeError`
-        that names its type stands for it.
+        that names its type stands for it. What it came from is left out from the first such message on.
         """
         seen: list[BaseException] = []
         link: BaseException | None = error
@@ -182,10 +183,16 @@ class Redactor:
             seen.append(link)
             link.args = tuple(self.data(item) for item in link.args)
             link = link.__cause__ or link.__context__
-        for link in seen:
-            if self.text(str(link)) != str(link):
-                return RuntimeError(f"{type(error).__name__}: {self.text(str(error))}")
+        if self._tells(error):
+            return RuntimeError(f"{type(error).__name__}: {self.text(str(error))}")
+        for link, cause in pairwise(seen):
+            if self._tells(cause):
+                link.__cause__ = link.__context__ = None
+                break
         return error
+
+    def _tells(self, error: BaseException) -> bool:
+        return self.text(str(error)) != str(error)
 
     def stream(self) -> RedactingStream:
         """Return what redacts one text that arrives in pieces."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_app.errors import SettingError
+from agent_app.paths import path_of
 
 PREFIX = "AGENT_APP_"
 
@@ -148,7 +149,10 @@ def terminal_has_colours() -> bool:
 def _file() -> Path | None:
     from dotenv import find_dotenv
 
-    found = find_dotenv(usecwd=True)
+    try:
+        found = find_dotenv(usecwd=True)
+    except FileNotFoundError:  # the current folder has been deleted
+        return None
     return Path(found) if found else None
 
 
@@ -200,7 +204,7 @@ def _convert(name: str, kind: str, text: str) -> str | int | float | Path:
         elif wanted == "float":
             number = float(text)
         else:
-            return Path(text).expanduser() if wanted == "Path" else text
+            return path_of(text) if wanted == "Path" else text
     except ValueError:
         number = 0
     if not number > 0:

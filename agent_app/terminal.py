@@ -7,6 +7,7 @@ replaced on its own, so a sequence that arrives in two pieces is as harmless as 
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from typing import TextIO
@@ -90,8 +91,13 @@ class Writer:
             return
         shown = clean(text)
         self._at_line_start = shown.endswith("\n")
-        self._stream.write(f"\x1b[2m{shown}\x1b[22m" if dim and self._colours else shown)
-        self._stream.flush()
+        try:
+            self._stream.write(f"\x1b[2m{shown}\x1b[22m" if dim and self._colours else shown)
+            self._stream.flush()
+        except OSError:
+            if self._stream is not sys.stderr:
+                raise
+            give_up(self._stream)  # a full disk below a log must not cost an answer
 
     def line(self, text: str = "", *, dim: bool = False) -> None:
         """Write text and end the line."""
@@ -102,6 +108,11 @@ class Writer:
         """End the line if one has been begun."""
         if not self._at_line_start:
             self.write("\n")
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what is written to a stream go nowhere, also what it still holds, at which Python would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def to_clipboard(stream: TextIO, text: str) -> None:

@@ -216,6 +216,9 @@ def half(row):
 def crash(row):
     raise KeyError(row["id"])
 
+def leave(row):
+    raise SystemExit(0)
+
 def many(row):
     return 7
 
@@ -236,6 +239,7 @@ def judges(tmp_path: Path) -> Path:
         ("voice", (True, 1.0, None)),
         ("half", (True, 0.5, None)),
         ("crash", (None, None, "KeyError: '1'")),
+        ("leave", (None, None, "SystemExit: 0")),
         ("many", (None, None, "ValueError: {} returned 7; a judge returns True, False or 0 to 1")),
     ],
 )
@@ -258,7 +262,10 @@ def test_a_python_function_judges(judges: Path, name: str, fields: tuple[Any, ..
         ("nunber", "unknown judge 'nunber'; did you mean 'number'? or give file.py:function"),
         ("number:x", "judge 'number:x': 'x' is neither a number such as 0.01 nor a share such as 1%"),
         ("{}:voise", "cannot use {}:voise: there is no function 'voise'; did you mean 'voice'?"),
-        ("{}:number", "cannot use {}:number: there is no function 'number'; known: voice, half, crash, many"),
+        (
+            "{}:number",
+            "cannot use {}:number: there is no function 'number'; known: voice, half, crash, many, leave",
+        ),
         (
             "no_such_module:f",
             "cannot use no_such_module:f: ModuleNotFoundError: No module named 'no_such_module'",

@@ -38,7 +38,7 @@ from agent_app.chat import (
 )
 from agent_app.chat.calls import ModelCall
 from agent_app.chat.commands import COMMANDS
-from agent_app.errors import ScriptError, UserError
+from agent_app.errors import ScriptError, StoreError, UserError
 from agent_app.events import Event, Finished, Stepped
 from agent_app.sessions import Store, as_dict, as_markdown
 from agent_app.settings import Settings
@@ -375,6 +375,29 @@ def test_clear_begins_a_new_session_and_keeps_the_old(chat: Conversation) -> Non
     assert chat.session.id != before
     assert chat.results == ()
     assert done(chat, "/clear") == [ClearScreen(), Tell("A new session.")]
+
+
+def test_a_session_that_was_deleted_elsewhere_can_be_left(chat: Conversation, store: Store) -> None:
+    done(chat, "What is 23 * 47?")
+    store.delete(chat.session.id)
+    with pytest.raises(StoreError, match="has been deleted; begin a new one"):
+        done(chat, "/usage")
+    assert chat.kept == ()
+    assert done(chat, "/clear") == [ClearScreen(), Tell("A new session.")]
+    assert chat.results == ()
+
+
+def test_a_title_keeps_no_secret(chat: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIP_TOKEN", "hispaniola")
+    assert done(chat, "/rename the hispaniola") == [Tell("This session is called: the [secret: SHIP_TOKEN]")]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("~nobody.md", "there is no user of that name"), ("a\0.md", "a NUL character")]
+)
+def test_a_name_that_no_file_can_have_is_told(chat: Conversation, name: str, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        done(chat, f"/save {name}")
 
 
 def test_resuming_shows_the_last_turns(chat: Conversation) -> None:

@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from chats import FILES, HALF, HALVED, KNOWN, MULTIPLY, STEPS, environment, script, write
 from said import Caller
+
+from agent_app.errors import StoreError
 
 MCP_SERVER = Path(__file__).parent / "mcp_servers" / "stdio_server.py"
 MORE_STEPS = f"Thought: {HALF}\nObservation: 540.5\nThought: That is it\n"
@@ -45,6 +48,23 @@ def test_commands_work_and_a_wrong_one_is_one_line(chat: Caller) -> None:
         f"{STEPS}Taken back: What is 23 * 47?\n"
         "agent-app: unknown command '/undone'; did you mean '/undo'? (a question may begin with a space)\n"
     )
+
+
+def test_a_session_that_was_deleted_elsewhere_ends_no_chat(
+    chat: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe ends all the same, and so does /quit."""
+
+    def deleted(_: object) -> tuple[()]:
+        for none_yet in there:
+            return none_yet
+        raise StoreError("the session abc has been deleted; begin a new one", Path("sessions.db"))
+
+    told = "agent-app: sessions.db: the session abc has been deleted; begin a new one\n"
+    monkeypatch.setattr("agent_app.sessions.Session.runs", deleted)
+    for stdin, times in (("/usage\n/usage\n", 2), ("/usage\n/quit\n/usage\n", 1)):
+        there: Iterator[tuple[()]] = iter([()])
+        assert chat(*CHAT, "--no-log", stdin=stdin) == (1, "", told * times)
 
 
 def test_it_takes_what_ask_takes(chat: Caller, folder: Path) -> None:

@@ -103,8 +103,11 @@ def test_what_was_typed_is_found_again_in_another_chat_unless_nothing_is_kept(fo
         at.expect(READY)
         at.type("What is 23 * 47?\r")
         at.expect("Arg, 1081!")
+        at.type("/rename ghp_0123456789abcdefghijABCDEFGHIJ012345\r")
+        at.expect("This session is called")
         leave(at)
     assert typed.stat().st_mode & 0o777 == 0o600
+    assert "+/rename [secret: GitHub token]" in typed.read_text(encoding="utf-8").splitlines()
     write(folder, {"replies.txt": script(KNOWN)})
     with terminal(folder, *CHAT) as at:
         at.expect(READY)

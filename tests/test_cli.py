@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -582,6 +583,14 @@ def test_a_tool_with_a_bug_is_named(run: Caller, folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_tool_that_leaves_python_is_named(run: Caller, folder: Path, kind: str) -> None:
+    tool = TOOL.format(name="bad", body='raise SystemExit("boom")').replace("def ", f"{kind} ")
+    write(folder, {"mine/bad.py": tool, "replies.txt": "Hm\nAction: bad\nAction Input: x\n"})
+    code, out, err = run(*ASK, "-q", "--tools-dir", "mine", "x")
+    assert (code, out, err) == (1, "", "agent-app: the tool 'bad' crashed: SystemExit: boom\n")
+
+
 def test_too_few_replies_are_one_clear_line(run: Caller, folder: Path) -> None:
     write(folder, {"replies.txt": MULTIPLY})
     code, out, err = run(*ASK, "-q", "x")
@@ -694,6 +703,35 @@ def test_the_other_streams_may_be_closed() -> None:
     assert at_the_shell("<&-", *ASK, "x") == (0, "Arg, 1081!\n", STEPS)
     assert at_the_shell("2>&-", *ASK, "x") == (0, "Arg, 1081!\n", "")
     assert at_the_shell("2>&-", "aks") == (2, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+@pytest.mark.usefixtures("folder")
+def test_a_full_disk_below_stderr_costs_no_answer() -> None:
+    assert at_the_shell("2>/dev/full", *ASK, "x") == (0, "Arg, 1081!\n", "")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_that_is_gone_has_no_file_of_settings(tmp_path: Path) -> None:
+    replies, gone = tmp_path / "replies.txt", tmp_path / "gone"
+    made_of = ("-m", f"scripted:{replies}", "-p", str(tmp_path / "mate.md"))
+    command = shlex.join([*COMMAND, "ask", "-q", *made_of, "x"])
+    gone.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f"rmdir {gone} && {command}"], cwd=gone, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Arg, 1081!\n", "")
+
+
+def test_a_name_that_is_too_long_is_one_line(run: Caller) -> None:
+    name = 300 * "x"
+    assert run("report", name) == (2, "", f"agent-app: cannot use {name}: File name too long\n")
+
+
+def test_without_a_command_the_help_is_shown_as_it_is_laid_out(run: Caller) -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert err == run("--help").out
 
 
 def test_an_error_that_is_not_of_stdout_is_a_bug(run: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

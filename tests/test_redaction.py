@@ -339,6 +339,21 @@ def test_an_error_that_words_its_message_itself_is_replaced() -> None:
     assert (type(redacted), str(redacted)) == (RuntimeError, "StubbornError: it was [secret: SHORT]")
 
 
+def test_what_an_error_came_from_is_left_out_if_it_words_a_secret_itself() -> None:
+    """Who the error is tells what is done about it, such as another attempt: it stays the same."""
+
+    class StubbornError(Exception):
+        def __str__(self) -> str:
+            return "it was hunter22"
+
+    error = ConnectionError("it broke off")
+    error.__cause__ = ValueError("in a way")
+    error.__cause__.__context__ = StubbornError()
+    assert REDACTOR.error(error) is error
+    assert str(error.__cause__) == "in a way"
+    assert error.__cause__.__context__ is None
+
+
 # --- LangChain's callbacks ---
 
 

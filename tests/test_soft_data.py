@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import sys
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from said import Caller
 
 from agent_app import ToolCrash, places
 from agent_app.parser import ReActOutputParser
@@ -534,6 +537,33 @@ def test_turns_come_back_from_a_file_and_wrong_ones_are_named(tmp_path: Path) ->
     for wrong in ("Hi", [["Hi"]], [["Hi", ""]], [["Hi", 3]]):
         with pytest.raises(ValueError, match="the field 'turns'"):
             Row.from_dict({**GOOD, "turns": wrong})
+
+
+# --- the command ---
+
+
+def test_rows_replace_a_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = written(tmp_path, [answered(number) for number in range(100)])
+    before = answers.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "rows.jsonl")
+    call = Caller(monkeypatch, capsys, "soft", "data", "--from", str(answers))
+    both = "cannot hold both the answers and the rows; name another file for one of them"
+    assert call("-o", answers) == (2, "", f"agent-app: {answers} {both}\n")
+    assert answers.read_bytes() == before
+    code, rows, _ = call("-o", "-")
+    assert code == 0
+    assert call("-o", tmp_path / "link").code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "rows.jsonl").read_text(encoding="utf-8") == rows
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+        code, _, err = call("-o", tmp_path / "pipe")
+        assert (code, err.splitlines()[-1]) == (
+            2,
+            f"agent-app: {tmp_path / 'pipe'} is no ordinary file, which a finished one could replace",
+        )
 
 
 # --- what stands on the pages that a search finds ---

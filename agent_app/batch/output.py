@@ -18,6 +18,7 @@ from typing import IO, Any, Literal, Self
 from agent_app.batch.journal.record import Record, encoded
 from agent_app.batch.rows import Row
 from agent_app.errors import BatchError, DiskFull
+from agent_app.paths import place_of
 from agent_app.steps import LeftOut, Usage, flat_dict, step_to_dict
 
 NOT_ASKED = "it was not asked yet; run the same command again"
@@ -136,17 +137,6 @@ def open_answers(path: Path) -> IO[bytes]:
 def part_of(path: Path) -> Path:
     """Return the file that grows beside another one, and takes its name when it is whole."""
     return path.with_name(path.name + ".part")
-
-
-def place_of(path: Path) -> Path:
-    """Return the file that a finished one replaces: where a link leads to, so that the link stays.
-
-    Raises:
-        BatchError: something else is there, such as a device or a pipe; replacing it would destroy it.
-    """
-    if path.exists() and not path.is_file():
-        raise BatchError(f"{path} is no ordinary file, which a finished one could replace")
-    return path.resolve() if path.is_symlink() else path
 
 
 class AnswerFile:

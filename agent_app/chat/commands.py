@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from agent_app.approvals import Decision
@@ -31,6 +30,8 @@ from agent_app.chat.effects import (
 from agent_app.chat.permissions import Permissions
 from agent_app.chat.why import spent, whole_call, why
 from agent_app.errors import UnknownName, UserError, suggest
+from agent_app.paths import path_of
+from agent_app.redaction import Redactor
 from agent_app.sessions import as_dict, as_markdown
 from agent_app.steps import Usage
 from agent_app.terminal import clean_line
@@ -164,7 +165,7 @@ def _copy(chat: Conversation, _: str) -> Iterator[Effect]:
 def _save(chat: Conversation, argument: str) -> Iterator[Effect]:
     if not argument:
         raise UserError("write /save and a file, such as /save chat.md or /save chat.json")
-    path = Path(argument).expanduser()
+    path = path_of(argument)
     text = _exported(chat, path.suffix.removeprefix(".") or "md")
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -220,7 +221,7 @@ def resumed(chat: Conversation) -> Iterator[Effect]:
 def _rename(chat: Conversation, argument: str) -> Iterator[Effect]:
     if not argument:
         raise UserError("write /rename and a title")
-    chat.session.rename(argument)
+    chat.session.rename(Redactor.from_environment().text(argument))
     yield Tell(f"This session is called: {chat.session.title}")
 
 
@@ -232,7 +233,7 @@ def _fork(chat: Conversation, _: str) -> Iterator[Effect]:
 
 def _clear(chat: Conversation, _: str) -> Iterator[Effect]:
     before = chat.session
-    kept = f" /sessions {before.id} goes back to the one before." if chat.results else ""
+    kept = f" /sessions {before.id} goes back to the one before." if chat.kept else ""
     chat.resume(chat.store.new_session())
     yield ClearScreen()
     yield Tell(f"A new session.{kept}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from agent_app.chat.calls import ModelCall, ToolCall
 from agent_app.chat.loading import Loader, Setup
 from agent_app.chat.permissions import Permissions
-from agent_app.errors import UserError
+from agent_app.errors import StoreError, UserError
 from agent_app.prompt import Prompt
 from agent_app.sessions import Session, Store, record
 from agent_app.steps import Result
@@ -169,6 +169,14 @@ class Conversation:
     def results(self) -> tuple[Result, ...]:
         """What was asked and answered, in its order."""
         return tuple(run.result for run in self.session.runs())
+
+    @property
+    def kept(self) -> tuple[Result, ...]:
+        """What of it is still there: `results`, or nothing where the session was deleted elsewhere."""
+        try:
+            return self.results
+        except StoreError:
+            return ()
 
     @property
     def last(self) -> Result:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from agent_app.errors import SettingError, suggest
+from agent_app.paths import path_of
 from agent_app.settings import key_for
 
 _STDIO_FIELDS = ("command", "args", "env", "cwd")
@@ -166,7 +167,7 @@ class _Entry:
     def folder(self, name: str) -> Path | None:
         if name not in self.fields:
             return None
-        path = Path(self.text(name)).expanduser()
+        path = path_of(self.text(name))
         if not path.is_dir():
             raise self.wrong(f"is {str(path)!r}; there is no such folder", name)
         return path

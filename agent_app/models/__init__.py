@@ -21,6 +21,7 @@ from agent_app.models.provider import open_provider
 from agent_app.models.stored import check_gguf, checked_file, file_named, sha256_of
 from agent_app.models.traits import Traits, Warmable, context_of, name_of, traits_of
 from agent_app.models.virtual import Named, can_read, check_can_read, soft_message
+from agent_app.paths import path_of
 from agent_app.settings import Settings
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.soft_prompt.derived import check_base, derived_file
@@ -176,7 +177,7 @@ def _scripted(rest: str, *_: object) -> BaseChatModel:
         raise ModelError("`scripted:` lacks the file of replies; write scripted:FILE")
     from agent_app.models.scripted import open_scripted
 
-    return open_scripted(Path(rest).expanduser())
+    return open_scripted(path_of(rest))
 
 
 _OPENERS: dict[str, _Opener] = {"embedded": _embedded, "openai": _openai, "scripted": _scripted}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agent_app.errors import ModelError
 from agent_app.models.pinned import Pinned
+from agent_app.paths import path_of
 from agent_app.places import model_folder
 from agent_app.settings import Settings
 
@@ -17,7 +18,7 @@ from agent_app.settings import Settings
 def file_named(name: str) -> Path | None:
     """Return the user's own file when the NAME of ``embedded:NAME`` is a path; None when it is a name."""
     if name.endswith(".gguf") or "/" in name or "\\" in name:
-        return Path(name).expanduser()
+        return path_of(name)
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_app.errors import PromptError
+from agent_app.paths import place_of
 from agent_app.prompt.assemble import Content, Message
 from agent_app.prompt.source import compose_source
 from agent_app.prompt.template import as_source
@@ -79,7 +80,9 @@ def replace_file(path: Path, text: str) -> None:
 
     Raises:
         OSError: it cannot be written.
+        UserError: something else than a file is there.
     """
+    path = place_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from agent_app.errors import ModelError
+from agent_app.paths import place_of
 from agent_app.soft_prompt.derived import Rows, table_rows, write_derived
 from agent_app.soft_prompt.stored import SoftPrompt
 
@@ -64,7 +65,7 @@ def export_embeds(soft: SoftPrompt, target: Path, base: Path | None = None, text
 
 
 def _write(target: Path, write: Callable[[IO[bytes]], _Made]) -> _Made:
-    name = ""
+    name, target = "", place_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(".unfinished", dir=target.parent)

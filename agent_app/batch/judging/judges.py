@@ -80,7 +80,7 @@ def verdict(judge: Judge, row: Mapping[str, Any]) -> Verdict:
         return Verdict(name, 0.0)
     try:
         return Verdict(name, judge.score(row))
-    except Exception as error:  # noqa: BLE001 - a judge that fails on one row may be right on others
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be right on other rows
         return Verdict(name, error=" ".join(f"{type(error).__name__}: {error}".split()))
 
 

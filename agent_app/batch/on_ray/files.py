@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from agent_app.batch.output import FIELDS, KEPT, AnswerFile, json_line, part_of, place_of
+from agent_app.batch.output import FIELDS, KEPT, AnswerFile, json_line, part_of
 from agent_app.batch.rows import Format, Reading, Rows, format_of, rows_of_stream
 from agent_app.errors import BatchError, DiskFull
+from agent_app.paths import place_of
 
 PARQUET = ".parquet"
 _GROUP = 1_000

@@ -12,12 +12,13 @@ from pathlib import Path
 from string import Template
 from typing import IO
 
-from agent_app.batch.output import part_of, place_of
+from agent_app.batch.output import part_of
 from agent_app.batch.report.reading import Answers
 from agent_app.batch.report.summary import facts, outcomes, plots, tiles, warnings
 from agent_app.batch.report.table import CHUNK, blocks, chosen
 from agent_app.batch.report.totals import Totals
 from agent_app.errors import BatchError
+from agent_app.paths import place_of
 from agent_app.terminal import clean_line
 
 ROWS = 20_000

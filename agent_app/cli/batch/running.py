@@ -18,7 +18,7 @@ import click
 from agent_app.batch.judging.judges import Judge, judge_for
 from agent_app.batch.judging.marking import Marking
 from agent_app.batch.on_ray.files import answers_at, is_ours, is_remote, is_same, is_there, rows_at
-from agent_app.batch.output import KEPT, file_at, place_of
+from agent_app.batch.output import KEPT, file_at
 from agent_app.batch.repeating import set_temperature
 from agent_app.batch.rows import Reading, Rows, check_values, rows_of_file, rows_of_stream
 from agent_app.cli import options
@@ -30,6 +30,7 @@ from agent_app.cli.batch.showing import last_words, print_row, showing
 from agent_app.cli.fetching import make_sure
 from agent_app.cli.waiting import waiting
 from agent_app.errors import BatchError, DiskFull
+from agent_app.paths import place_of
 from agent_app.prompt import Prompt
 from agent_app.prompt.inputs import Value
 from agent_app.settings import Settings

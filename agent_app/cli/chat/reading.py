@@ -21,6 +21,7 @@ from agent_app.chat.commands import completions
 from agent_app.chat.conversation import Conversation
 from agent_app.errors import QuestionError, SettingError
 from agent_app.jsonish import encodable
+from agent_app.redaction import Redactor
 from agent_app.terminal import clean_line
 
 _STYLE = Style.from_dict(
@@ -167,7 +168,15 @@ def _history(file: Path | None) -> History:
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise SettingError(f"cannot keep what is typed in {file}: {error.strerror}") from error
-    return FileHistory(file)
+    return _Typed(file)
+
+
+class _Typed(FileHistory):
+    """Keeps what was typed, without the secrets in it."""
+
+    def store_string(self, string: str) -> None:
+        """Add to the file."""
+        super().store_string(Redactor.from_environment().text(string))
 
 
 class _Completer(Completer):

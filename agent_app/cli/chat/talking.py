@@ -107,8 +107,10 @@ class Talk:
         while True:
             try:
                 line = self._reader.read()
-                before = self._chat.results
-                if line is None or not self._take(line):
+                if line is None:
+                    return
+                before = self._chat.kept
+                if not self._take(line):
                     return
             except AgentAppError as error:
                 self.failures += 1
@@ -116,7 +118,7 @@ class Talk:
             except KeyboardInterrupt:
                 if not self._reader.keeps_going:
                     raise
-                changed = self._chat.results != before
+                changed = self._chat.kept != before
                 kept = "what was done until then is kept" if changed else "everything is as it was"
                 self._view.complain(f"interrupted; {kept}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from agent_app.tuning.data import Row
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_STDOUT = Path("-")
 
 
 @click.command(short_help="Make rows to tune a soft prompt on.")
-@click.option("-o", "--output", required=True, type=_FILE, metavar="FILE", help="The rows, as JSON lines.")
+@click.option(
+    "-o", "--output", required=True, type=_FILE, metavar="FILE", help="The rows, as JSON lines; - is stdout."
+)
 @click.option("--rows", type=int, metavar="N", help="How many rows to tune on [default: 2500].")
 @click.option("--seed", type=int, metavar="N", help="The same seed makes the same rows [default: 0].")
 @click.option(
@@ -63,6 +67,10 @@ def data(
     else:
         if rows is not None or seed is not None:
             raise click.UsageError("--rows and --seed do not go with --from")
+        if output.exists() and answers.exists() and output.samefile(answers):
+            raise UserError(
+                f"{output} cannot hold both the answers and the rows; name another file for one of them"
+            )
         taught = rows_of_answers(answers, tools=tools or None, right_only=right_only)
         stderr().line(taught.summary)
         made = taught.rows
@@ -74,7 +82,10 @@ def _write(output: Path, rows: Sequence[Row]) -> None:
     from agent_app.tuning.data import PARTS, lines_of
 
     try:
-        replace_file(output, lines_of(rows))
+        if output == _STDOUT:
+            sys.stdout.write(lines_of(rows))
+        else:
+            replace_file(output, lines_of(rows))
     except OSError as error:
         raise UserError(f"{output}: cannot write the file: {error.strerror}") from error
     parts = Counter(row.split for row in rows)
