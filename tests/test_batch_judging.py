@@ -264,7 +264,7 @@ def test_a_python_function_judges(judges: Path, name: str, fields: tuple[Any, ..
         ("{}:voise", "cannot use {}:voise: there is no function 'voise'; did you mean 'voice'?"),
         (
             "{}:number",
-            "cannot use {}:number: there is no function 'number'; known: voice, half, crash, many, leave",
+            "cannot use {}:number: there is no function 'number'; known: voice, half, crash, leave, many",
         ),
         (
             "no_such_module:f",
