@@ -23,9 +23,9 @@ from agents import PROMPT
 from jsonschema import Draft202012Validator
 from said import Caller, Said
 
-from agent_app import Budget, Result, Usage
+from agent_app import BatchError, Budget, Result, Usage
 from agent_app.batch.journal.record import Record
-from agent_app.batch.output import schema
+from agent_app.batch.output import AnswerFile, schema
 from agent_app.batch.progress import Progress
 from agent_app.cli import app
 from agent_app.cli.batch.showing import in_a_line
@@ -334,6 +334,32 @@ def test_answers_replace_a_file_and_nothing_else(folder: Path, here: Here) -> No
     assert (folder / "a.jsonl").is_symlink()
     assert [file.name for file in (folder / "kept").iterdir()] == ["b.jsonl"]
     assert len(answers(folder)) == 2
+
+
+@pytest.mark.parametrize("order", [(), ("--as-completed", "--fresh")])
+def test_two_batches_do_not_write_one_file(folder: Path, here: Here, order: tuple[str, ...]) -> None:
+    questions(folder, 2)
+    call = ("q.jsonl", "-o", "a.jsonl", "--journal", "j", *order)
+    with FaultyServer(repeat=echo) as server:
+        with AnswerFile(folder / "a.jsonl", (), whole=not order) as other:
+            other.add({"id": "mine"})
+            code, _, err = here(server, *call)
+        name = "a.jsonl" if order else "a.jsonl.part"
+        complaint = f"agent-app: {name} is being written by another process; wait, or name another output\n"
+        assert (code, err, server.requests) == (2, complaint, [])
+        assert (folder / "a.jsonl").read_text(encoding="utf-8") == '{"id": "mine"}\n'
+        assert here(server, *call, "--fresh").code == 0
+    assert len(answers(folder)) == 2
+
+
+def test_answers_that_cannot_take_their_name_stay_under_the_one_they_have(folder: Path) -> None:
+    complaint = r"^cannot write .*a\.jsonl: Is a directory; the answers are in .*a\.jsonl\.part$"
+    file = AnswerFile(folder / "a.jsonl", (), whole=True).__enter__()
+    file.add({"id": "mine"})
+    (folder / "a.jsonl").mkdir()
+    with pytest.raises(BatchError, match=complaint):
+        file.__exit__(None, None, None)
+    assert (folder / "a.jsonl.part").read_text(encoding="utf-8") == '{"id": "mine"}\n'
 
 
 def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Here) -> None:

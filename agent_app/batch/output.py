@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
+from agent_app.batch.journal.lock import lock_or_refuse
 from agent_app.batch.journal.record import Record, encoded
 from agent_app.batch.rows import Row
 from agent_app.errors import BatchError, DiskFull
@@ -139,6 +140,35 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+def open_alone(path: Path) -> IO[bytes]:
+    """Open a file to write it anew; only this process can, until it is closed.
+
+    Raises:
+        BatchError: another process writes it, or it cannot be written.
+    """
+    try:
+        file = path.open("ab")  # "wb" would empty what another process is writing
+        if path.is_file():  # many may write to a device or a pipe
+            lock_or_refuse(file, path)
+            file.seek(0)
+            file.truncate()
+    except OSError as error:
+        raise BatchError(f"cannot write {path}: {error.strerror}") from error
+    return file
+
+
+def give_name(part: Path, path: Path) -> None:
+    """Let a file that is whole replace the one whose part it was.
+
+    Raises:
+        BatchError: it cannot; it stays under the name that it has.
+    """
+    try:
+        part.replace(path)
+    except OSError as error:
+        raise BatchError(f"cannot write {path}: {error.strerror}; the answers are in {part}") from error
+
+
 class AnswerFile:
     """Writes rows of answers to a file; a context manager.
 
@@ -159,10 +189,7 @@ class AnswerFile:
         if self._whole:
             self._path = place_of(self._path)
             self._part = part_of(self._path)
-        try:
-            self._file = self._part.open("wb")
-        except OSError as error:
-            raise BatchError(f"cannot write {self._part}: {error.strerror}") from error
+        self._file = open_alone(self._part)
         if isinstance(self._form, CsvLines):
             self._write(self._form.header())
         return self
@@ -198,7 +225,7 @@ class AnswerFile:
             with contextlib.suppress(OSError):  # it would try to write the rest once more
                 self._file.close()
         if self._whole and kind is None:
-            self._part.replace(self._path)
+            give_name(self._part, self._path)
 
     def _full(self, error: OSError) -> DiskFull:
         return DiskFull(f"cannot write {self._part}: {error.strerror}; {KEPT}")

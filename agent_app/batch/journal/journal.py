@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 
 from agent_app.batch.identity import differences
 from agent_app.batch.journal.index import VERSION, Index, check_journal, read_index, read_record
-from agent_app.batch.journal.lock import lock
+from agent_app.batch.journal.lock import lock_or_refuse
 from agent_app.batch.journal.record import Record, encoded
 from agent_app.batch.journal.spare import Spare, spare_of
 from agent_app.errors import BatchError, DiskFull
@@ -203,9 +203,7 @@ def open_journal(
         file = path.open("r+b", buffering=0)
     except OSError as error:
         raise BatchError(f"cannot open the journal {path}: {error.strerror}") from error
-    if not lock(file):
-        file.close()
-        raise BatchError(f"{path} is being written by another process; wait, or name another output")
+    lock_or_refuse(file, path)
     try:
         with path.open("rb") as reader:
             check_journal(reader, path)  # what is no journal stays even when one is to begin anew

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import IO
+
+from agent_app.errors import BatchError
 
 if sys.platform == "win32":
     import msvcrt
@@ -30,3 +33,18 @@ else:
         except BlockingIOError:
             return False
         return True
+
+
+def lock_or_refuse(file: IO[bytes], path: Path) -> None:
+    """Lock a file for this process; it is closed where that cannot be.
+
+    Args:
+        file: the file, open.
+        path: what it is called in the message.
+
+    Raises:
+        BatchError: another process has it.
+    """
+    if not lock(file):
+        file.close()
+        raise BatchError(f"{path} is being written by another process; wait, or name another output")

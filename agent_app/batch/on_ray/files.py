@@ -15,7 +15,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from agent_app.batch.output import FIELDS, KEPT, AnswerFile, json_line, part_of
+from agent_app.batch.output import (
+    FIELDS,
+    KEPT,
+    AnswerFile,
+    give_name,
+    json_line,
+    open_alone,
+    part_of,
+)
 from agent_app.batch.rows import Format, Reading, Rows, format_of, rows_of_stream
 from agent_app.errors import BatchError, DiskFull
 from agent_app.paths import place_of
@@ -152,10 +160,8 @@ class ParquetFile:
         self._path = place_of(self._path)
         self._part = part_of(self._path)
         self._schema = _schema()
-        try:
-            self._writer = ParquetWriter(self._part, self._schema)
-        except OSError as error:
-            raise BatchError(f"cannot write {self._part}: {error.strerror or error}") from error
+        self._file = open_alone(self._part)
+        self._writer = ParquetWriter(self._file, self._schema)
         return self
 
     def add(self, row: dict[str, Any]) -> None:
@@ -183,8 +189,9 @@ class ParquetFile:
                 self._write()
         finally:
             self._writer.close()
+            self._file.close()
         if kind is None:
-            self._part.replace(self._path)
+            give_name(self._part, self._path)
 
 
 _JSON = ("data", "steps", "expected", "vote", "fields")
