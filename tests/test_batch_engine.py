@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -101,6 +102,14 @@ def test_answers_can_come_as_they_are_completed(tmp_path: Path) -> None:
     assert sorted(str(row.answer) for row in answers) == sorted(rows)
     assert answers[-1].question == "What is 3?"
     assert [row.question for row in answers].index("What is 0?") > 0
+
+
+async def test_answers_as_they_are_completed_end_however_slowly_they_are_taken(tmp_path: Path) -> None:
+    agent, journal = agent_of(tmp_path, ScriptedModel(repeat=echo)), tmp_path / "a.journal"
+    async with asyncio.timeout(30):
+        for count in (3, 4):  # the fourth is done long before the others have been handed on
+            rows = arun_batch(agent, numbers(count), journal=journal, as_completed=True)
+            assert len([await asyncio.sleep(0.2, row) async for row in rows]) == count
 
 
 def test_a_run_that_was_broken_off_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:

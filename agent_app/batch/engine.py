@@ -387,12 +387,14 @@ class Batch:
             async for row in _gently(self._rows.select(lambda key: key not in earlier)):
                 told[row.number] = 1
                 yield row
-        while self._completed or (self._worker is not None and not self._worker.done()):
+        while True:
             news = self._news
             while self._completed:
                 row = self._completed.popleft()
                 told[row.number] = 1
                 yield row
+            if self._worker is None or self._worker.done():
+                break
             await news.wait()
         if isinstance(self.failure, DiskFull):
             return
