@@ -362,6 +362,28 @@ def test_answers_that_cannot_take_their_name_stay_under_the_one_they_have(folder
     assert (folder / "a.jsonl.part").read_text(encoding="utf-8") == '{"id": "mine"}\n'
 
 
+@pytest.mark.parametrize("order", [(), ("--as-completed",)])
+def test_a_row_whose_record_is_damaged_is_asked_again(
+    folder: Path, here: Here, order: tuple[str, ...]
+) -> None:
+    expected = questions(folder, 5)
+    call = ("q.jsonl", "-o", "a.jsonl", "--concurrency", "1", *order)
+    journal = folder / "a.jsonl.journal"
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, *call).code == 0
+        journal.write_bytes(journal.read_bytes().replace(b'"attempts":1', b'"attempts":\0', 2))
+        code, _, err = here(server, *call)
+        assert (code, err.splitlines()[1:]) == (
+            0,
+            ["damaged records in the journal, which counted as not there: 2"],
+        )
+        assert err.startswith("a.jsonl: 5 answered; this run took ")
+        assert sorted(row["answer"] for row in answers(folder)) == [f"Arg, {one}" for one in expected]
+        assert here(server, *call).code == 0
+    asked_twice = [one for one, times in times_asked(server).items() if times == 2]
+    assert (asked_twice, len(server.requests)) == (expected[:2], 7)
+
+
 def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Here) -> None:
     questions(folder, 6)
     broken = True

@@ -97,6 +97,42 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
         assert list(journal.index.places) == [record(2).key]
 
 
+def test_a_record_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    with open_journal(path, AGENT) as journal:
+        add(journal, record(1), record(2, "failed"), record(3))
+    whole = path.read_bytes()
+    for damage in (b'"attempts":\0', b'"attemptz":1', b'"attempts":' + b"[" * 10_000):
+        path.write_bytes(whole.replace(b'"attempts":1', damage, 2))
+        now = standing(path)
+        assert (now.answered, now.failed, now.errors) == (2, 0, {})
+        with open_journal(path, AGENT) as journal:
+            assert [journal.record(record(n).key) for n in (1, 2, 3)] == [None, None, record(3)]
+            assert (list(journal.index.places), journal.index.unanswered) == ([record(3).key], {})
+
+
+def test_lines_that_are_no_notes_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    with open_journal(path, AGENT) as journal:
+        add(journal, record(1))
+    with path.open("ab") as file:
+        file.write(b'5\n"journal"\nnull\n' + b"[" * 10_000 + b"\n")
+    assert standing(path).answered == 1
+    with open_journal(path, AGENT) as journal:
+        assert journal.record(record(1).key) == record(1)
+
+
+@pytest.mark.parametrize("first", [b'{"journal":1,"fingerprimt":{}}\n', b'{"journal":1,\0\0\n'])
+def test_a_journal_that_does_not_tell_whose_answers_it_has_is_refused(tmp_path: Path, first: bytes) -> None:
+    path = tmp_path / "a.journal"
+    path.write_bytes(first)
+    assert standing(path).fingerprint == {}
+    with pytest.raises(BatchError, match=r"has answers of another agent: prompt is new; model is new; tool"):
+        open_journal(path, AGENT)
+    open_journal(path, AGENT, accept_change=True).__exit__()
+    open_journal(path, AGENT).__exit__()
+
+
 def test_answers_of_another_agent_are_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     with open_journal(path, AGENT) as journal:

@@ -379,6 +379,16 @@ def test_a_journal_gives_a_report_while_its_batch_is_not_done(tmp_path: Path) ->
         assert " Partial. The batch has 2 more questions that it has not seen to. " in texts(name)
 
 
+def test_a_damaged_record_is_left_out_and_counted(tmp_path: Path) -> None:
+    journal = tmp_path / "a.jsonl.journal"
+    agent = agent_of(tmp_path, *[" So\nFinal Answer: Arg!"] * 2)
+    list(run_batch(agent, ["One?", "Two?"], journal=journal, concurrency=1))
+    journal.write_bytes(journal.read_bytes().replace(b'"attempts":1', b'"attempts":\0', 1))
+    page = page_of(journal)
+    assert [one["question"] for one in blocks(page, "rows")] == ["Two?"]
+    assert " Partial. The batch has 1 more question that it has not seen to. " in texts(page)
+
+
 # --- plots ---
 
 

@@ -157,12 +157,11 @@ class Batch:
         self._journal.begin(most, input=self._rows.name, **facts)
         self._keeps_completed = as_completed
         with seldom_collected():
-            self._worker = asyncio.create_task(self._work())
-            self._worker.add_done_callback(lambda _: self._tell())
+            self._worker = self._at_work()
             try:
                 rows = self._as_completed() if as_completed else self._in_order()
                 async for row in rows:
-                    answer = await self.marking.marked(row.number, self._answer(row))
+                    answer = await self.marking.marked(row.number, await self._answer(row))
                     if answer is not None:
                         yield answer
                 await asyncio.wait([self._worker])
@@ -206,6 +205,11 @@ class Batch:
             return True
         status = self._journal.index.unanswered.get(key, "answered")
         return status == "begun" or (status == "failed" and self._rules.retry_errors)
+
+    def _at_work(self) -> asyncio.Task[None]:
+        worker = asyncio.create_task(self._work())
+        worker.add_done_callback(lambda _: self._tell())
+        return worker
 
     async def _work(self) -> None:
         """Ask what is to be asked, until the time is over."""
@@ -356,7 +360,12 @@ class Batch:
 
     # --- answers ---
 
-    def _answer(self, row: Row) -> AnswerRow:
+    async def _answer(self, row: Row) -> AnswerRow:
+        was_there = row.key in self._journal.index.places
+        record = self._journal.record(row.key)
+        if record is None and was_there:
+            await self._ask_anew(row.key)
+            record = self._journal.record(row.key)
         redact = self._agent.redactor.data
         safe = dataclasses.replace(
             row,
@@ -364,7 +373,24 @@ class Batch:
             fields=redact(row.fields) if row.fields else row.fields,
             expected=redact(row.expected),
         )
-        return answer_row(safe, self._journal.record(row.key))
+        return answer_row(safe, record)
+
+    async def _ask_anew(self, key: bytes) -> None:
+        """Ask a question whose record is damaged, once all that was to be asked has been seen to.
+
+        No sooner is it known: to read all records before the first question would take a long time.
+        """
+        self.progress.damaged += 1
+        self.progress.before -= 1
+        assert self._worker is not None
+        await asyncio.wait([self._worker])
+        if self._stopping.is_set():
+            return
+        self._worker.result()
+        self.progress.ending = None
+        self._unasked.add(key)
+        self._worker = self._at_work()
+        await asyncio.wait([self._worker])
 
     async def _in_order(self) -> AsyncIterator[Row]:
         async for row in _gently(iter(self._rows)):
@@ -391,8 +417,9 @@ class Batch:
             news = self._news
             while self._completed:
                 row = self._completed.popleft()
-                told[row.number] = 1
-                yield row
+                if not told[row.number]:  # as one is that was asked anew
+                    told[row.number] = 1
+                    yield row
             if self._worker is None or self._worker.done():
                 break
             await news.wait()

@@ -26,6 +26,8 @@ class Progress:
     """All questions of the input."""
     before: int = 0
     """How many of them earlier runs have seen to."""
+    damaged: int = 0
+    """How many records of earlier runs could not be read, and count as not there."""
     answered: int = 0
     failed: int = 0
     in_flight: int = 0

@@ -45,13 +45,20 @@ class Index:
             self._note(line)
         self.size += len(line)
 
+    def forget(self, key: bytes) -> None:
+        """Count a question as one that was not asked."""
+        self.places.pop(key, None)
+        self.unanswered.pop(key, None)
+
     def _note(self, line: bytes) -> None:
         try:
             note = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(note, dict):
             return
         if "journal" in note:
-            self.fingerprint = note["fingerprint"]
+            self.fingerprint = note.get("fingerprint", {})
         elif "began" in note:
             self.began, self.ended = note, {}
         elif "ended" in note:
@@ -87,17 +94,13 @@ def read_index(file: IO[bytes], path: Path) -> Index:
     return index
 
 
-def read_record(file: IO[bytes], place: int, path: Path) -> Record:
-    """Read the record that begins at a place.
-
-    Raises:
-        BatchError: its line is damaged.
-    """
+def read_record(file: IO[bytes], place: int) -> Record | None:
+    """Read the record that begins at a place; None if its line is damaged."""
     file.seek(place)
     try:
         return Record.from_line(file.readline())
-    except ValueError as error:
-        raise BatchError(f"{path}: the record at byte {place} is damaged: {error}") from error
+    except ValueError:
+        return None
 
 
 def _check_version(line: bytes, path: Path) -> None:

@@ -55,13 +55,14 @@ class Journal:
         self._file.close()  # and the lock goes
 
     def record(self, key: bytes) -> Record | None:
-        """Return the newest record of a question, if there is one.
-
-        Raises:
-            BatchError: its line is damaged.
-        """
+        """Return the newest record of a question, if there is one; one that is damaged is forgotten."""
         place = self.index.places.get(key)
-        return None if place is None else read_record(self._reader, place, self.path)
+        if place is None:
+            return None
+        found = read_record(self._reader, place)
+        if found is None:
+            self.index.forget(key)
+        return found
 
     def begin(self, rows: int, **facts: Any) -> None:
         """Note that a run begins, and take room for what is on its way when the disk is full.
@@ -161,8 +162,8 @@ class Journal:
         Raises:
             BatchError: it is another agent's, and that was not accepted.
         """
-        before = self.index.fingerprint
-        changes = list(differences(before, fingerprint)) if before and not fresh else []
+        is_new = fresh or not self.index.size
+        changes = [] if is_new else list(differences(self.index.fingerprint, fingerprint))
         if changes and not accept_change:
             raise BatchError(
                 f"{self.path} has answers of another agent: {'; '.join(changes)}\n"

@@ -51,11 +51,11 @@ class Record:
         Raises:
             ValueError: it is something else.
         """
-        data = json.loads(line)
         try:
+            data = json.loads(line)
             run = data.pop("run")
             return cls(bytes.fromhex(data.pop("key")), run=run and Result.from_dict(run), **data)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a record: {error}") from error
 
 

@@ -58,9 +58,15 @@ def standing(path: Path) -> Standing:
         raise BatchError(f"cannot read the journal {path}: {error.strerror}") from error
     with file:
         index = read_index(file, path)
+        errors = Counter[str]()
+        failed = [key for key, status in index.unanswered.items() if status == "failed"]
+        for key in sorted(failed, key=index.places.__getitem__):
+            record = read_record(file, index.places[key])
+            if record is None:
+                index.forget(key)
+            else:
+                errors[record.error_kind or ""] += 1
         states = Counter(index.unanswered.values())
-        failed = (index.places[key] for key, status in index.unanswered.items() if status == "failed")
-        errors = Counter(read_record(file, place, path).error_kind or "" for place in sorted(failed))
         is_running = not lock(file)
     return Standing(
         questions=index.began.get("questions", len(index.places)),

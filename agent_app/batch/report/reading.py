@@ -120,6 +120,7 @@ class Answers:
         self.path = path
         self.is_torn = False
         """Whether the last line broke off, and was left out; known after all rows were gone through."""
+        self._damaged = 0
         if path.suffix.lower() == ".csv":
             raise BatchError(
                 f"{path}: a report is made of JSONL; the journal {path.name}{SUFFIX} does as well"
@@ -133,6 +134,8 @@ class Answers:
     def not_reached(self) -> int:
         """Return how many questions the batch has not seen to, as its journal tells; 0 where there is none.
 
+        Damaged records are among them after all rows of a journal were gone through.
+
         Raises:
             BatchError: the journal is none of this version.
         """
@@ -142,7 +145,7 @@ class Answers:
         with journal.open("rb") as file:
             index = read_index(file, journal)
         begun = sum(status == "begun" for status in index.unanswered.values())
-        return max(0, int(index.began.get("questions", 0)) - len(index.places) + begun)
+        return max(0, int(index.began.get("questions", 0)) - len(index.places) + begun + self._damaged)
 
     @property
     def is_part(self) -> bool:
@@ -170,10 +173,14 @@ class Answers:
                 yield _checked(row, f"{self.path}:{number}")
 
     def _of_journal(self) -> Iterator[Answered]:
+        self._damaged = 0
         with open_answers(self.path) as file:
             index = read_index(file, self.path)
             for key, place in index.places.items():
-                record = read_record(file, place, self.path)
+                record = read_record(file, place)
+                if record is None:
+                    self._damaged += 1
+                    continue
                 question = record.run.question if record.run else _UNKNOWN
                 row = Row(0, "", key.hex(), question, {}, {}, None, key)
                 yield _checked(answer_row(row, record).to_dict(), f"{self.path}: the record at byte {place}")

@@ -127,6 +127,8 @@ def last_words(
     spent = ", ".join(filter(None, [*_spent(progress, None), seconds and f"{seconds} of model and tools"]))
     where = "stdout" if path is None else str(path)
     err.line(f"{where}{' (partial)' if tally['missing'] else ''}: {', '.join(parts)}; this run took {spent}")
+    if progress.damaged:
+        err.line(f"damaged records in the journal, which counted as not there: {progress.damaged:,}")
     for line in scores.lines():
         err.line(line)
     if tally["failed"]:
