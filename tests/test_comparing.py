@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from said import Caller
 
 from agent_app.batch.answers.comparing import compare
+from agent_app.batch.answers.rejudging import judge_again
+from agent_app.batch.judging.judges import judge_for
 from agent_app.batch.output import AnswerRow, json_line
 from agent_app.cli import app
 from agent_app.errors import BatchError
@@ -200,6 +202,31 @@ def test_nothing_that_a_terminal_obeys_gets_there(tmp_path: Path) -> None:
     assert "\x1b" not in CliRunner().invoke(app, ["compare", str(a), str(b)]).output
 
 
+def test_a_byte_order_mark_and_blank_lines_are_passed_over(files: tuple[Path, Path]) -> None:
+    a, b = files
+    before = compare(a, b).to_dict()
+    for file in files:
+        file.write_bytes(b"\xef\xbb\xbf\n" + file.read_bytes().replace(b"\n", b"\n \r\n"))
+    assert compare(a, b).to_dict() == before
+    b.write_bytes(b"\xef\xbb\xbf" + b.read_bytes().split(b"\n", 1)[1])
+    assert compare(a, b).to_dict() == before
+    judge_again(b, judge_for(None), Path("c.jsonl"))
+    assert len(Path("c.jsonl").read_bytes().splitlines()) == 13
+
+
+@pytest.mark.parametrize("command", ["compare b.jsonl", "batch judge -o c.jsonl", "report -o c.html"])
+def test_answers_as_csv_are_refused_in_one_way(
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    files[0].rename("a.csv")
+    how = "the same batch with -o NAME.jsonl --journal a.csv.journal writes that and asks nothing"
+    call = Caller(monkeypatch, capsys, *command.split())
+    assert call("a.csv") == (2, "", f"agent-app: a.csv: answers are read from JSONL; {how}\n")
+
+
 def bad(line: str) -> str:
     return json.dumps(row(1, True)) + "\n" + line + "\n"
 
@@ -207,6 +234,7 @@ def bad(line: str) -> str:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        (bad('\n{"id": "x"'), "b.jsonl:3: it is not JSON; a row of answers is a line of JSONL"),
         (bad('{"id": "x"'), "b.jsonl:2: it is not JSON; a row of answers is a line of JSONL"),
         (bad("5"), "b.jsonl:2: it is no row of answers: it is no JSON object"),
         (bad('{"id": 5}'), "b.jsonl:2: it is no row of answers: its 'id' is 5"),
@@ -227,6 +255,11 @@ def bad(line: str) -> str:
             bad(json.dumps(row(1, True, question="Why?"))),
             "b.jsonl:2: the id 'q1' is that of another question before",
         ),
+        (
+            bad(" \n" + json.dumps(row(1, True, question="Why?"))),
+            "b.jsonl:3: the id 'q1' is that of another question before",
+        ),
+        ("\ufeff\n \n", "b.jsonl: there is no row in it"),
         (
             json.dumps(row(1, True, question="Why?")),
             "b.jsonl: the id 'q1' has another question there than in a.jsonl",

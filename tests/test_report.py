@@ -523,13 +523,13 @@ def test_what_cannot_be_a_report_is_refused_in_one_line(tmp_path: Path) -> None:
     nothing, cells, lost = tmp_path / "none.jsonl", tmp_path / "a.csv", tmp_path / "no" / "where.html"
     nothing.touch()
     cells.touch()
-    journal = "a report is made of JSONL; the journal a.csv.journal does as well"
+    journal = "the same batch with -o NAME.jsonl --journal a.csv.journal writes that and asks nothing"
     calls: dict[tuple[str | Path, ...], str] = {
         (tmp_path / "no.jsonl",): f"cannot read {tmp_path / 'no.jsonl'}: No such file or directory",
         (Path(),): ". is a folder; name a file of answers, such as answers.jsonl",
         ("/",): "/ is a folder; name a file of answers, such as /answers.jsonl",
         (nothing,): f"{nothing}: there is no row in it",
-        (cells,): f"{cells}: {journal}",
+        (cells,): f"{cells}: answers are read from JSONL; {journal}",
         (path, "-o", path): f"{path}: a page needs a name that ends in .html or .htm",
         (path, "-o", lost): f"cannot write {lost}: No such file or directory",
     }

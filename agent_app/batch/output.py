@@ -123,8 +123,11 @@ def open_answers(path: Path) -> IO[bytes]:
     """Open a file of answers, or a batch's journal, that is gone through more than once.
 
     Raises:
-        BatchError: it cannot be read, or can be read but once, such as a pipe.
+        BatchError: it is CSV, cannot be read, or can be read but once, such as a pipe.
     """
+    if path.suffix.lower() == ".csv":
+        how = f"the same batch with -o NAME.jsonl --journal {path.name}.journal writes that and asks nothing"
+        raise BatchError(f"{path}: answers are read from JSONL; {how}")
     try:
         file = path.open("rb")
     except OSError as error:

@@ -29,7 +29,7 @@ Given: TypeAlias = "str | Mapping[str, Any]"
 
 EXPECTED = "expected"
 _SUFFIXES: dict[str, Format] = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _NO_UTF8 = "it is not UTF-8 text; save the file as UTF-8"
 _CHANGED = "it was changed while it was being read"
 _NAMED = 20
@@ -277,7 +277,7 @@ def rows_of_stream(
         with kept.open("wb") as file:
             shutil.copyfileobj(stream, file)
         with kept.open("rb") as file:
-            kind = kind or ("jsonl" if file.read(4096).removeprefix(_BOM).lstrip()[:1] == b"{" else "txt")
+            kind = kind or ("jsonl" if file.read(4096).removeprefix(BOM).lstrip()[:1] == b"{" else "txt")
         return _kept(_of_kind(kind, kept, name, reading, skip_bad=skip_bad), kept)
 
 
@@ -343,7 +343,7 @@ def _lines_of_text(path: Path) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if number == 1:
-                line = line.removeprefix(_BOM)
+                line = line.removeprefix(BOM)
             if not line.isspace():
                 yield number, line
 

@@ -67,7 +67,7 @@ def read_asked(path: Path) -> tuple[Side, dict[str, Asked]]:
         BatchError: it is none, or an id stands for two questions.
     """
     side, asked = Side(str(path)), dict[str, Asked]()
-    for number, (place, row) in enumerate(read_answers(path), 1):
+    for number, place, row in read_answers(path):
         question = _digest(row["question"])
         known = asked.setdefault(row["id"], Asked(place, question))
         if known.question != question:

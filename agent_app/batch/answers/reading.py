@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent_app.batch.output import AnswerRow, open_answers
+from agent_app.batch.rows import BOM
 from agent_app.errors import BatchError
 
 _DEFAULTS = AnswerRow("", "", "missing").to_dict()
@@ -16,6 +17,8 @@ _DEFAULTS = AnswerRow("", "", "missing").to_dict()
 class Found(NamedTuple):
     """A row of a file of answers."""
 
+    line: int
+    """The number of its line, counted from 1."""
     place: int
     """The byte at which it begins."""
     row: dict[str, Any]
@@ -23,20 +26,24 @@ class Found(NamedTuple):
 
 
 def read_answers(path: Path) -> Iterator[Found]:
-    """Yield the rows of a file of answers.
+    """Yield the rows of a file of answers; a byte order mark and blank lines are passed over.
 
     Raises:
         BatchError: it cannot be read, or not again, or a line is no row of answers; says which.
     """
     with open_answers(path) as file:
-        place = 0
+        is_empty = True
+        place = len(BOM) if file.read(len(BOM)) == BOM else 0
+        file.seek(place)
         for number, line in enumerate(file, 1):
-            try:
-                yield Found(place, row_of(line))
-            except ValueError as error:
-                raise BatchError(f"{path}:{number}: {error}") from error
+            if not line.isspace():
+                try:
+                    yield Found(number, place, row_of(line))
+                except ValueError as error:
+                    raise BatchError(f"{path}:{number}: {error}") from error
+                is_empty = False
             place += len(line)
-        if not place:
+        if is_empty:
             raise BatchError(f"{path}: there is no row in it")
 
 

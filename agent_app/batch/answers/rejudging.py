@@ -31,7 +31,7 @@ def judge_again(path: Path, judge: Judge, output: Path | Callable[[dict[str, Any
         part = part_of(output)
         raise BatchError(f"{part} is there: the batch that writes it has not ended; run it again first")
     names: dict[str, None] = {}
-    for number, (_, row) in enumerate(read_answers(path), 1):
+    for number, _, row in read_answers(path):
         try:
             judge.check(row["expected"])
         except ValueError as error:
@@ -41,7 +41,7 @@ def judge_again(path: Path, judge: Judge, output: Path | Callable[[dict[str, Any
     with contextlib.ExitStack() as stack:
         if isinstance(output, Path):
             output = stack.enter_context(AnswerFile(output, names, whole=True)).add
-        for _, row in read_answers(path):
+        for _, _, row in read_answers(path):
             marked = row | verdict(judge, row).fields
             scores.add(marked)
             output(marked)

@@ -16,12 +16,11 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from agent_app.batch.journal.index import OPENING, read_index, read_record
 from agent_app.batch.journal.journal import SUFFIX
 from agent_app.batch.output import answer_row, open_answers
-from agent_app.batch.rows import Row
+from agent_app.batch.rows import BOM, Row
 from agent_app.errors import BatchError
 from agent_app.terminal import clean, clean_line
 
 _UNKNOWN = "(the journal does not tell the question)"
-_BOM = b"\xef\xbb\xbf"
 
 
 def _line(value: Any) -> Any:
@@ -121,10 +120,6 @@ class Answers:
         self.is_torn = False
         """Whether the last line broke off, and was left out; known after all rows were gone through."""
         self._damaged = 0
-        if path.suffix.lower() == ".csv":
-            raise BatchError(
-                f"{path}: a report is made of JSONL; the journal {path.name}{SUFFIX} does as well"
-            )
         with open_answers(self.path) as file:
             self.is_journal = file.read(len(OPENING)) == OPENING
 
@@ -160,7 +155,7 @@ class Answers:
         with open_answers(self.path) as file:
             for number, line in enumerate(file, 1):
                 if number == 1:
-                    line = line.removeprefix(_BOM)
+                    line = line.removeprefix(BOM)
                 if line.isspace():
                     continue
                 try:
