@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -59,6 +60,18 @@ def test_csv_knows_records_of_several_lines(tmp_path: Path) -> None:
         ("q.csv:3", "1", "Two\nlines?", None),
         ("q.csv:4", "2", 'a "b"', "4"),
     ]
+
+
+def test_a_value_of_csv_may_be_as_long_as_one_of_jsonl(tmp_path: Path) -> None:
+    limit, page = csv.field_size_limit(), "x" * 200_000
+    file = tmp_path / "q.csv"
+    file.write_text(f"question,page\nWhy?,{page}\n{page},\nHow?,\n", encoding="utf-8")
+    for row in rows_of_file(file, PLAIN, skip_bad=True):
+        assert (row.question, row.fields["page"]) in {("Why?", page), ("How?", "")}
+        assert csv.field_size_limit() == limit
+    with pytest.raises(BatchError, match=r"q\.csv:3: the question has 200,000 characters; at most 50,000"):
+        rows_of_file(file, PLAIN)
+    assert csv.field_size_limit() == limit
 
 
 def test_every_bad_row_is_named_before_anything_is_asked(tmp_path: Path) -> None:

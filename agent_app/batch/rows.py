@@ -32,6 +32,8 @@ _SUFFIXES: dict[str, Format] = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "js
 BOM = b"\xef\xbb\xbf"
 _NO_UTF8 = "it is not UTF-8 text; save the file as UTF-8"
 _CHANGED = "it was changed while it was being read"
+_LONGEST_VALUE = 2**31 - 1
+"""How many characters a value of CSV may have: the most that `csv` takes on every system."""
 _NAMED = 20
 """How many bad rows are named; more would only scroll the first ones away."""
 
@@ -373,16 +375,28 @@ def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
-            header = next(reader, [])
+            header = _next_record(reader) or []
             if not _is_utf8(header):
                 raise BatchError(f"{path.name}:{reader.line_num}: {_NO_UTF8}")
             if len(set(header)) < len(header):
                 raise BatchError(f"{path.name}:1: two columns have the same name")
-            for values in reader:
+            while (values := _next_record(reader)) is not None:
                 if values:
                     yield reader.line_num, (header, values)
         except csv.Error as error:
             raise BatchError(f"{path.name}:{reader.line_num}: it is not CSV: {error}") from error
+
+
+def _next_record(reader: Iterator[list[str]]) -> list[str] | None:
+    """Return the next record, however long its values are; None after the last one.
+
+    The limit is the whole process's, so it is the old one again for whoever reads CSV in between.
+    """
+    before = csv.field_size_limit(_LONGEST_VALUE)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
 
 
 def _record(raw: tuple[list[str], list[str]]) -> Mapping[str, str]:
