@@ -170,6 +170,17 @@ def test_answers_can_be_csv(folder: Path, here: Here) -> None:
     assert json.loads(rows[0]["prompt"])["name"] == "mate"
 
 
+def test_a_secret_does_not_get_into_csv(folder: Path, here: Here) -> None:
+    key = "ghp_" + "a" * 36
+    (folder / "q.csv").write_text(f"id,question,{key}\nid-{key},Why?,x\n", encoding="utf-8")
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.csv", "-o", "a.csv").code == 0
+    with (folder / "a.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["id"], row["fields.[secret: GitHub token]"]) == ("id-[secret: GitHub token]", "x")
+    assert key not in (folder / "a.csv").read_text(encoding="utf-8")
+
+
 def test_questions_come_from_stdin_and_answers_go_to_stdout(folder: Path) -> None:
     (folder / "q.txt").write_text("Why?\nHow?\n", encoding="utf-8")
     with FaultyServer(repeat=echo) as server, (folder / "q.txt").open() as file:

@@ -352,8 +352,11 @@ def test_secrets_do_not_get_into_the_answers(tmp_path: Path) -> None:
     key = "sk-" + "a" * 30
     agent = agent_of(tmp_path, ScriptedModel(repeat=echo))
     journal = tmp_path / "a.journal"
-    (row,) = run_batch(agent, [{"question": f"Is {key} mine?", "note": key}], journal=journal)
-    assert (row.question, row.fields) == ("Is [secret: OpenAI key] mine?", {"note": "[secret: OpenAI key]"})
+    given = {"question": f"Is {key} mine?", "id": f"id-{key}", "note": key, key: 1, "expected": key}
+    (row,) = run_batch(agent, [given], journal=journal)
+    mark = "[secret: OpenAI key]"
+    assert (row.question, row.id, row.expected) == (f"Is {mark} mine?", f"id-{mark}", mark)
+    assert row.fields == {"note": mark, mark: 1}
     assert key not in journal.read_text(encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -139,6 +139,11 @@ class Batch:
         """How many rows wait for others to give back what they have reserved of the budget."""
         self._worker: asyncio.Task[None] | None = None
         self.progress.total, self.progress.before = len(keys), len(keys) - len(self._unasked)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of the input's other fields, as the answers have them: without secrets."""
+        return dict.fromkeys(map(self._agent.redactor.data, self._rows.census.names))
 
     async def answers(self, *, as_completed: bool = False) -> AsyncGenerator[AnswerRow]:
         """Ask what is to be asked, and yield a row for each row of the input.
@@ -369,6 +374,7 @@ class Batch:
         redact = self._agent.redactor.data
         safe = dataclasses.replace(
             row,
+            own_id=redact(row.own_id),
             question=redact(row.question),
             fields=redact(row.fields) if row.fields else row.fields,
             expected=redact(row.expected),

@@ -9,7 +9,7 @@ import functools
 import itertools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ def _run(call: Call) -> int:
     check_values(prompt, values, rows)
     make_sure(settings, yes=call.yes, prompt=prompt)
     with _opened(call, settings, prompt, rows, {"values": values, "judge": judge}) as (opened, budget):
-        asyncio.run(_answered(opened, call, rows, budget))
+        asyncio.run(_answered(opened, call, budget))
         ending, tally = opened.progress.ending, opened.tally()
         last_words(opened.progress, tally, rows.census.bad, call.path, stderr(), opened.marking.scores)
         if opened.failure is not None:
@@ -183,10 +183,10 @@ def _agent(
     return agent.open()
 
 
-async def _answered(batch: Batch, call: Call, rows: Rows, budget: Budget | None) -> None:
+async def _answered(batch: Batch, call: Call, budget: Budget | None) -> None:
     """Run the batch and write the answers."""
     gone: BrokenPipeError | DiskFull | None = None
-    with _interruptible(batch), _writer(call, rows) as write:
+    with _interruptible(batch), _writer(call, batch.names) as write:
         async with (
             showing(batch.progress, budget, quiet=call.quiet, beside_answers=call.path is None),
             contextlib.aclosing(batch.answers(as_completed=call.as_completed)) as answers,
@@ -203,13 +203,13 @@ async def _answered(batch: Batch, call: Call, rows: Rows, budget: Budget | None)
 
 
 @contextlib.contextmanager
-def _writer(call: Call, rows: Rows) -> Iterator[Callable[[dict[str, Any]], None]]:
+def _writer(call: Call, names: Iterable[str]) -> Iterator[Callable[[dict[str, Any]], None]]:
     if call.path is None:
         kept = KEPT if call.journal_path else "nothing is kept of the answers"
         # Ray's own words go where `sys.stdout` points to, which is not to stdout then.
         yield functools.partial(print_row, kept=kept, stream=sys.__stdout__ if call.on_ray else None)
         return
-    with answers_at(call.output, rows.census.names, whole=not call.as_completed) as file:
+    with answers_at(call.output, names, whole=not call.as_completed) as file:
         yield file.add
 
 
