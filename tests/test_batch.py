@@ -170,6 +170,24 @@ def test_answers_can_be_csv(folder: Path, here: Here) -> None:
     assert json.loads(rows[0]["prompt"])["name"] == "mate"
 
 
+def test_no_text_in_csv_is_a_formula_to_a_spreadsheet(folder: Path, here: Here) -> None:
+    formulas = ["=1+2", "+cmd", "-5-5", "@SUM(A1)", "\tx", "\r\nx", "\uff1d1", "-5\n", "-", "+1e", "- 5"]
+    plain = ["-5", "+3.2", "-.5", "-1.", "+1e-9", "5", "a=b", "'=1", ""]
+    with (folder / "q.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("question", "note"), *(("=Why?", note) for note in formulas + plain)])
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.csv", "-o", "a.csv").code == 0
+        assert here(server, "q.csv", "-o", "a.jsonl").code == 0
+        assert set(times_asked(server)) == {"=Why?"}
+    with (folder / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["fields.note"] for row in rows] == [*(f"'{note}" for note in formulas), *plain]
+    assert {(row["question"], row["answer"]) for row in rows} == {("'=Why?", "Arg, =Why?")}
+    kept = answers(folder)
+    assert [row["fields"]["note"] for row in kept] == formulas + plain
+    assert {row["question"] for row in kept} == {"=Why?"}
+
+
 def test_a_secret_does_not_get_into_csv(folder: Path, here: Here) -> None:
     key = "ghp_" + "a" * 36
     (folder / "q.csv").write_text(f"id,question,{key}\nid-{key},Why?,x\n", encoding="utf-8")

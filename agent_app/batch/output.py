@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -26,6 +27,10 @@ NOT_ASKED = "it was not asked yet; run the same command again"
 NOT_FINISHED = "it was not finished; run the same command again"
 KEPT = "the answers are kept in the journal; run the same command again"
 _MISSING = "NotAsked"
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet may take for the beginning of a formula, as OWASP lists it (CSV injection); the last
+four are the full-width forms of the first."""
+_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,8 @@ def json_line(row: dict[str, Any]) -> bytes:
 class CsvLines:
     """Makes lines of CSV; what is not a text or a number is JSON in its cell.
 
+    A text that a spreadsheet would run as a formula has an apostrophe before it, unless it is a plain number.
+
     Args:
         names: the names of the input's other fields; each is a column ``fields.NAME``.
     """
@@ -275,7 +282,9 @@ def _inner(name: str, part: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) and not _NUMBER.fullmatch(value) else value
+    if value is None or isinstance(value, int | float):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
