@@ -319,7 +319,11 @@ def _form_of(tool: BaseTool) -> _Form:
     has_function = getattr(tool, "func", None) is not None
     awaited = getattr(tool, "coroutine", None) is not None
     schema: dict[str, Any] = convert_to_openai_tool(tool)["function"].get("parameters", {})
-    properties = schema.setdefault("properties", {})
+    # A schema may be just `true`, which is anything.
+    properties = {
+        name: {} if is_any is True else is_any for name, is_any in schema.get("properties", {}).items()
+    }
+    schema["properties"] = properties
     required = tuple(schema.get("required", ()))
     only = next(iter(properties)) if len(properties) == 1 else None
     about = " ".join(tool.description.split())

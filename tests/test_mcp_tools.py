@@ -349,6 +349,14 @@ SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "object", "properties": {"x": {"type": "treasure"}}},
         "is not JSON schema: 'treasure' is not valid under any of the given schemas",
     ),
+    "a reference that leads nowhere": (
+        {"type": "object", "properties": {"x": {"$ref": "#/nope"}}},
+        "has a reference in it that leads nowhere",
+    ),
+    "a reference to elsewhere": (
+        {"type": "object", "properties": {"x": {"$ref": "http://127.0.0.1/x"}}},
+        "has a reference in it that leads nowhere",
+    ),
     "too much": (
         {"type": "object", "properties": {f"x{n}": {} for n in range(5000)}},
         "has more than 20,000 characters",
@@ -362,6 +370,13 @@ def test_a_schema_that_cannot_be_shown_to_a_model_is_refused(kind: str) -> None:
     with pytest.raises(ToolFileError) as caught:
         strange(("odd", "", schema)).open()
     assert str(caught.value) == f"the MCP server 'crew': the schema of its tool 'odd' {problem}"
+
+
+def test_a_parameter_may_be_anything() -> None:
+    schema = {"type": "object", "properties": {"x": True, "y": {"type": "string"}}, "required": ["x"]}
+    with strange(("odd", "", schema)) as tools:
+        described = Toolbox(tools).describe()
+    assert described == 'crew_odd:  Input: JSON object {"x": any value, "y": string (optional)}'
 
 
 def test_two_tools_of_one_name_are_an_error() -> None:

@@ -15,7 +15,15 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
-from agent_app.errors import AgentAppError, EndpointError, ModelError, ScriptError, SettingError, UnknownName
+from agent_app.errors import (
+    AgentAppError,
+    EndpointDown,
+    EndpointError,
+    ModelError,
+    ScriptError,
+    SettingError,
+    UnknownName,
+)
 from agent_app.models import Traits, explain, load_model, name_of, pinned_model, pinned_models, traits_of
 from agent_app.settings import Settings
 from agent_app.testing import Behaviour, BreakOff, FaultyServer, Silence, Status
@@ -92,6 +100,17 @@ def test_a_scripted_model_is_loaded_from_its_file(tmp_path: Path) -> None:
     file.write_text("Ahoy\n---\nAye\n", encoding="utf-8")
     model = load_model(f"scripted:{file}")
     assert [model.invoke("a").content, model.invoke("b").content] == ["Ahoy", "Aye"]
+
+
+@pytest.mark.parametrize("error", [AttributeError("no ChatParrot"), OSError("no ChatParrot\nkey: secret")])
+def test_a_provider_that_cannot_be_had_is_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("langchain.chat_models.init_chat_model", fail)
+    with pytest.raises(ModelError) as caught:
+        load_model("ollama:parrot")
+    assert str(caught.value) == "cannot use ollama:parrot: no ChatParrot"
 
 
 def test_a_missing_package_of_a_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,6 +309,35 @@ def test_a_refusal_becomes_one_line(
     model = load_model("openai:parrot").bind(timeout=20)
     error = complaint(lambda: model.invoke("hi"))
     assert isinstance(error, EndpointError)
+    assert str(error) == f"{server.url} {says}"
+
+
+NONE_AT_ALL = "answered with something that is no reply of a chat"
+REPLY = {"choices": [{"message": {"role": "assistant", "content": "ahoy"}}]}
+
+
+@pytest.mark.parametrize("call", [_invoke, _ainvoke])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"choices": []}, NONE_AT_ALL),
+        ({"choices": None}, NONE_AT_ALL),
+        ({"choices": [{"message": None}]}, NONE_AT_ALL),
+        ({"choices": [5]}, NONE_AT_ALL),
+        ({**REPLY, "usage": {"prompt_tokens": 1, "completion_tokens": "5"}}, NONE_AT_ALL),
+        ("[]", NONE_AT_ALL),
+        ({"error": "overloaded"}, "broke off its answer: overloaded"),
+        ({"error": {"message": "overloaded"}}, "broke off its answer: overloaded"),
+    ],
+)
+async def test_a_reply_that_is_none_is_the_servers_failure(
+    serve: Serve, body: Any, says: str, call: Callable[[BaseChatModel], Any]
+) -> None:
+    server = serve(Status(200, body=body))
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the client raises
+        await call(load_model("openai:parrot"))
+    error = explain(caught.value)
+    assert isinstance(error, EndpointDown)
     assert str(error) == f"{server.url} {says}"
 
 

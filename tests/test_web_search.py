@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 import warnings
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from langchain_core.tools import StructuredTool, ToolException
@@ -30,7 +31,7 @@ def complaint(query: str) -> str:
     return str(caught.value)
 
 
-def found(monkeypatch: pytest.MonkeyPatch, *results: dict[str, str]) -> None:
+def found(monkeypatch: pytest.MonkeyPatch, *results: dict[str, Any]) -> None:
     monkeypatch.setattr(module(), "_search", lambda words: list(results))
 
 
@@ -44,11 +45,23 @@ def test_results_are_numbered_blocks_of_title_snippet_and_address(monkeypatch: p
         },
         {"title": "no address", "snippet": "is no source", "link": ""},
         {"title": "", "snippet": "x" * 400, "link": "https://b.example/"},
+        {"title": 7, "snippet": None, "link": "https://c.example/"},
+        *({"title": "one too many", "link": "https://d.example/"} for _ in range(9)),
     )
     assert web_search.invoke("longest wooden ship") == (
         "1. Wyoming (schooner)\n   The longest wooden ship.\n   https://a.example/w\n"
-        f"2. {'x' * 299}…\n   https://b.example/"
+        f"2. {'x' * 299}…\n   https://b.example/\n3. 7\n   https://c.example/\n"
+        "4. one too many\n   https://d.example/"
     )
+
+
+def test_results_that_cannot_be_read_are_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def results(words: str, most: int) -> list[dict[str, str]]:
+        """What the wrapper does with what it was sent."""
+        return [{"snippet": result["body"]} for result in [{"title": f"no body for {words}"}][:most]]
+
+    monkeypatch.setattr(module(), "_wrapper", lambda: SimpleNamespace(results=results))
+    assert complaint("ship").startswith("web_search could not read what DuckDuckGo sent; answer from what")
 
 
 def test_no_results_are_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:

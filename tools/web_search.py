@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import ToolException, tool
 
@@ -38,7 +38,7 @@ def web_search(query: str) -> str:
         raise ToolException(
             f"the query has {len(words)} characters; write at most {MAX_QUERY}, a few words do"
         )
-    blocks = [block for result in _search(words) if (block := _block(result))]
+    blocks = [block for result in _search(words)[:MAX_RESULTS] if (block := _block(result))]
     if not blocks:
         raise _nothing_found(words)
     return "\n".join(f"{number}. {block}" for number, block in enumerate(blocks, 1))
@@ -47,7 +47,7 @@ def web_search(query: str) -> str:
 web_search.metadata = {"risk": ["network"]}
 
 
-def _search(words: str) -> list[dict[str, str]]:
+def _search(words: str) -> list[dict[str, Any]]:
     """Ask DuckDuckGo; each result has a ``title``, a ``snippet`` and a ``link``."""
     from ddgs.exceptions import DDGSException, TimeoutException
 
@@ -55,6 +55,8 @@ def _search(words: str) -> list[dict[str, str]]:
         return _wrapper().results(words, MAX_RESULTS)
     except TimeoutException as error:
         raise ToolException(f"web_search had no reply from DuckDuckGo in time; {_OTHERWISE}") from error
+    except (KeyError, TypeError) as error:  # the wrapper's, where a result lacks what each one has
+        raise ToolException(f"web_search could not read what DuckDuckGo sent; {_OTHERWISE}") from error
     except DDGSException as error:
         # The service's refusals (it answers 202 to too many questions) reach us as "No results found."
         if "No results" in str(error):
@@ -78,9 +80,9 @@ def _wrapper() -> DuckDuckGoSearchAPIWrapper:
     return DuckDuckGoSearchAPIWrapper(backend=_BACKEND, time=None, max_results=MAX_RESULTS)
 
 
-def _block(result: dict[str, str]) -> str:
+def _block(result: dict[str, Any]) -> str:
     """Return one result as its title, snippet and address, a line each; empty without an address."""
-    title, snippet, link = (_line(result.get(key, "")) for key in ("title", "snippet", "link"))
+    title, snippet, link = (_line(str(result.get(key) or "")) for key in ("title", "snippet", "link"))
     return "\n   ".join(line for line in (title, snippet, link) if line) if link else ""
 
 

@@ -45,13 +45,17 @@ def schema_problem(schema: dict[str, Any]) -> str:
     """Say what speaks against showing the schema of a tool's arguments to a model; empty if nothing does."""
     from jsonschema import SchemaError
     from jsonschema.validators import Draft202012Validator, validator_for
+    from langchain_core.utils.json_schema import dereference_refs
 
     if len(json.dumps(schema)) > LONGEST_SCHEMA:
         return f"has more than {LONGEST_SCHEMA:,} characters"
     try:
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
+        dereference_refs(schema)
     except SchemaError as error:
         return f"is not JSON schema: {one_line(error.message, 100)}"
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return "has a reference in it that leads nowhere"
     for text in _shown(schema):
         if not text.isprintable() or fence(text) != text:
             return f"has a name or a choice in it that poses as a part of the prompt: {one_line(text, 60)!r}"

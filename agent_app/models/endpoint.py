@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
+from httpx2 import Request
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
@@ -17,7 +19,7 @@ from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.traits import Traits
-from agent_app.models.whole_replies import WholeReplies, goes_through_a_proxy
+from agent_app.models.whole_replies import NoReply, WholeReplies, goes_through_a_proxy, no_reply
 from agent_app.settings import endpoint, key_for
 
 OPENAI = "https://api.openai.com/v1"
@@ -94,6 +96,28 @@ class EndpointModel(ChatOpenAI):
             return self._create_chat_result(outcome.reply)
         failed = self.model_copy(update={"async_client": outcome})
         return await super(EndpointModel, failed)._agenerate(messages, stop, run_manager, **kwargs)
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        with self._replied(response):
+            result = super()._create_chat_result(response, generation_info)
+            if not result.generations:
+                raise NoReply
+            return result
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], *given: Any, **named: Any
+    ) -> ChatGenerationChunk | None:
+        with self._replied(chunk):
+            return super()._convert_chunk_to_generation_chunk(chunk, *given, **named)
+
+    @contextlib.contextmanager
+    def _replied(self, reply: Any) -> Iterator[None]:
+        """Tell what is wrong with a reply that nobody can read in the words for a server that fails."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            url = f"{str(self.root_client.base_url).rstrip('/')}/chat/completions"
+            raise no_reply(reply, Request("POST", url))  # noqa: B904 - it says itself what it came from
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         # A refusal comes before the first piece, so nothing is ever said twice.

@@ -59,7 +59,7 @@ def open_provider(provider: str, name: str, own: Iterable[str]) -> BaseChatModel
         check_key(key, variable)
     try:
         return init_chat_model(name, model_provider=provider)
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise ModelError(f"cannot use {spec}: {_first_line(error)}") from error
     except ValidationError as error:
         # Only the reason: the whole text of such an error shows what was passed, a key among it.
@@ -70,6 +70,8 @@ def open_provider(provider: str, name: str, own: Iterable[str]) -> BaseChatModel
             raise ModelError(f"cannot use {spec}: {_first_line(error)}") from error
         known = text.rpartition(": ")[2].split(", ")
         raise UnknownName("model provider", provider, {*known, *own}) from None
+    except Exception as error:
+        raise ModelError(f"cannot use {spec}: {_first_line(error)}") from error
 
 
 def key_variables(provider: str) -> tuple[str, ...]:

@@ -116,17 +116,12 @@ class WholeReplies:
         """Take a reply, after a look at the one thing that every reply has.
 
         Raises:
-            ValueError: it is no reply.
+            ValueError: it is not JSON.
         """
         reply = json.loads(content)
-        if not isinstance(reply, dict):
-            raise NoReply
-        if isinstance(reply.get("choices"), list):
+        if isinstance(reply, dict) and isinstance(reply.get("choices"), list):
             return Outcome(reply)
-        if reply.get("error"):
-            error = reply["error"]
-            return Outcome(error=openai.APIError(_message(error), self._request(), body=error))
-        raise NoReply
+        return Outcome(error=no_reply(reply, self._request()))
 
     def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> openai.APIStatusError:
         """Return the client's error for a status, worded as the client does."""
@@ -158,8 +153,23 @@ class WholeReplies:
         return ClientSession(connector=connector, headers=self._headers())
 
 
+def no_reply(given: Any, request: Request) -> openai.APIError:
+    """Return the client's error for what should be a reply of a chat and is none.
+
+    Args:
+        given: what the server sent, read from JSON; it may tell of an error.
+        request: what it was asked.
+    """
+    told = given.get("error") if isinstance(given, Mapping) else getattr(given, "error", None)
+    if told:
+        return openai.APIError(_message(told), request, body=told)
+    error = openai.APIConnectionError(request=request)
+    error.__cause__ = NoReply()
+    return error
+
+
 def _message(error: Any) -> str:
-    message = error.get("message") if isinstance(error, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
     return message if isinstance(message, str) else ""
 
 
