@@ -109,6 +109,27 @@ def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
     assert not (place / "library").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--data", "none.jsonl"],
+        ["-m", "./none.gguf"],
+        ["--data", "long.jsonl"],
+        ["--init", "soft", "--init-soft", "pirate-react"],
+    ],
+)
+def test_a_call_that_is_refused_leaves_an_unfinished_tuning_as_it_is(wrong: list[str], place: Path) -> None:
+    checkpoint = place / "library/soft/sailor/checkpoint.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"of days")
+    rows = (place / "rows.jsonl").read_text(encoding="utf-8")
+    (place / "long.jsonl").write_text(rows.replace("times 3", "times 3" * 600), encoding="utf-8")
+    assert train("--steps", "1", "--force", *wrong).exception
+    assert checkpoint.read_bytes() == b"of days"
+    assert train("--steps", "1", "--force").exit_code == 0
+    assert not checkpoint.exists()
+
+
 def test_the_data_is_checked_before_a_model_is_looked_for(place: Path) -> None:
     (place / "bad.jsonl").write_text("{\n", encoding="utf-8")
     done = train("-m", "./none.gguf", "--data", "bad.jsonl")

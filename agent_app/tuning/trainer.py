@@ -132,6 +132,7 @@ def tune(
         recipe: the settings.
         start: the words or the soft prompt that virtual tokens begin as.
         checkpoint: the file that keeps where it stands; written at every look at the dev part and at a stop.
+            Another tuning's is deleted when this one begins, once all that it takes has been found right.
         resume: go on from that file.
         on_progress: called after each step.
         stop: asked before each step whether to stop there.
@@ -143,6 +144,8 @@ def tune(
         tuning = _Tuning(model, data, recipe, checkpoint, identity(frozen, data, recipe, start))
         if resume:
             tuning.load()
+        elif checkpoint.is_file():
+            checkpoint.unlink()
         ending = tuning.run(on_progress, stop)
         return tuning.result(ending)
 

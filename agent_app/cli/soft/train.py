@@ -200,21 +200,21 @@ def _tuned(
 
 
 def _check_target(folder: Path, *, resume: bool, force: bool) -> None:
-    """Make sure that nothing is lost by a tuning, and clear the way where that is wanted.
+    """Make sure that a tuning replaces nothing unless that is wanted.
 
     Raises:
         TuningError: the name is taken; says what to do.
     """
     if resume and force:
         raise TuningError("--resume goes on and --force begins anew; give one of them")
+    if resume or force:
+        return
     checkpoint = folder / _CHECKPOINT
-    if force:
-        checkpoint.unlink(missing_ok=True)
-    elif not resume and checkpoint.exists():
+    if checkpoint.exists():
         raise TuningError(
             f"{checkpoint}: an unfinished tuning is there; --resume goes on, --force begins anew"
         )
-    elif not resume and (folder / CARD).exists():
+    if (folder / CARD).exists():
         raise TuningError(
             f"{folder}: there is a soft prompt already; choose another name, or --force replaces it"
         )
