@@ -120,13 +120,17 @@ def test_a_pickled_file_is_never_opened(folder: Path) -> None:
 
 def forged(folder: Path, **tensors: np.ndarray) -> None:
     """Put other tensors into a folder, and make the card agree with that."""
+    save_file(tensors, folder / "adapter_model.safetensors")
+    vouched(folder / "adapter_model.safetensors")
+
+
+def vouched(file: Path) -> None:
+    """Make the card agree with a file beside it."""
     import hashlib
 
-    weights = folder / "adapter_model.safetensors"
-    save_file(tensors, weights)
-    told = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    told["files"][weights.name] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    (folder / "card.json").write_text(json.dumps(told), encoding="utf-8")
+    told = json.loads((file.parent / "card.json").read_text(encoding="utf-8"))
+    told["files"][file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (file.parent / "card.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -185,10 +189,24 @@ def test_a_card_that_does_not_fit_is_refused(folder: Path, change: dict[str, obj
     assert complaint(folder) == said
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "crew"}', "\udcff"])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "crew"}', "\udcff", "[" * 100_000])
 def test_what_is_no_card_is_refused(folder: Path, text: str) -> None:
     (folder / "card.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert complaint(folder).startswith("card.json: not the card of a soft prompt: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[]", "not the settings of an adapter: expected a JSON object"),
+        ("[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_what_is_no_settings_of_an_adapter_is_refused(folder: Path, text: str, said: str) -> None:
+    (folder / "adapter_config.json").write_text(text, encoding="utf-8")
+    vouched(folder / "adapter_config.json")
+    assert complaint(folder) == f"adapter_config.json: {said}"
 
 
 def test_nothing_is_written_of_vectors_that_do_not_fit(tmp_path: Path) -> None:
@@ -224,8 +242,11 @@ def test_the_first_library_goes_before_the_others(tmp_path: Path) -> None:
     mates = kept(two, "mates", noise(3))
     kept(two, "strangers", noise(4), base="qwen2.5-coder-0.5b")
     flip(kept(two, "wrecked", noise(5)).folder / "adapter_model.safetensors")
+    (kept(two, "deep", noise(6)).folder / "card.json").write_text("[" * 100_000, encoding="utf-8")
+    short = dataclasses.replace(card("short", 8), dimension=64)
+    save_soft_prompt(two / "soft" / "short", noise(7)[:, :64], short)
     assert find_soft_prompt("crew", [one, two]) == mine.folder
-    assert list(soft_folders([two])) == ["crew", "mates", "strangers", "wrecked"]
+    assert list(soft_folders([two])) == ["crew", "deep", "mates", "short", "strangers", "wrecked"]
     assert with_others(theirs, [two]) == (theirs, mates)
 
 

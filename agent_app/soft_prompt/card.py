@@ -99,7 +99,10 @@ class Card:
         Raises:
             ValueError: it is not JSON, or a value is missing, unknown, or not of its kind.
         """
-        data = json.loads(text, parse_constant=_refuse)
+        try:
+            data = json.loads(text, parse_constant=_refuse)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(data, dict):
             raise ValueError("expected a JSON object")  # noqa: TRY004 - it is the text's fault
         _check_kinds(data)

@@ -40,7 +40,8 @@ def with_others(soft: SoftPrompt, libraries: Iterable[Path]) -> tuple[SoftPrompt
     """Return a soft prompt and all others of some libraries that were tuned for the same model.
 
     A model that is loaded with all of them can be gone on with by another prompt. What cannot be used
-    is passed over here; whoever asks for it by name is told why.
+    is passed over here; whoever asks for it by name is told why. Vectors of another length than these are
+    not for the same model, whatever their card says.
     """
     found = [soft]
     for name, folder in soft_folders(libraries).items():
@@ -48,9 +49,13 @@ def with_others(soft: SoftPrompt, libraries: Iterable[Path]) -> tuple[SoftPrompt
             other = soft if name == soft.name else load_soft_prompt(folder)
         except PromptError:
             continue
-        if other is not soft and other.card.base.sha256 == soft.card.base.sha256:
+        if other is not soft and _model_of(other) == _model_of(soft):
             found.append(other)
     return tuple(found)
+
+
+def _model_of(soft: SoftPrompt) -> tuple[str, int]:
+    return soft.card.base.sha256, soft.card.dimension
 
 
 def _folders(libraries: Iterable[Path]) -> Iterator[Path]:

@@ -143,6 +143,8 @@ def _check_config(data: bytes, card: Card, path: Path) -> None:
         config = json.loads(data)
     except ValueError as error:
         raise PromptError(f"not JSON: {error}", file=path) from error
+    except RecursionError:
+        raise PromptError("it is nested too deeply", file=path) from None
     if not isinstance(config, dict):
         raise PromptError("not the settings of an adapter: expected a JSON object", file=path)
     wanted = {key: _adapter_config(card)[key] for key in _TOLD_BY_CARD}
