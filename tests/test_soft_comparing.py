@@ -295,6 +295,12 @@ def compare(*more: str) -> Result:
     return CliRunner().invoke(app, call, prog_name="agent-app")
 
 
+def test_more_threads_than_a_machine_can_have_are_refused(place: Path) -> None:
+    done = compare("--threads", "99999999999")
+    assert done.exit_code == 2
+    assert "99999999999 is not in the range 1<=x<=1024" in done.stderr
+
+
 def test_a_comparison_goes_on_where_it_was_and_the_report_is_made_of_cells_alone(place: Path) -> None:
     done = compare("--systems", "soft-20,lora", "--curve", "none")
     assert (done.exit_code, done.stdout) == (0, "r.md\n"), done.output

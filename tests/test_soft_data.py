@@ -330,6 +330,14 @@ GOOD: dict[str, Any] = {
             "the field 'steps' uses the tool 'clok'; did you mean 'clock'?",
         ),
         ({"id": "b"}, "the field 'id' is 'b', as on line 1"),
+        (
+            {"question": "2 \ud800?"},
+            "the field 'question' is not Unicode text: it has half of a surrogate pair",
+        ),
+        (
+            {"steps": [{**GOOD["steps"][0], "input": {"\udfff": 2}}, *GOOD["steps"][1:]]},
+            "the field 'steps' is not Unicode text: it has half of a surrogate pair",
+        ),
     ],
 )
 def test_a_wrong_row_is_named_by_file_line_and_field(

@@ -83,6 +83,7 @@ def test_a_name_that_is_taken_needs_force(place: Path) -> None:
     ("more", "says"),
     [
         (["--tokens", "0"], "tokens is 0; it takes a whole number from 1 to 1024"),
+        (["--seed", "9" * 26], f"seed is {'9' * 26}; it takes a whole number from 0 to {2**63 - 1}"),
         (["--resume"], "there is no checkpoint to go on from; leave out --resume to begin"),
         (["--resume", "--force"], "--resume goes on and --force begins anew; give one of them"),
         (["-m", "smolm2"], "unknown embedded model 'smolm2'; did you mean 'smollm2-135m'?"),
@@ -128,6 +129,12 @@ def test_a_call_that_is_refused_leaves_an_unfinished_tuning_as_it_is(wrong: list
     assert checkpoint.read_bytes() == b"of days"
     assert train("--steps", "1", "--force").exit_code == 0
     assert not checkpoint.exists()
+
+
+def test_more_threads_than_a_machine_can_have_are_refused(place: Path) -> None:
+    done = train("--steps", "1", "--threads", "99999999999")
+    assert done.exit_code == 2
+    assert "99999999999 is not in the range 1<=x<=1024" in done.stderr
 
 
 def test_the_data_is_checked_before_a_model_is_looked_for(place: Path) -> None:

@@ -463,7 +463,8 @@ def test_the_card_tells_of_the_tuning(tiny: FrozenModel, data: Data, tuned: Tune
         ({"lr": float("nan")}, "lr is nan; it takes a number above 0"),
         ({"minutes": -1.0}, "minutes is -1.0; it takes a number above 0"),
         ({"method": "lora"}, "method is 'lora'; it takes prompt-tuning, p-tuning"),
-        ({"seed": -1}, "seed is -1; it takes a whole number from 0 on"),
+        ({"seed": -1}, "seed is -1; it takes a whole number from 0 to 9223372036854775807"),
+        ({"seed": 2**63}, f"seed is {2**63}; it takes a whole number from 0 to {2**63 - 1}"),
     ],
 )
 def test_nonsense_is_refused(given: dict[str, Any], says: str) -> None:

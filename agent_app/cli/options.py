@@ -16,6 +16,8 @@ from agent_app.prompt.inputs import Value, value_from
 from agent_app.settings import PREFIX, Settings, read_settings
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+THREADS = click.IntRange(1, 1024)
+"""Threads for torch; a number of more than 32 bits would overflow there."""
 
 
 def unless(name: str) -> str:

@@ -23,6 +23,8 @@ LEARNING_RATES = MappingProxyType({"prompt-tuning": 0.05, "p-tuning": 0.003})
 """The usual learning rate of each method. Where the table itself is tuned, it has to be large: a row of an
 embedding must move by about its own length."""
 
+_SEEDS = 2**63
+"""How many seeds there are; torch takes no number of more bits."""
 _MANY_TOKENS = 200
 _FEW_ROWS = 200
 _MANY_EPOCHS = 30
@@ -82,8 +84,8 @@ class Recipe:
                 raise TuningError(f"{name} is {value}; it takes a number above 0")
         if self.init == "soft" and self.method != "prompt-tuning":
             raise TuningError("p-tuning begins with its encoder; it is prompt-tuning that init 'soft' is for")
-        if self.seed < 0:
-            raise TuningError(f"seed is {self.seed}; it takes a whole number from 0 on")
+        if not 0 <= self.seed < _SEEDS:
+            raise TuningError(f"seed is {self.seed}; it takes a whole number from 0 to {_SEEDS - 1}")
 
     @property
     def rate(self) -> float:

@@ -83,7 +83,9 @@ _effort = options.together(
 @click.option("--timed", type=_COUNT, default=12, help="Of these, those that are timed [default: 12].")
 @_effort
 @click.option("--parallel", type=click.IntRange(1, 16), default=4, help="Rows scored at once [default: 4].")
-@click.option("--threads", type=_COUNT, help="Threads to use [default: as torch and llama.cpp have it].")
+@click.option(
+    "--threads", type=options.THREADS, help="Threads to use [default: as torch and llama.cpp have it]."
+)
 @click.option("--report-only", is_flag=True, help="Make the report of what has been measured, and no more.")
 def compare(file: Path, output: Path, work: Path, curve: tuple[int, ...], **given: Any) -> None:
     """Compare ways to have a small model make an agent's moves, on the rows in FILE, and write a report.

@@ -84,7 +84,7 @@ _recipe = options.together(
     help="The soft prompt of --init soft, of the same model; repeated or cut to the number of --tokens "
     "[default: as many as it has].",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Threads to use [default: as torch has it].")
+@click.option("--threads", type=options.THREADS, help="Threads to use [default: as torch has it].")
 @click.option("--description", default="", metavar="TEXT", help="What it is for, in a line.")
 @click.option(
     "--prompts-dir", type=options.FOLDER, metavar="FOLDER", help="The library it goes to [default: your own]."

@@ -64,7 +64,8 @@ class Row:
         """Take back what `to_dict` gave.
 
         Raises:
-            ValueError: a field is missing, unknown or of a wrong type, or the steps are no finished run.
+            ValueError: a field is missing, unknown, of a wrong type or no Unicode text, or the steps are no
+                finished run.
         """
         known = [f.name for f in dataclasses.fields(cls)]
         for name in data:
@@ -76,8 +77,10 @@ class Row:
         if data["split"] not in PARTS:
             raise ValueError(f"the field 'split' is {data['split']!r}; it takes {', '.join(PARTS)}")
         lists = {name: _texts(data.get(name, []), name) for name in ("values", "accepts")}
-        turns = _turns(data.get("turns", []))
-        return cls(**{**data, "steps": _run(data.get("steps")), "turns": turns, **lists})
+        steps, turns = _run(data.get("steps")), _turns(data.get("turns", []))
+        for name, value in data.items():
+            _check_unicode(value, name)
+        return cls(**{**data, "steps": steps, "turns": turns, **lists})
 
 
 def read_rows(path: Path, *, tools: Iterable[str] | None = None) -> list[Row]:
@@ -180,6 +183,16 @@ def _turns(given: Any) -> tuple[Turn, ...]:
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(t, str) and t for t in pair)):
             raise ValueError("the field 'turns' is no list of pairs of a question and its answer")
     return tuple(Turn(question, answer) for question, answer in given)
+
+
+def _check_unicode(given: Any, name: str) -> None:
+    """Refuse what no UTF-8 holds, and so no tokenizer takes; JSON can say it with an escape."""
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the field {name!r} is not Unicode text: it has half of a surrogate pair") from None
+    except RecursionError:
+        raise ValueError(f"the field {name!r} is nested too deeply") from None
 
 
 def _texts(given: Any, name: str) -> tuple[str, ...]:
