@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 from tiny_model import write_tiny
 
 from agent_app.errors import ModelError, TuningError, UnknownName
@@ -400,6 +401,57 @@ def test_a_missing_or_damaged_checkpoint_is_said(tuned: Tuner, tmp_path: Path) -
         tuned(resume=True)
     file.write_bytes(b"\0" * 100)
     with pytest.raises(TuningError, match="the checkpoint is damaged"):
+        tuned(resume=True)
+
+
+@pytest.mark.parametrize("state", ["[]", "{}", "[" * 100_000, '{"same": 3}'])
+def test_a_checkpoint_with_another_state_is_damaged(state: str, tuned: Tuner, tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    tuned()
+    file.write_bytes(save(dict(load_checkpoint(file).tensors), {"state": state}))
+    with pytest.raises(TuningError, match="the checkpoint is damaged"):
+        tuned(resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("step", "x"),
+        ("seconds", None),
+        ("since", 3),
+        ("curve", [{"step": 1}]),
+        ("curve", [{"step": 1, "seconds": "x", "loss": 2}]),
+        ("dev", []),
+        ("best", {"loss": "x", "tokens_right": 0, "rows_right": 0}),
+        ("best", {}),
+        ("best", None),
+        ("waited", float("inf")),
+    ],
+)
+def test_a_checkpoint_that_stands_nowhere_is_damaged(
+    name: str, value: object, tuned: Tuner, tmp_path: Path
+) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    tuned()
+    kept = load_checkpoint(file)
+    standing = {**kept.state["standing"], name: value}
+    save_checkpoint(file, Checkpoint({**kept.state, "standing": standing}, kept.tensors))
+    with pytest.raises(TuningError, match="the checkpoint is damaged"):
+        tuned(resume=True)
+
+
+@pytest.mark.parametrize("part", ["parameter.", "step", "exp_avg", "exp_avg_sq", "best"])
+@pytest.mark.parametrize("other", [None, torch.zeros(1, 1), torch.zeros(6, 32, dtype=torch.int64)])
+def test_a_checkpoint_with_other_tensors_is_damaged(
+    part: str, other: torch.Tensor | None, tuned: Tuner, tmp_path: Path
+) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    tuned()
+    kept = load_checkpoint(file)
+    (name,) = [name for name in kept.tensors if name.startswith(part) or name.endswith(f".{part}")]
+    tensors = {n: tensor for n, tensor in kept.tensors.items() if n != name}
+    save_checkpoint(file, Checkpoint(kept.state, tensors if other is None else {**tensors, name: other}))
+    with pytest.raises(TuningError, match=r"damaged \(its tensors are not those of this tuning\)"):
         tuned(resume=True)
 
 

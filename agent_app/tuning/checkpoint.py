@@ -65,6 +65,13 @@ def load_checkpoint(file: Path) -> Checkpoint:
         with safe_open(file, "pt") as content:
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - no dict
             state = json.loads((content.metadata() or {})[_STATE])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise TuningError(f"{file}: the checkpoint is damaged ({error}); begin anew with --force") from error
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        raise damaged(file, str(error)) from error
+    if not isinstance(state, dict):
+        raise damaged(file, "its state is no JSON object")
     return Checkpoint(state, tensors)
+
+
+def damaged(file: Path, what: str) -> TuningError:
+    """Return what is told of a checkpoint that no tuning has written so."""
+    return TuningError(f"{file}: the checkpoint is damaged ({what}); begin anew with --force")

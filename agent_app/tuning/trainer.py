@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_app.errors import TuningError
 from agent_app.soft_prompt import Point
-from agent_app.tuning.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from agent_app.tuning.checkpoint import Checkpoint, damaged, load_checkpoint, save_checkpoint
 from agent_app.tuning.frozen import FrozenModel
 from agent_app.tuning.lean import Reader
 from agent_app.tuning.methods import Start, wrapped
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from peft import PeftModel
+
+    _Form: TypeAlias = tuple[torch.dtype, tuple[int, ...]]
 
 Ending = Literal["steps", "time", "patience", "stopped"]
 """Why a tuning ended: all steps done, its time over, the dev loss no better any more, or told to stop."""
@@ -103,11 +105,31 @@ class _Standing:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> _Standing:
-        fields = dict(data)
-        fields["curve"] = [Point(**point) for point in fields["curve"]]
-        for name in ("dev", "best"):
-            fields[name] = None if fields[name] is None else Measured(**fields[name])
-        return cls(**fields)
+        """Take back what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError, AttributeError: it did not give that.
+        """
+        return cls(
+            step=int(data["step"]),
+            seconds=float(data["seconds"]),
+            waited=int(data["waited"]),
+            since=[float(loss) for loss in data["since"]],
+            curve=[_point(point) for point in data["curve"]],
+            dev=_measured(data["dev"]),
+            best=_measured(data["best"]),
+            best_step=int(data["best_step"]),
+        )
+
+
+def _point(data: Mapping[str, Any]) -> Point:
+    dev = data["dev_loss"]
+    loss, dev_loss = float(data["loss"]), None if dev is None else float(dev)
+    return Point(int(data["step"]), float(data["seconds"]), loss, dev_loss)
+
+
+def _measured(data: Mapping[str, Any] | None) -> Measured | None:
+    return None if data is None else Measured(**{name: float(share) for name, share in data.items()})
 
 
 def tune(
@@ -237,10 +259,16 @@ class _Tuning:
         """Take up what a checkpoint holds.
 
         Raises:
-            TuningError: it cannot be read, or is another tuning's; says in what they differ.
+            TuningError: it cannot be read, is damaged, or is another tuning's; says in what they differ.
         """
         kept = load_checkpoint(self._file)
-        _check_same(kept.state["same"], self._same, self._file)
+        try:
+            _check_same(dict(kept.state["same"]), self._same, self._file)
+            at = _Standing.from_dict(kept.state["standing"])
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise damaged(self._file, f"its state is not one of a tuning: {error}") from error
+        if {name: _form(tensor) for name, tensor in kept.tensors.items()} != self._forms(at):
+            raise damaged(self._file, "its tensors are not those of this tuning")
         for name, p in self._learnt.items():
             p.data.copy_(kept.tensors[f"parameter.{name}"])
             memory = f"adam.{name}."
@@ -250,7 +278,21 @@ class _Tuning:
                 if key.startswith(memory)
             }
         self._best = kept.tensors.get(_BEST)
-        self._at = _Standing.from_dict(kept.state["standing"])
+        self._at = at
+
+    def _forms(self, at: _Standing) -> dict[str, _Form]:
+        """Return the name and the form of each tensor that a checkpoint holds when a tuning stands there."""
+        import torch
+
+        forms: dict[str, _Form] = {}
+        for name, p in self._learnt.items():
+            forms[f"parameter.{name}"] = _form(p)
+            if at.step:
+                forms[f"adam.{name}.step"] = torch.float32, ()
+                forms |= {f"adam.{name}.{mean}": _form(p) for mean in ("exp_avg", "exp_avg_sq")}
+        if at.best is not None:
+            forms[_BEST] = _form(self._model.get_prompt_embedding_to_save("default"))
+        return forms
 
     def _step(self, batch: Sequence[Trace]) -> tuple[float, float]:
         """Learn from a batch; return the loss before it, and the learning rate."""
@@ -336,6 +378,10 @@ class _Tuning:
             f"the loss is no number any more at step {self._at.step}, with a learning rate of {rate:g}: "
             f"begin anew with a lower --lr{kept}"
         )
+
+
+def _form(tensor: torch.Tensor) -> _Form:
+    return tensor.dtype, tuple(tensor.shape)
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], file: Path) -> None:
