@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,16 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 from said import Caller, Said
-from soft_prompts import kept, noise
+from soft_prompts import card, kept, noise
+from tiny_model import DIMENSION, write_tiny
 
 from agent_app import places
 from agent_app.errors import PromptError
 from agent_app.middleware.offer import Offer
+from agent_app.models.stored import sha256_of
 from agent_app.prompt import Prompt, check_file, load_prompt
 from agent_app.prompt.draft import Virtual
+from agent_app.soft_prompt import Base, save_soft_prompt
 from agent_app.soft_prompt.derived import table_rows
 from agent_app.soft_prompt.exporting import export_embeds
 from agent_app.steps import Action, Observation
@@ -209,6 +213,25 @@ def test_export_writes_vectors_for_vllm_and_replaces_nothing_unasked(call: Call,
     assert "crew.safetensors is there already" in again[2]
     assert call("soft", "export", "crow", "--to", "vllm")[0] == 2
     assert call("soft", "export", "crew", "--to", "gguf", "--text", "Hi")[0] == 2
+
+
+@pytest.mark.parametrize("form", [("gguf",), ("vllm", "--text", "Hi")])
+@pytest.mark.parametrize("target", ["base.gguf", "link.gguf"])
+def test_export_never_replaces_the_base_model_that_it_reads(
+    form: tuple[str, ...], target: str, call: Call, library: Path
+) -> None:
+    base = write_tiny(library / "base.gguf")
+    (library / "link.gguf").symlink_to(base)
+    before = base.read_bytes()
+    told = dataclasses.replace(card("tar", 8), dimension=DIMENSION, base=Base("base", sha256_of(base)))
+    save_soft_prompt(library / "soft" / "tar", noise(2)[:, :DIMENSION], told)
+    words = ("soft", "export", "tar", "-m", "base.gguf", "--to", *form, "--force", "-o")
+    assert call(*words, target) == (
+        2,
+        "",
+        f"agent-app: {target} is the base model itself; name another file with -o\n",
+    )
+    assert base.read_bytes() == before
 
 
 def test_the_vectors_of_a_text_come_after_the_virtual_tokens(library: Path, smollm2: Path) -> None:

@@ -84,13 +84,25 @@ def export(
     soft = load_soft_prompt(find_soft_prompt(name, library_folders(settings.prompts_dir)))
     with waiting("writing"):
         if form == "gguf":
-            told = _gguf(soft, target, base_file(soft, model, settings))
+            told = _gguf(soft, target, _base(soft, model, settings, target))
         elif text:
-            told = _whole_prompt(soft, target, text, base_file(soft, model, settings), settings)
+            told = _whole_prompt(soft, target, text, _base(soft, model, settings, target), settings)
         else:
             told = f"{export_embeds(soft, target)} vectors, of the virtual tokens alone"
     stderr().line(clean_line(told))
     stdout().line(clean_line(str(target)))
+
+
+def _base(soft: SoftPrompt, model: str | None, settings: Settings, target: Path) -> Path:
+    """Return the base model's file.
+
+    Raises:
+        SettingError: it would be replaced by what is made from it.
+    """
+    base = base_file(soft, model, settings)
+    if target.exists() and target.samefile(base):
+        raise SettingError(f"{target} is the base model itself; name another file with -o")
+    return base
 
 
 def _gguf(soft: SoftPrompt, target: Path, base: Path) -> str:
