@@ -207,7 +207,9 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_same_command_goes_on_from(place: Pa
     assert str(anew.exception) == (
         f"{checkpoint}: an unfinished tuning is there; --resume goes on, --force begins anew"
     )
-    on = train("--steps", "1000000", "--resume", "--minutes", "0.05", "--patience", "1000000")
+    free = ("--minutes", "0.05", "--patience", "1000000", "--threads", "2", "--description", "Sails")
+    on = train("--steps", "1000000", "--resume", *free)
     assert on.exit_code == 0
     assert "sailor: its time is over after " in on.stderr
+    assert load_soft_prompt(place / "library/soft/sailor").card.description == "Sails"
     assert not (place / checkpoint).exists()
