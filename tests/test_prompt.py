@@ -398,6 +398,24 @@ def test_a_circle_of_parts_is_an_error_at_the_slot_that_closes_it(write: Write) 
     assert str(caught.value) == f"{b}:2: parts go round in a circle: a -> b -> a; take {{a}} out here"
 
 
+def test_a_chain_of_parts_is_stopped_where_it_gets_too_long(write: Write) -> None:
+    def chain(length: int) -> Path:
+        names = [f"p{n}" for n in range(1, length + 1)]
+        for here, there in itertools.pairwise(names):
+            write(f"\n {{{there}}}", path=f"parts/{here}.md")
+        write("end", path=f"parts/{names[-1]}.md")
+        return write("{p1}", "parts: {" + ", ".join(f"{n}: parts/{n}.md" for n in names) + "}")
+
+    assert load_prompt(chain(50)).render().split() == ["end"]
+    (problem,) = check_file(chain(400))
+    assert (problem.code, problem.line, problem.column) == ("P019", 2, 2)
+    assert str(problem.error()) == (
+        f"{problem.file}:2: more than 50 parts stand in each other: p1 -> ... -> p51; "
+        "take {p51} out here, or put it further up"
+    )
+    assert problem.file.name == "p50.md"
+
+
 def test_parts_that_multiply_are_stopped(write: Write) -> None:
     names = "abcdefgh"
     for here, there in itertools.pairwise(names):

@@ -41,6 +41,10 @@ ROLES = ("system", "human", "ai")
 """The roles that the body of a chat prompt is divided into, each by a line such as ``# system``."""
 
 
+_DEEPEST = 50
+"""How deep parts may stand in each other; a longer chain would be too much for Python's stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A stretch of a prompt in one role; a prompt that is not for chat has one without a role."""
@@ -367,6 +371,10 @@ class _Assembly:
             ring = " -> ".join([*trail[trail.index(name) :], name])
             self.add("P012", slot, f"parts go round in a circle: {ring}", f"take {{{name}}} out here", file)
             return ()
+        if len(trail) == _DEEPEST:
+            deep = f"more than {_DEEPEST} parts stand in each other: {trail[0]} -> ... -> {name}"
+            self.add("P019", slot, deep, f"take {{{name}}} out here, or put it further up", file)
+            raise Unusable(self.problems[-1])
         if name not in self.done:
             fill = self.fills[name]
             self.done[name] = self.expand(fill.segments, fill.file, (*trail, name))

@@ -26,6 +26,7 @@ CODES = {
     "P016": "a soft prompt cannot be had, or has no place",
     "P017": "it is not said rightly how passages are read",
     "P018": "an example is no run",
+    "P019": "parts stand too deep in each other",
 }
 """Every code, and what it stands for."""
 
