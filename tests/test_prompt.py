@@ -105,6 +105,9 @@ def test_a_missing_a_surplus_and_a_wrong_value_are_errors_by_name(write: Write) 
         prompt.render(who="Ann", n="3")
     with pytest.raises(PromptError, match="it takes a whole number, not true or false"):
         prompt.render(who="Ann", n=True)
+    assert prompt.render(who="Ann", n=10**4299 - 1).endswith("9" * 4299)
+    with pytest.raises(PromptError, match="does not fit; it takes a number of up to 4,300 digits"):
+        prompt.render(who="Ann", n=10**5000)
 
 
 def test_each_type_of_input_has_its_text(write: Write) -> None:
@@ -177,6 +180,13 @@ FAULTS: list[tuple[str, str, str, int, str]] = [
         "P009",
         3,
         "the default of the input 'a' does not fit; it takes text, not a whole number",
+    ),
+    (
+        f"inputs:\n  a: {{type: number, default: 0x{'f' * 4000}}}",
+        "{a}",
+        "P009",
+        3,
+        "the default of the input 'a' does not fit; it takes a number of up to 4,300 digits",
     ),
     (
         "inputs:\n  tools: {}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -56,6 +57,11 @@ def wrong_type(value: object, wanted: InputType) -> str | None:
         return "it takes a list of texts"
     if isinstance(value, float) and not math.isfinite(value):
         return f"it takes a number, not {value}"
+    if isinstance(value, int):
+        try:
+            str(value)
+        except ValueError:  # Python itself writes no longer ones
+            return f"it takes a number of up to {sys.get_int_max_str_digits():,} digits"
     return None
 
 
