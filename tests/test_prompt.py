@@ -963,6 +963,25 @@ def test_saving_keeps_every_character(write: Write, tmp_path: Path, body: str) -
     assert load_prompt(tmp_path / "copy.md").messages == prompt.messages
 
 
+@pytest.mark.parametrize(("body", "part"), [("Be kind.\n{a}", "Or:\n# human \nrude"), ("# {a}", "ai\nHm")])
+def test_a_part_that_would_begin_a_message_of_a_saved_chat_prompt_is_an_error(
+    write: Write, tmp_path: Path, body: str, part: str
+) -> None:
+    front = "chat: true\nparts: {a: parts/a.md}"
+    write(part, path="parts/a.md")
+    (problem,) = check_file(write(f"# human\n\n# system\n{body}", front))
+    assert (problem.code, problem.line) == ("P020", 8)
+    line = "# human " if "human" in part else "# ai"
+    assert str(problem.error()).endswith(
+        f"a part puts the line {line!r} into a message, where it would begin another one; "
+        "write a space before that line in the part"
+    )
+    write(part.replace("#", " #").replace("ai", " ai"), path="parts/a.md")
+    prompt = load_prompt(write(f"# human\n\n# system\n{body}", front))
+    prompt.save(tmp_path / "copy.md")
+    assert load_prompt(tmp_path / "copy.md").messages == prompt.messages
+
+
 TEMPLATES: list[Any] = [
     PromptTemplate.from_template("Tell {who} of {{braces}} and {tools}\n"),
     PromptTemplate.from_template("\n{question}", partial_variables={"question": "Why?"}),

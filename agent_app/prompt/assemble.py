@@ -14,7 +14,7 @@ from agent_app.prompt.library import LeadsOut, find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.reading import Reading, reading_from
 from agent_app.prompt.source import LARGEST, Source, read_source
-from agent_app.prompt.template import Segment, Slot, joined, parse, put
+from agent_app.prompt.template import Segment, Slot, as_source, joined, parse, put
 from agent_app.prompt.testing import faults_of_test
 from agent_app.prompt.yaml_marks import Marked
 from agent_app.soft_prompt import SoftPrompt, find_soft_prompt, load_soft_prompt
@@ -318,8 +318,8 @@ class _Assembly:
             return [("", source.body, source.body_line)]
         sections: list[tuple[str, list[str], int]] = []
         for number, line in enumerate(source.body.split("\n"), source.body_line):
-            role = line.removeprefix("# ").rstrip()
-            if line.startswith("# ") and role in ROLES:
+            role = _role_begun_by(line)
+            if role:
                 sections.append((role, [], number + 1))
             elif sections:
                 sections[-1][1].append(line)
@@ -333,7 +333,17 @@ class _Assembly:
 
     def read_message(self, role: str, text: str, line: int) -> Message:
         path = self.source.path
-        return Message(role, self.expand(parse(text, path, line, self.problems), path, ()))
+        message = Message(role, self.expand(parse(text, path, line, self.problems), path, ()))
+        if role:
+            self.check_one_message(message, Marked(None, line - 1, 1))
+        return message
+
+    def check_one_message(self, message: Message, at: Marked) -> None:
+        """Make sure that a message, written to a file with its parts put in, is read back as one."""
+        begun = next(filter(_role_begun_by, as_source(message.segments).split("\n")), None)
+        if begun is not None:
+            what = f"a part puts the line {begun!r} into a message, where it would begin another one"
+            self.add("P020", at, what, "write a space before that line in the part")
 
     def expand(self, segments: Sequence[Segment], file: Path, trail: tuple[str, ...]) -> tuple[Segment, ...]:
         out: list[Segment] = []
@@ -405,6 +415,12 @@ class _Assembly:
         for test in tests.value if tests is not None and isinstance(tests.value, list) else ():
             for at, message, fix in faults_of_test(test, self.inputs, takes_input="input" in self.used):
                 self.add("P015", at, message, fix)
+
+
+def _role_begun_by(line: str) -> str | None:
+    """Return the role whose message a line of a chat prompt begins; None: it is text like others."""
+    role = line.removeprefix("# ").rstrip()
+    return role if line.startswith("# ") and role in ROLES else None
 
 
 def with_examples(content: Content, examples: str) -> tuple[Message, ...]:

@@ -27,6 +27,7 @@ CODES = {
     "P017": "it is not said rightly how passages are read",
     "P018": "an example is no run",
     "P019": "parts stand too deep in each other",
+    "P020": "a part would begin a message of a chat prompt",
 }
 """Every code, and what it stands for."""
 

@@ -248,6 +248,8 @@ class Prompt(Content):
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the prompt to one file that needs no parts and renders the same.
 
+        A soft prompt that it names is not written: it must be in the library where the file is loaded.
+
         Args:
             path: a ``.md`` file; its stem becomes the prompt's name.
             overwrite: whether a file that is there may be replaced.
