@@ -417,12 +417,12 @@ def test_quit_leaves(chat: Conversation) -> None:
 def test_prompts_are_listed_and_switched_with_the_history_kept(chat: Conversation) -> None:
     (rows,) = done(chat, "/prompt")
     assert isinstance(rows, Rows)
-    assert [row[0] for row in rows.rows] == ["  pirate", "  pirate-soft", "  plain"]
+    assert [row[0] for row in rows.rows] == ["  pirate", "  pirate-soft", "  pirate-soft-qwen", "  plain"]
     assert done(chat, "/prompt plain") == [Loading(), Tell("The prompt is plain now.")]
     assert (chat.prompt.name, len(chat.results)) == ("plain", 2)
     (rows,) = done(chat, "/prompt")
     assert isinstance(rows, Rows)
-    assert [row[0] for row in rows.rows] == ["  pirate", "  pirate-soft", "* plain"]
+    assert [row[0] for row in rows.rows] == ["  pirate", "  pirate-soft", "  pirate-soft-qwen", "* plain"]
     assert refused(chat, "/prompt pirat") == "unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?"
     assert chat.prompt.name == "plain"
 
@@ -554,7 +554,11 @@ def test_commands_and_what_follows_them_can_be_completed(chat: Conversation) -> 
     assert [(c.text, c.replaces, c.about) for c in completions(chat, "/un")] == [
         ("undo", 2, "take the last question and its answer back")
     ]
-    assert [choice.text for choice in completions(chat, "/prompt pi")] == ["pirate", "pirate-soft"]
+    assert [choice.text for choice in completions(chat, "/prompt pi")] == [
+        "pirate",
+        "pirate-soft",
+        "pirate-soft-qwen",
+    ]
     assert [(choice.text, choice.replaces) for choice in completions(chat, "/tools off cl")] == [
         ("off clock", 6)
     ]

@@ -81,21 +81,23 @@ def test_list_shows_each_prompt_what_is_wrong_and_what_is_shadowed(call: Caller,
     evil = put(folder / "evil.md", '---\ndescription: "a\\x1b]52;c;x\\x07\\nb"\n---\nHi')
     broken = put(folder / "broken.md", "---\nversion: '1'\n---\nHi {")
     plain = put(folder / "plain.md", "---\ndescription: Süß 日本\nversion: '7'\n---\nHi")
-    pirate, soft = load_prompt("pirate"), load_prompt("pirate-soft")
+    pirate, soft, qwen = map(load_prompt, ("pirate", "pirate-soft", "pirate-soft-qwen"))
     what = [
         f"cannot be used: {broken}:4: a lone '{{'; write '{{{{' for a brace, or {{name}} for a slot",
         "a␛]52;c;x␇␊b",
         pirate.description,
         soft.description,
+        qwen.description,
         "Süß 日本",
     ]
     columns = max(map(len, what))
     rows = [
-        ("broken     ", "1", what[0].ljust(columns), broken),
-        ("evil       ", "0", what[1].ljust(columns), evil),
-        ("pirate     ", pirate.version, what[2].ljust(columns), pirate.path),
-        ("pirate-soft", soft.version, what[3].ljust(columns), soft.path),
-        ("plain      ", "7", what[4].ljust(columns - 2), plain),
+        ("broken          ", "1", what[0].ljust(columns), broken),
+        ("evil            ", "0", what[1].ljust(columns), evil),
+        ("pirate          ", pirate.version, what[2].ljust(columns), pirate.path),
+        ("pirate-soft     ", soft.version, what[3].ljust(columns), soft.path),
+        ("pirate-soft-qwen", qwen.version, what[4].ljust(columns), qwen.path),
+        ("plain           ", "7", what[5].ljust(columns - 2), plain),
     ]
     wide = max(len(row[1]) for row in rows)
     out = "".join(f"{name}  {version.ljust(wide)}  {said}  {path}\n" for name, version, said, path in rows)
@@ -343,7 +345,7 @@ def test_check_alone_checks_all_prompts_the_shadowed_too_and_a_part_once(call: C
     out = f"""\
 {shadowed}:4:1: P014 the body of a chat prompt has words before a role; fix: {fix}
 {part}:1:8: P006 a lone '}}'; fix: write '}}}}' for a brace, or {{name}} for a slot
-7 files, 2 problems
+8 files, 2 problems
 """
     assert call("check") == Said(1, out, "")
 
@@ -354,7 +356,7 @@ def test_a_link_out_of_a_library_is_a_problem_of_it(call: Caller, home: Path) ->
     user.mkdir(parents=True)
     (user / "link.md").symlink_to(put(home / "secret.md", "Secret"))
     said = f"{user / 'link.md'}:1:1: P001 a link leads out of the library; fix: put the file itself there\n"
-    assert call("check") == Said(1, f"{said}4 files, 1 problem\n", "")
+    assert call("check") == Said(1, f"{said}5 files, 1 problem\n", "")
 
 
 # --- test ------------------------------------------------------------------------------------------
@@ -646,4 +648,4 @@ def test_a_langchain_template_is_taken_in_under_a_name_and_given_back_unchanged(
     assert load_prompt("taken", folders=library_folders()).to_langchain() == template
     shown = json.loads(call("show", "taken", "--json").out)
     assert (shown["description"], shown["chat"]) == ("Taken in", isinstance(template, ChatPromptTemplate))
-    assert call("check") == Said(0, "4 files, no problem\n", "")
+    assert call("check") == Said(0, "5 files, no problem\n", "")

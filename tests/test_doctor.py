@@ -612,7 +612,7 @@ def test_the_named_prompt_must_load_and_be_made_for_runs(home: Path) -> None:
     rest = list(check_prompts(Settings(prompt="plain")))[1:]
     assert [found.status for found in rest] == ["warn", "ok"]
     assert rest[0].says.startswith(f"cannot be used: {broken[: broken.index(';')]}")
-    assert rest[1].says == "5 can be used, see `agent-app prompts`"
+    assert rest[1].says == "6 can be used, see `agent-app prompts`"
 
 
 REQUIRED = [

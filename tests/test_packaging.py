@@ -84,6 +84,7 @@ def _files(folder: str) -> set[str]:
         "agent_app/prompt/frontmatter.schema.json",
         "agent_app/prompts/pirate.md",
         "agent_app/prompts/soft/pirate-react/adapter_model.safetensors",
+        "agent_app/prompts/soft/pirate-qwen/adapter_model.safetensors",
         "agent_app/tuning/data/material/answers.yaml",
         "agent_app/prompts/parts/personas/pirate.md",
         "agent_app/tools/calculator.py",

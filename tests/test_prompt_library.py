@@ -27,12 +27,13 @@ def test_the_first_library_goes_before_the_others_and_the_shadowed_are_told(tmp_
     other = put(project, "other.md", "---\nnaem: x\n---\nOther")
     put(project, "README.md", "not a prompt, by its name")
     entries = list_prompts([user, project, tmp_path / "none", builtin])
-    plain, soft = load_prompt("plain"), load_prompt("pirate-soft")
+    plain, soft, qwen = map(load_prompt, ("plain", "pirate-soft", "pirate-soft-qwen"))
     said = f"{other}:2: unknown key 'naem' in the front matter; did you mean 'name'?"
     assert entries == [
         PromptEntry("other", "", "0", other, (), problem=said),
         PromptEntry("pirate", "Mine", "2", mine, (theirs, builtin / "pirate.md")),
         PromptEntry("pirate-soft", soft.description, soft.version, builtin / "pirate-soft.md", ()),
+        PromptEntry("pirate-soft-qwen", qwen.description, qwen.version, builtin / "pirate-soft-qwen.md", ()),
         PromptEntry("plain", plain.description, plain.version, builtin / "plain.md", ()),
     ]
     assert load_prompt("pirate", folders=[user, project, builtin]).render() == "Mine"
@@ -48,7 +49,9 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
     for impossible in ["a" * 300, "a" * 300 + ".md", "\0.md"]:
         with pytest.raises((UnknownName, PromptError), match=r"unknown prompt|there is no such file"):
             load_prompt(impossible)
-    with pytest.raises(UnknownName, match=r"^unknown prompt '\.\.'; known: pirate, pirate-soft, plain$"):
+    with pytest.raises(
+        UnknownName, match=r"^unknown prompt '\.\.'; known: pirate, pirate-soft, pirate-soft-qwen, plain$"
+    ):
         load_prompt("..")
 
 

@@ -94,7 +94,7 @@ def test_a_name_that_is_taken_needs_force(place: Path) -> None:
             "--init-text is for --init text, and --init is random",
         ),
         (["--init", "soft"], "--init soft and --init-soft NAME are given together, or neither"),
-        (["--init", "soft", "--init-soft", "pirate-rect"], "did you mean 'pirate-react'?"),
+        (["--init", "soft", "--init-soft", "pirate-rect"], "did you mean 'pirate-react' or 'pirate-qwen'?"),
         (
             ["--init", "soft", "--init-soft", "pirate-react", "--method", "p-tuning"],
             "p-tuning begins with its encoder; it is prompt-tuning that init 'soft' is for",
