@@ -25,7 +25,7 @@ def main() -> None:
 
         code = app.main(prog_name="agent-app", standalone_mode=False) or OK
     except SystemExit as ended:
-        code = _complain(ended.code, FAILED) if isinstance(ended.code, str) else int(ended.code or OK)
+        code = _left_by(ended)
     except UserError as error:
         code = _complain(error, USAGE)
     except AgentAppError as error:
@@ -45,6 +45,18 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - click's errors share no base; all else goes on its way
         code = _click_code(error)
     sys.exit(_flushed(code))
+
+
+def _left_by(ended: SystemExit) -> int:
+    """Return the exit code; a tool that ended the program in the middle of a run has not done well."""
+    from agent_app.errors import partial_result
+
+    if isinstance(ended.code, int) and ended.code:
+        return ended.code
+    if not ended.code and partial_result(ended) is None:
+        return OK
+    why = f": {ended.code}" if ended.code else ""
+    return _complain(f"something called sys.exit before the program was done{why}", FAILED)
 
 
 def _prepare_streams() -> None:

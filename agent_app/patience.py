@@ -178,8 +178,12 @@ class _Worker:
             future, call = self._jobs.get()
             try:
                 result = call()
+            except SystemExit as error:  # the function's own: signals are handled in the main thread
+                left = RuntimeError(f"it called sys.exit({error.code!r})")
+                left.__cause__ = error
+                outcome: Callable[[], None] = _bound(future.set_exception, left)
             except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who waits
-                outcome: Callable[[], None] = _bound(future.set_exception, error)
+                outcome = _bound(future.set_exception, error)
             else:
                 outcome = _bound(future.set_result, result)
             # Free before the caller goes on, so that its next job finds this thread.

@@ -222,7 +222,7 @@ class Toolbox:
             if form.is_async:
                 return _observed(_run_alone(form.tool, arguments, config, seconds))
             return _observed(within(seconds, form.tool.invoke, arguments, config))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code can raise anything
+        except Exception as error:  # noqa: BLE001 - a stranger's code can raise anything; nothing is swallowed
             return _explained(form, arguments, error)
 
     async def arun(
@@ -239,7 +239,7 @@ class Toolbox:
                 return _observed(await awithin(seconds, form.tool.invoke, arguments, config))
             async with in_time(seconds):
                 return _observed(await form.tool.ainvoke(arguments, config))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `run`
+        except Exception as error:  # noqa: BLE001 - as in `run`
             return _explained(form, arguments, error)
 
     def _prepare(self, action: Action) -> tuple[_Form, dict[str, Any]] | Observation:
@@ -444,7 +444,7 @@ def _as_text(result: Any) -> str:
     return encodable(text)
 
 
-def _explained(form: _Form, arguments: dict[str, Any], error: BaseException) -> Observation:
+def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Observation:
     """Return the observation for an error that the model can mend.
 
     Raises:

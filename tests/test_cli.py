@@ -583,12 +583,22 @@ def test_a_tool_with_a_bug_is_named(run: Caller, folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_a_tool_that_leaves_python_is_named(run: Caller, folder: Path, kind: str) -> None:
-    tool = TOOL.format(name="bad", body='raise SystemExit("boom")').replace("def ", f"{kind} ")
+@pytest.mark.parametrize(
+    ("kind", "given", "code", "told"),
+    [
+        ("def", "0", 1, "the tool 'bad' crashed: RuntimeError: it called sys.exit(0)"),
+        ("async def", "0", 1, "something called sys.exit before the program was done"),
+        ("async def", "'boom'", 1, "something called sys.exit before the program was done: boom"),
+        ("async def", "7", 7, ""),
+    ],
+)
+def test_a_tool_that_leaves_python_does_not_pass_for_an_answer(
+    run: Caller, folder: Path, kind: str, given: str, code: int, told: str
+) -> None:
+    tool = TOOL.format(name="bad", body=f"raise SystemExit({given})").replace("def ", f"{kind} ")
     write(folder, {"mine/bad.py": tool, "replies.txt": "Hm\nAction: bad\nAction Input: x\n"})
-    code, out, err = run(*ASK, "-q", "--tools-dir", "mine", "x")
-    assert (code, out, err) == (1, "", "agent-app: the tool 'bad' crashed: SystemExit: boom\n")
+    said = run(*ASK, "-q", "--tools-dir", "mine", "x")
+    assert said == (code, "", f"agent-app: {told}\n" if told else "")
 
 
 def test_too_few_replies_are_one_clear_line(run: Caller, folder: Path) -> None:

@@ -55,6 +55,16 @@ async def test_a_stop_iteration_is_an_error_like_others() -> None:
         await awithin(LONG, lambda: next(iter(())))
 
 
+async def test_an_exit_in_another_thread_is_an_error_like_others() -> None:
+    def leave() -> None:
+        raise SystemExit(0)
+
+    with pytest.raises(RuntimeError, match=r"^it called sys.exit\(0\)$"):
+        within(LONG, leave)
+    with pytest.raises(RuntimeError, match=r"^it called sys.exit\(0\)$"):
+        await awithin(LONG, leave)
+
+
 async def test_what_is_awaited_for_too_long_is_given_up_and_the_loop_goes_on() -> None:
     release = threading.Event()
     beats = 0

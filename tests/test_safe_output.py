@@ -376,7 +376,7 @@ def test_a_narrow_terminal_and_wide_characters_are_no_trouble(
     prepare(Case((*ASK, "-q", wide), files, {"COLUMNS": "40"}), home, monkeypatch)
     assert f"{wide}\r\n" in at_terminal(monkeypatch)
     prepare(Case(("prompts", "list")), home, monkeypatch)
-    assert f"umi          0    {wide}" in at_terminal(monkeypatch)
+    assert f"umi               0    {wide}" in at_terminal(monkeypatch)
 
 
 @needs_unix
