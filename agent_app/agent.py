@@ -378,17 +378,12 @@ class Agent(Runnable[Question, Result]):
 
     def _run(self, question: Question, given: Given) -> Run:
         values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)
-        if "input" not in values:
-            has = ", ".join(map(str, values)) or "nothing"
-            raise QuestionError(
-                f"a question is a text, or a mapping with the text as 'input'; this has {has}"
-            )
         said = values.pop("history", ())  # which `_safe` has redacted
         if "history" in given:
             given["history"] = turns_of(given["history"])
         safe: Given = self.redactor.data(given)
         safe.setdefault("history", said)
-        return Run(self._loaded(), values.pop("input", ""), values, **safe)
+        return Run(self._loaded(), values.pop("input"), values, **safe)
 
     def _traced(self, config: RunnableConfig | None) -> RunnableConfig:
         """Tell tracers who answers, and with which prompt."""
@@ -408,9 +403,11 @@ class Agent(Runnable[Question, Result]):
         Raises:
             QuestionError: it is no question, or its history is none.
         """
+        taken = "a question is a text, or a mapping with the text as 'input'"
         if not isinstance(question, str | Mapping):
-            kind = type(question).__name__
-            raise QuestionError(f"a question is a text, or a mapping with the text as 'input', and no {kind}")
+            raise QuestionError(f"{taken}, and no {type(question).__name__}")
+        if isinstance(question, Mapping) and "input" not in question:
+            raise QuestionError(f"{taken}; this has {', '.join(map(str, question)) or 'nothing'}")
         if isinstance(question, Mapping) and "history" in question:
             question = {**question, "history": turns_of(question["history"])}
         safe: Question = self.redactor.data(question)

@@ -49,7 +49,6 @@ from agent_app.loop import (
     Outcome,
     Overspent,
     Request,
-    RunTool,
     react_loop,
 )
 from agent_app.models import explain
@@ -197,13 +196,7 @@ class Run:
                     yield from self._met(request.limit)
                 back = yield from self._think(last=request.limit is not None)
             else:
-                known = self._recorded
-                back = (
-                    (yield from self._act(request.action)) if known is None else self._recall(request, known)
-                )
-                is_direct = self.parts.toolbox.is_direct(request.action.tool)
-                if is_direct and isinstance(back, Observation) and not back.error:
-                    back = Direct(back)
+                back = yield from self._see_through(request.action)
         yield from self._news()
         yield from self._met(stopped_by)
         result = self.result(stopped_by)
@@ -249,6 +242,20 @@ class Run:
             self._limit = limit
             yield LimitMet(limit)
 
+    def _see_through(self, action: Action) -> Generator[Effect, Any, Outcome]:
+        """Return what comes of a call, now or in the run that is replayed."""
+        if self._recorded is None:
+            outcome = yield from self._act(action)
+        else:
+            outcome = self._recall(action, self._recorded)
+        if (
+            isinstance(outcome, Observation)
+            and not outcome.error
+            and self.parts.toolbox.is_direct(action.tool)
+        ):
+            return Direct(outcome)
+        return outcome
+
     def _act(self, action: Action) -> Generator[Effect, Any, Outcome]:
         """Run a tool, if it may be run, and return what came of it."""
         edited = action is self._edited
@@ -272,9 +279,8 @@ class Run:
         observation: Observation = yield Use(action, self._time_for(self.parts.terms.tool_seconds))
         return observation
 
-    def _recall(self, request: RunTool, recorded: Mapping[str, deque[Outcome]]) -> Outcome:
+    def _recall(self, action: Action, recorded: Mapping[str, deque[Outcome]]) -> Outcome:
         """Return what came of a call in the run that is replayed; after its last time, that again."""
-        action = request.action
         outcomes = recorded.get(action.call)
         if outcomes is None:
             raise ReplayDiverged(

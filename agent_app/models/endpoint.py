@@ -19,7 +19,13 @@ from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.traits import Traits
-from agent_app.models.whole_replies import NoReply, WholeReplies, goes_through_a_proxy, no_reply
+from agent_app.models.whole_replies import (
+    NoReply,
+    WholeReplies,
+    chat_url,
+    goes_through_a_proxy,
+    no_reply,
+)
 from agent_app.settings import endpoint, key_for
 
 OPENAI = "https://api.openai.com/v1"
@@ -116,8 +122,8 @@ class EndpointModel(ChatOpenAI):
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            url = f"{str(self.root_client.base_url).rstrip('/')}/chat/completions"
-            raise no_reply(reply, Request("POST", url))  # noqa: B904 - it says itself what it came from
+            request = Request("POST", chat_url(self.root_client))
+            raise no_reply(reply, request)  # noqa: B904 - it says itself what it came from
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         # A refusal comes before the first piece, so nothing is ever said twice.

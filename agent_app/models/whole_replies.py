@@ -83,9 +83,7 @@ class WholeReplies:
 
     def __init__(self, client: openai.AsyncOpenAI) -> None:
         self._client = client
-        # The client ends a path with a slash, but leaves an address without a path as it is.
-        address, self._credentials = without_credentials(str(client.base_url))
-        self._url = f"{address.rstrip('/')}/chat/completions"
+        self._url, self._credentials = without_credentials(chat_url(client))
         self._sessions = PerLoop(self._session, ClientSession.close)
 
     @staticmethod
@@ -151,6 +149,12 @@ class WholeReplies:
         tls = create_ssl_context() if self._url.startswith("https:") else True
         connector = TCPConnector(limit=_AT_ONCE, keepalive_timeout=_IDLE, ssl=tls)
         return ClientSession(connector=connector, headers=self._headers())
+
+
+def chat_url(client: openai.OpenAI | openai.AsyncOpenAI) -> str:
+    """Return where a client sends its calls of a chat."""
+    # The client ends a path with a slash, but leaves an address without a path as it is.
+    return f"{str(client.base_url).rstrip('/')}/chat/completions"
 
 
 def no_reply(given: Any, request: Request) -> openai.APIError:
