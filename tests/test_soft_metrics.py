@@ -19,7 +19,7 @@ from agent_app.parser import FormatError, ReActOutputParser
 from agent_app.prompt.draft import history_text
 from agent_app.prompt.scratchpad import scratchpad
 from agent_app.settings import Settings
-from agent_app.steps import Action, Answer, Observation, Step, Unreadable
+from agent_app.steps import Action, Answer, Observation, Step, Unreadable, step_to_dict
 from agent_app.tuning.data import TOOLS, Row, lines_of, make_rows, read_rows
 from agent_app.tuning.metrics import Move, moves_of, score, without_grammar
 from agent_app.tuning.runs import Asked, RecordedTools, ask
@@ -213,6 +213,34 @@ def test_what_is_wrong_is_marked_where_it_is_wrong(
     assert {name: marks for name, marks in marked.items() if marks} == wrong
 
 
+@pytest.mark.parametrize(
+    ("instead", "mistakes"),
+    [
+        (
+            {"sum 0": " Sum\nAction: calculator\nAction Input: 2,000 + 3"},
+            [("sum", ("input",), SUM.steps[0], Action("calculator", "2,000 + 3", "Sum"))],
+        ),
+        (
+            {"look 0": " Hm", "look 4": " Done\nFinal Answer: It is 672."},
+            [
+                ("look", ("parses", "tool", "input"), LOOK.steps[0], Unreadable(" Hm")),
+                ("look", ("value", "voice"), LOOK.steps[4], Answer("It is 672.", "Done")),
+            ],
+        ),
+        (
+            {"look 2": " Sum\nAction: calculator\nAction Input: 1,345 * 2"},
+            [("look", ("later",), LOOK.steps[2], Action("calculator", "1,345 * 2", "Sum"))],
+        ),
+        ({}, []),
+    ],
+)
+def test_a_mistake_is_the_move_that_spoilt_a_mark_beside_what_was_recorded(
+    instead: dict[str, str], mistakes: list[tuple[str, tuple[str, ...], Step, Step]]
+) -> None:
+    scores = score(ROWS, moves_by(Knowing(instead)))
+    assert [(row.id, m.missed, m.wanted, m.made) for row, m in scores.mistakes] == mistakes
+
+
 def test_another_input_that_a_row_accepts_is_right() -> None:
     row = Row(**{**{f: getattr(SUM, f) for f in Row.__slots__}, "accepts": ("6000 * 1",)})
     shown = " Sum\nAction: calculator\nAction Input: 6000 * 1"
@@ -323,6 +351,30 @@ def test_scores_as_json_hold_moves_and_whole_runs(call: Caller) -> None:
     assert data["all"]["input"] == Share(2, 2).to_dict()
     assert data["kinds"]["web_search"]["later"] == Share(1, 1).to_dict()
     assert data["whole"]["right"] == Share(2, 2).to_dict()
+
+
+def test_mistakes_stand_before_the_table_and_cannot_reach_the_terminal(call: Caller) -> None:
+    first, second = (reply.strip() for reply in replies(SUM))
+    model = script(first.replace("* 3", "\x1b[2J+ 3"), second)
+    Path("rows.jsonl").write_text(lines_of([SUM]), encoding="utf-8")
+    said = call("score", "rows.jsonl", "-m", model, "-p", "mate.md", "--mistakes")
+    assert said.out.splitlines()[:5] == [
+        "sum: What is 2,000 * 3?",
+        "  missed  right first input",
+        "  wanted  calculator: 2,000 * 3",
+        "  made    calculator: 2,000 ␛[2J+ 3",
+        "",
+    ]
+    said = call("score", "rows.jsonl", "-m", model, "-p", "mate.md", "--mistakes", "--json")
+    assert json.loads(said.out)["mistakes"] == [
+        {
+            "id": "sum",
+            "question": "What is 2,000 * 3?",
+            "missed": ["input"],
+            "wanted": step_to_dict(SUM.steps[0]),
+            "made": step_to_dict(Action("calculator", "2,000 \x1b[2J+ 3", "Sum")),
+        }
+    ]
 
 
 def test_data_goes_to_a_file_that_can_be_scored(call: Caller) -> None:

@@ -51,6 +51,16 @@ class Move(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """A move that was not what it should have been."""
+
+    missed: tuple[Measure, ...]
+    wanted: Step
+    """What was recorded at this point."""
+    made: Step
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How one row's moves were made."""
 
@@ -61,6 +71,30 @@ class Verdict:
     """What was right; what cannot be said of the row is not in it."""
     seconds: float
     """How long all moves took together."""
+
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """The moves that spoilt a mark, in their order."""
+        told = [
+            Mistake(tuple(m for m in get_args(Measure) if self._spoilt(m, number)), wanted, made)
+            for number, (wanted, made) in enumerate(zip(self.row.steps[::2], self.moves, strict=True))
+        ]
+        return tuple(mistake for mistake in told if mistake.missed)
+
+    def _spoilt(self, measure: Measure, number: int) -> bool:
+        """Say whether it was this move that cost the row a mark."""
+        if self.marks.get(measure, True):
+            return False
+        made, last = self.moves[number], len(self.moves) - 1
+        match measure:
+            case "parses":
+                return isinstance(made, Unreadable)
+            case "tool" | "input":
+                return number == 0
+            case "later":
+                return 0 < number < last and not _does(made, self.row.actions[number])
+            case "value" | "voice":
+                return number == last
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +114,11 @@ class Scores:
     def seconds_per_move(self) -> float:
         """The median time of a reply."""
         return statistics.median(v.seconds / len(v.moves) for v in self.verdicts)
+
+    @property
+    def mistakes(self) -> list[tuple[Row, Mistake]]:
+        """All moves that were wrong, each with its row."""
+        return [(verdict.row, mistake) for verdict in self.verdicts for mistake in verdict.mistakes]
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -33,13 +33,20 @@ def same_input(tool: str, given: Arguments, wanted: Arguments) -> bool:
     wanted one are in the given one; questions to the clock, if it replies the same. Other tools' inputs must
     be equal but for case and white space.
     """
-    return _SAME.get(tool, _same_text)(_text(given), _text(wanted))
+    return _SAME.get(tool, _same_text)(input_text(given), input_text(wanted))
 
 
 def holds(answer: str, value: str) -> bool:
     """Return whether an answer holds a value; whatever the case and the commas between thousands."""
     wanted = re.escape(tidy(value).strip().casefold())
     return re.search(rf"(?<![\w.:-]){wanted}(?!\w|\.\d)", tidy(answer).casefold()) is not None
+
+
+def input_text(given: Arguments) -> str:
+    """Return an input as text: that of its only argument, or all of them as JSON."""
+    if isinstance(given, dict) and len(given) == 1:
+        given = next(iter(given.values()))
+    return given if isinstance(given, str) else json.dumps(given, sort_keys=True)
 
 
 def _same_calculation(given: str, wanted: str) -> bool:
@@ -88,9 +95,3 @@ def _recorder() -> Recorder:
     recorder = Recorder(("calculator", "clock"))
     recorder.begin(_NOON)
     return recorder
-
-
-def _text(given: Arguments) -> str:
-    if isinstance(given, dict) and len(given) == 1:
-        given = next(iter(given.values()))
-    return given if isinstance(given, str) else json.dumps(given, sort_keys=True)

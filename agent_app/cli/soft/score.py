@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,10 +15,12 @@ from agent_app.cli.showing import print_json_line
 from agent_app.cli.soft.counting import counting
 from agent_app.cli.waiting import waiting
 from agent_app.prompt import Prompt, library_folders, load_prompt
-from agent_app.terminal import stdout
+from agent_app.steps import Action, step_to_dict
+from agent_app.terminal import clean_line, stdout
 
 if TYPE_CHECKING:
     from agent_app.settings import Settings
+    from agent_app.steps import Step
     from agent_app.tuning.data import Row
     from agent_app.tuning.metrics import Scores
     from agent_app.tuning.runs import Runs
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(min=1), metavar="N", help="No more rows than this, evenly spread."
 )
 @click.option("--whole", is_flag=True, help="Ask each question from beginning to end as well.")
+@click.option("--mistakes", is_flag=True, help="Show each wrong move beside the recorded one.")
 @click.option("--no-grammar", is_flag=True, help="Let the model write what it likes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @options.yes
@@ -51,6 +54,7 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
     \b
     Examples:
       agent-app soft score data.jsonl -m embedded:smollm2-135m -p pirate --limit 60
+      agent-app soft score data.jsonl -m embedded:smollm2-135m -p pirate-soft --mistakes
       agent-app soft score data.jsonl -m embedded:smollm2-135m -p pirate-soft --whole --json
 
     Exit codes: 0 done; 2 the call or the data is wrong; 130 interrupted.
@@ -72,9 +76,11 @@ def score(file: Path, part: str, limit: int | None, **given: Any) -> None:
     )
     if given["as_json"]:
         whole = {} if runs is None else {"whole": runs.to_dict()}
-        print_json_line({"model": asked.model, "prompt": asked.prompt, **scores.to_dict(), **whole})
+        wrong = {"mistakes": _mistakes_as_data(scores)} if given["mistakes"] else {}
+        print_json_line({"model": asked.model, "prompt": asked.prompt, **scores.to_dict(), **whole, **wrong})
         return
-    for line in (*_lines(scores), *(_whole_lines(runs) if runs else ())):
+    wrong_lines = _mistake_lines(scores) if given["mistakes"] else ()
+    for line in (*wrong_lines, *_lines(scores), *(_whole_lines(runs) if runs else ())):
         stdout().line(line)
 
 
@@ -118,3 +124,37 @@ def _whole_lines(runs: Runs) -> list[str]:
         f"{runs.seconds:.2f} s for a question (median)"
         + (f", {one:.2f} s with one call of a tool" if one else ""),
     ]
+
+
+def _mistakes_as_data(scores: Scores) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row.id,
+            "question": row.question,
+            "missed": mistake.missed,
+            "wanted": step_to_dict(mistake.wanted),
+            "made": step_to_dict(mistake.made),
+        }
+        for row, mistake in scores.mistakes
+    ]
+
+
+def _mistake_lines(scores: Scores) -> Iterator[str]:
+    from agent_app.tuning.metrics import MEASURES
+
+    for row, mistake in scores.mistakes:
+        yield clean_line(f"{row.id}: {row.question}")
+        yield from columns(
+            [
+                ("  missed", ", ".join(MEASURES[measure] for measure in mistake.missed)),
+                ("  wanted", _in_words(mistake.wanted)),
+                ("  made", _in_words(mistake.made)),
+            ]
+        )
+        yield ""
+
+
+def _in_words(step: Step) -> str:
+    from agent_app.tuning.same import input_text
+
+    return f"{step.tool}: {input_text(step.input)}" if isinstance(step, Action) else step.text
