@@ -57,7 +57,7 @@ _SIGNS = {"+", "-"}
 _SHARE = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?) ?(?:%|per ?cent\b)", re.IGNORECASE)
 _TIMES = frozenset("*×x")
 _HUNDREDTHS = re.compile(r"%|\bper ?cent|(?<!\d)100(?!\d)", re.IGNORECASE)
-_ELSEWHERE, _AS_ASKED = OBJECTED
+_ELSEWHERE, _AS_GIVEN = OBJECTED
 _NAMED = 4
 """How many of the numbers are named; one is enough."""
 
@@ -80,12 +80,13 @@ def objection(prompt: Prompt, draft: Draft, action: Action, steps: Sequence[Step
         return None
     found = [observation.text for observation in seen if not observation.error]
     text = str(action.input)
-    if numbers := made_up(text, [draft.question, *draft.turns, *draft.values, *found]):
+    given = [draft.question, *draft.turns, *draft.values, *found]
+    if numbers := made_up(text, given):
         stand, them = ("stand", "them") if len(numbers) > 1 else ("stands", "it")
         which = " and ".join(numbers[:_NAMED])
         told = f"{which} {stand} neither in the question nor in an observation. Find {them} out {_ELSEWHERE}"
-    elif share := bare_percentage(text, draft.question):
-        told = f"Write {share}% instead of {share}, {_AS_ASKED}"
+    elif share := bare_percentage(text, given):
+        told = f"Write {share}% instead of {share}, {_AS_GIVEN}"
     else:
         return None
     return Observation(told, error=True)
@@ -118,20 +119,20 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[0] for found in unknown))
 
 
-def bare_percentage(text: str, question: str) -> str | None:
-    """Return the first percentage of a question that a calculation multiplies by as by a plain number.
+def bare_percentage(text: str, given: Sequence[str]) -> str | None:
+    """Return the first percentage that a calculation multiplies by as by a plain number.
 
     Args:
         text: what is to be calculated; where it names percent or a hundred nothing is wrong with it.
-        question: what is asked.
+        given: the question, what was said before, and what was found.
     """
     if _HUNDREDTHS.search(text):
         return None
     factors = {_value(found[0]) for found in _NUMBER.finditer(text) if _beside(found) & _TIMES}
-    given = Counter(map(_value, _GIVEN.findall(question)))
-    shares = _SHARE.findall(question)
-    given.subtract(map(_value, shares))  # what is left is given as a plain number too
-    return next((share for share in shares if _value(share) in factors and given[_value(share)] <= 0), None)
+    shares = [share for told in given for share in _SHARE.findall(told)]
+    plain = Counter(_value(number) for told in given for number in _GIVEN.findall(told))
+    plain.subtract(map(_value, shares))  # what is left is given as a plain number too
+    return next((share for share in shares if _value(share) in factors and plain[_value(share)] <= 0), None)
 
 
 def _numbers_in(text: str) -> Iterator[float]:

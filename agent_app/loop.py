@@ -86,7 +86,7 @@ class Limits:
 EDITED = "This call was changed before it was run; the changed call follows."
 """What the model reads in place of the result of a call that somebody edited."""
 
-OBJECTED = ("with another tool, or use what is given.", "as it is a percentage in the question.")
+OBJECTED = ("with another tool, or use what is given.", "as it was given as a percentage.")
 """How the errors end that stand in place of the result of a call which something is objected to. As the tool
 was not run, the same call is no repetition."""
 
