@@ -23,6 +23,10 @@ T = TypeVar("T")
 _Job: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
 
 
+LONGEST_WAIT = 1_000_000.0
+"""In seconds, more than eleven days; the locks and sockets of some systems raise an error at much more."""
+
+
 class OutOfTime(TimeoutError):  # noqa: N818 - it reads as what it is
     """What was waited for did not come in time.
 

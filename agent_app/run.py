@@ -54,6 +54,7 @@ from agent_app.loop import (
 from agent_app.models import explain
 from agent_app.parts import Parts
 from agent_app.passages import Asked
+from agent_app.patience import LONGEST_WAIT
 from agent_app.planning import Plan, plan
 from agent_app.steps import (
     LONGEST_QUESTION,
@@ -403,7 +404,8 @@ class Run:
         The last call may take its own time: its answer is what the run is for.
         """
         left = None if last or self.parts.terms.limits.seconds is None else max(0.01, self._left())
-        return left if seconds is None else seconds if left is None else min(left, seconds)
+        limits = [limit for limit in (left, seconds) if limit is not None]
+        return min(*limits, LONGEST_WAIT) if limits else None
 
     def _data(self, answer: str) -> Any:
         form = self.parts.terms.form
