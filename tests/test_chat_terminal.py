@@ -181,6 +181,14 @@ def test_ctrl_c_twice_at_the_prompt_leaves(folder: Path) -> None:
         assert at.end() == 0
 
 
+def test_ctrl_z_stops_the_program_and_stands_in_no_question(folder: Path) -> None:
+    with terminal(folder, *CHAT) as at:
+        at.expect(READY)
+        at.type("/usage\x1a\r")  # no shell waits for this program, so the system does not stop it
+        at.expect("Nothing has been asked yet.")
+        leave(at)
+
+
 def test_what_cannot_be_loaded_is_told_at_the_prompt_already(folder: Path) -> None:
     with terminal(folder, "-m", "scripted:none.txt") as at:
         told = "cannot read the scripted replies none.txt: No such file or directory"

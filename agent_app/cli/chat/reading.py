@@ -135,6 +135,7 @@ def _prompt(chat: Conversation, typed: Path | None, hint: Callable[[], str]) -> 
         history=_history(typed),
         search_ignore_case=True,
         enable_open_in_editor=True,
+        enable_suspend=True,
         tempfile_suffix=".md",
         reserve_space_for_menu=6,
         output=create_output(always_prefer_tty=True),
