@@ -122,6 +122,11 @@ def test_an_unknown_command_is_not_asked_and_the_nearest_are_named(chat: Convers
     assert refused(chat, "/") == f"unknown command '/'; known: {known} (a question may begin with a space)"
 
 
+def test_a_command_that_takes_nothing_refuses_what_stands_after_it(chat: Conversation) -> None:
+    assert refused(chat, "/undo 3") == "write /undo alone; nothing stands after it"
+    assert done(chat, "/undo ") == [Tell("Taken back: And half of it?")]
+
+
 def test_a_prompt_without_a_place_for_history_is_asked_without_it(folder: Path, store: Store) -> None:
     write(folder, {"alone.md": FILES["mate.md"].replace("{history}", "").replace("mate", "alone")})
     chat = chat_of(store, prompt="alone.md")

@@ -70,6 +70,8 @@ def effects_of(chat: Conversation, line: str) -> Generator[Effect, None, None]:
     command = COMMANDS.get(name.strip())
     if command is None:
         raise UnknownCommand(name)
+    if argument.strip() and not command.takes:
+        raise UserError(f"write /{command.name} alone; nothing stands after it")
     yield from command.do(chat, argument.strip())
 
 
