@@ -52,6 +52,14 @@ def test_jsonl_brings_ids_expectations_and_other_fields(tmp_path: Path) -> None:
     assert (second.id, second.expected, second.fields) == (second.key.hex(), None, {})
 
 
+def test_a_missing_value_as_python_writes_it_is_null(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, "q.jsonl", '{"question": "Why?", "expected": NaN, "year": NaN}')
+    assert (row.expected, row.fields) == (None, {"year": None})
+    assert complaint(tmp_path, "q.jsonl", '{"question": "Why?", "year": Infinity}').startswith(
+        "q.jsonl:1: it is not JSON: Infinity is no number of JSON\n"
+    )
+
+
 def test_csv_knows_records_of_several_lines(tmp_path: Path) -> None:
     rows = read(
         tmp_path, "q.csv", 'nr,text,expected\n1,"Two\nlines?",\n2,"a ""b""",4\n', Reading("text", "nr")
@@ -59,6 +67,30 @@ def test_csv_knows_records_of_several_lines(tmp_path: Path) -> None:
     assert [(row.place, row.id, row.question, row.expected) for row in rows] == [
         ("q.csv:3", "1", "Two\nlines?", None),
         ("q.csv:4", "2", 'a "b"', "4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("q.csv", '\ufeffnr;question;expected\r\n1;"1,5; + 1?";2,5\r\n2;Why, mate?;\r\n'),  # Excel, in Europe
+        ("q.csv", '"nr","question","expected"\n1,"1,5; + 1?","2,5"\n2,"Why, mate?",\n'),
+        ("q.tsv", "nr\tquestion\texpected\n1\t1,5; + 1?\t2,5\n2\tWhy, mate?\t\n"),
+    ],
+)
+def test_the_first_line_of_csv_tells_what_separates_columns(tmp_path: Path, name: str, text: str) -> None:
+    rows = read(tmp_path, name, text, Reading(id="nr"))
+    assert [(row.id, row.question, row.expected) for row in rows] == [
+        ("1", "1,5; + 1?", "2,5"),
+        ("2", "Why, mate?", None),
+    ]
+
+
+def test_blank_lines_of_csv_are_passed_over_also_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
+    rows = read(tmp_path, "q.csv", "\n,,\nid,question,note\n,,\n1,Why?,\n\n , ,\n2,How?,x\n,,\n")
+    assert [(row.place, row.id, row.question) for row in rows] == [
+        ("q.csv:5", "1", "Why?"),
+        ("q.csv:8", "2", "How?"),
     ]
 
 
@@ -114,9 +146,9 @@ def test_of_many_bad_rows_only_the_first_are_named(tmp_path: Path) -> None:
     ("name", "text", "problem"),
     [
         ("q.txt", "\n \n", "q.txt: there is no question in it"),
-        ("q.xml", "<q/>", "the suffix tells no format; known: .txt, .jsonl, .ndjson, .csv; or give --format"),
+        ("q.xml", "<q/>", "the suffix tells no format; known: .txt, .jsonl, .ndjson, .csv, .tsv; or give"),
         ("q.csv", "question\na,b\n", "q.csv:2: it has 2 values for 1 columns\nnothing was asked; --skip-bad"),
-        ("q.csv", "question,question\na,b\n", "q.csv:1: two columns have the same name"),
+        ("q.csv", "question,question\na,b\n", "q.csv:1: two columns are called 'question'"),
         ("q.csv", 'question\n"a\n', "q.csv:2: it is not CSV: unexpected end of data"),
         ("q.csv", b"question,n\xff\na,b\n", "q.csv:1: it is not UTF-8 text; save the file as UTF-8"),
         ("q.txt", "x" * 50_001, "q.txt:1: the question has 50,001 characters; at most 50,000 are taken"),

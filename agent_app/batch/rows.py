@@ -28,7 +28,15 @@ Given: TypeAlias = "str | Mapping[str, Any]"
 """A row of a program: its question, or its fields."""
 
 EXPECTED = "expected"
-_SUFFIXES: dict[str, Format] = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_SUFFIXES: dict[str, Format] = {
+    ".txt": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+_SEPARATORS = ",;\t"
+"""Of CSV's columns. Where a comma is the decimal sign, spreadsheets write semicolons."""
 BOM = b"\xef\xbb\xbf"
 _NO_UTF8 = "it is not UTF-8 text; save the file as UTF-8"
 _CHANGED = "it was changed while it was being read"
@@ -359,7 +367,7 @@ def _text(line: bytes) -> str:
 
 def _object(line: bytes) -> Mapping[str, Any]:
     try:
-        value = json.loads(_text(line))
+        value = json.loads(_text(line), parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error.msg}, at character {error.pos + 1}") from None
     except RecursionError:
@@ -369,22 +377,43 @@ def _object(line: bytes) -> Mapping[str, Any]:
     return value
 
 
+def _constant(name: str) -> None:
+    """Read ``NaN`` as null: Python writes it for a value that is missing, and JSON does not know it."""
+    if name != "NaN":
+        raise ValueError(f"it is not JSON: {name} is no number of JSON")
+
+
 def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
     """Yield CSV's records, each with the header; a record may have several lines and is named by its last."""
     # Bytes that are no UTF-8 become surrogates, so that only the records that hold them are bad.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(file, delimiter=_separator(file), strict=True)
         try:
-            header = _next_record(reader) or []
+            records = _filled(reader)
+            header = next(records, [])
             if not _is_utf8(header):
                 raise BatchError(f"{path.name}:{reader.line_num}: {_NO_UTF8}")
-            if len(set(header)) < len(header):
-                raise BatchError(f"{path.name}:1: two columns have the same name")
-            while (values := _next_record(reader)) is not None:
-                if values:
-                    yield reader.line_num, (header, values)
+            twice = next((name for name in header if header.count(name) > 1), None)
+            if twice is not None:
+                raise BatchError(f"{path.name}:{reader.line_num}: two columns are called {twice!r}")
+            for values in records:
+                yield reader.line_num, (header, values)
         except csv.Error as error:
             raise BatchError(f"{path.name}:{reader.line_num}: it is not CSV: {error}") from error
+
+
+def _separator(file: IO[str]) -> str:
+    """Return what makes the most columns of a file's first line, and go back to its beginning."""
+    first = next((line for line in file if not line.isspace()), "")
+    file.seek(0)
+    return max(_SEPARATORS, key=lambda each: len(_next_record(csv.reader([first], delimiter=each)) or []))
+
+
+def _filled(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the records that are more than a blank line, which a spreadsheet may write as ``,,,``."""
+    while (values := _next_record(reader)) is not None:
+        if any(value.strip() for value in values):
+            yield values
 
 
 def _next_record(reader: Iterator[list[str]]) -> list[str] | None:

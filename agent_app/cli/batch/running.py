@@ -59,7 +59,7 @@ _EMBEDDED_AUTO, _EMBEDDED_MOST = 4, 8
 @options.yes
 @on_ray.ray_options
 def run(**given: Any) -> None:
-    """Answer the QUESTIONS of a file (.txt, .jsonl or .csv), or of stdin when that is "-".
+    """Answer the QUESTIONS of a file (.txt, .jsonl, .csv or .tsv), or of stdin when that is "-".
 
     \b
     Examples:
