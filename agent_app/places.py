@@ -33,8 +33,8 @@ def session_file() -> Path:
 
 
 def nearest(folder: Path) -> Path:
-    """Return a folder, or the nearest one above it that is there."""
-    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    """Return a folder, or the nearest path above it that is there: a folder, unless a file is in the way."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def typed_file() -> Path:

@@ -203,7 +203,7 @@ async def test_a_model_without_time_outs_of_its_own_is_given_up_as_well(tmp_path
 async def test_a_time_that_is_longer_than_systems_can_wait_is_one(
     remote: Any, tmp_path: Path, way: str, seconds: float
 ) -> None:
-    at_most = {"call_seconds": seconds, "tool_seconds": seconds, "max_seconds": seconds}
+    at_most: dict[str, Any] = {"call_seconds": seconds, "tool_seconds": seconds, "max_seconds": seconds}
     with FaultyServer(MULTIPLY, KNOWN) as server:
         assert (await run(remote(server, **at_most), way)).steps == STEPS
     within = Agent(ScriptedModel(replies=[MULTIPLY, KNOWN]), mate(tmp_path), ["calculator"], **at_most)

@@ -509,6 +509,13 @@ def test_folders_that_are_named_must_be_there(home: Path) -> None:
     ]
 
 
+def test_a_file_where_a_folder_has_to_be_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = put(home / "data", b"")
+    monkeypatch.setenv("XDG_DATA_HOME", str(file))
+    *_, found = check_folders(Settings())
+    assert (found.status, found.says) == ("warn", f"your own prompts and tools: {file} is no folder")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="folders have other rights there")
 def test_a_folder_that_cannot_be_written_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: path != home)  # root may write anywhere

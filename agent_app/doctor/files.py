@@ -37,6 +37,9 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
 def check_writable(what: str, folder: Path) -> Finding:
     """Say whether a folder can be written to, or made, and how much room there is."""
     there = places.nearest(folder)
+    if not there.is_dir():
+        says = f"{what}: {there} is no folder"
+        return Finding("folders", "warn", says, "move it away, or put HOME elsewhere")
     if not os.access(there, os.W_OK | os.X_OK):
         says = f"{what}: {there} cannot be written to"
         return Finding("folders", "warn", says, "let yourself write there, or put HOME elsewhere")
