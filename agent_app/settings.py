@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_app.errors import SettingError
+from agent_app.errors import SettingError, suggest
 from agent_app.paths import path_of
 
 PREFIX = "AGENT_APP_"
@@ -73,6 +73,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment, after adding what a `.env` file here or above says.
 
     A variable that is already set goes before the same one in `.env`; an empty one counts as not set.
+    One that begins as ours do and is none, such as ``AGENT_APP_MODL``, is passed over with a warning.
 
     Args:
         environ: read this instead of the process's environment, and no `.env`.
@@ -84,9 +85,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if environ is None:
         _load_file()
         environ = os.environ
+    fields = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)}
+    for variable in environ:
+        if variable.startswith(PREFIX) and variable not in fields:
+            _log.warning("%s is no setting; %s", variable, suggest(variable, fields))
     values = {}
-    for field in dataclasses.fields(Settings):
-        text = environ.get(PREFIX + field.name.upper(), "").strip()
+    for variable, field in fields.items():
+        text = environ.get(variable, "").strip()
         if text:
             values[field.name] = _convert(field.name, str(field.type), text)
     return Settings(**values)  # type: ignore[arg-type]

@@ -65,6 +65,14 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     assert read_settings({"AGENT_APP_MODEL": "", "AGENT_APP_THREADS": "  "}) == Settings()
 
 
+def test_a_variable_that_is_none_of_ours_is_told_with_the_nearest(caplog: pytest.LogCaptureFixture) -> None:
+    assert read_settings({"AGENT_APP_MODL": "x", "AGENT_APPS": "y", "AGENT_APP_THREADS": "2"}) == Settings(
+        threads=2
+    )
+    near = "'AGENT_APP_MODEL' or 'AGENT_APP_MODEL_DIR' or 'AGENT_APP_MCP'"
+    assert caplog.messages == [f"AGENT_APP_MODL is no setting; did you mean {near}?"]
+
+
 @pytest.mark.parametrize("text", ["many", "0", "-1", "2.5", "nan"])
 def test_a_wrong_count_is_named(text: str) -> None:
     with pytest.raises(SettingError) as caught:
