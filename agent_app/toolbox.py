@@ -80,14 +80,16 @@ def tool_folders(settings: Settings) -> tuple[Path, ...]:
 
 
 def tool_files(folder: Path) -> list[Path]:
-    """Return the tool files of a folder by name; those whose names begin with ``_`` are left out.
+    """Return the tool files of a folder by name; those whose names begin with ``_`` or ``.`` are left out.
+
+    Hidden ones are left beside a file by editors (``.#x.py``) and by macOS (``._x.py``).
 
     Raises:
         ToolFileError: there is no such folder.
     """
     if not folder.is_dir():
         raise ToolFileError(f"there is no folder of tools at {folder}")
-    return sorted(file.resolve() for file in folder.glob("*.py") if not file.name.startswith("_"))
+    return sorted(file.resolve() for file in folder.glob("*.py") if not file.name.startswith(("_", ".")))
 
 
 def _collect(files: Iterable[Path]) -> dict[str, tuple[BaseTool, Path]]:

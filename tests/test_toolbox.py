@@ -45,10 +45,11 @@ def test_the_built_in_tools_load() -> None:
     assert [t.name for t in load_tool_files(builtin("tools"))] == ["calculator", "clock", "web_search"]
 
 
-def test_files_are_read_in_order_and_private_ones_are_not(tmp_path: Path) -> None:
+def test_files_are_read_in_order_and_private_and_hidden_ones_are_not(tmp_path: Path) -> None:
     write(tmp_path, "b.py", ONE.format(name="second"))
     write(tmp_path, "a.py", ONE.format(name="first") + "same = first\n_hidden = first.model_copy()\n")
     write(tmp_path, "_c.py", "1 / 0")
+    write(tmp_path, "._a.py", "\0")  # as macOS leaves it on a disk of another system
     assert [t.name for t in load_tool_files(tmp_path)] == ["first", "second"]
 
 
