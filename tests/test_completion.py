@@ -96,6 +96,7 @@ def test_names_are_offered_where_they_can_stand(words: tuple[str, ...], names: l
 
 def test_a_wrong_setting_offers_nothing_and_is_not_complained_of() -> None:
     assert offered("ask", "-p", "", environ={"AGENT_APP_MAX_STEPS": "many"}) == []
+    assert offered("ask", "-p", "pl", environ={"AGENT_APP_MODL": "x"}) == ["plain"]
 
 
 def test_completing_loads_nothing_that_is_slow_and_runs_no_tool(home: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -36,10 +37,13 @@ def _completer(offers: Callable[[Settings], _Offers]) -> Complete:
     """Make a parameter's `shell_complete` of a function that tells all names there are."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        logging.disable()  # what is wrong the command itself will say; here it would get into the line
         try:
             found = sorted(set(offers(_settings(ctx))))
-        except UserError:  # the command itself will say what is wrong
+        except UserError:
             return []
+        finally:
+            logging.disable(logging.NOTSET)
         return [
             CompletionItem(name, help=clean_line(about) or None)
             for name, about in found
