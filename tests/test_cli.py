@@ -429,6 +429,12 @@ def test_an_unknown_option_is_one_line(run: Caller) -> None:
     assert re.fullmatch(r"agent-app: No such option.*--json.*\n", err)
 
 
+def test_a_question_that_begins_with_a_dash_is_told_how_to_be_written(run: Caller) -> None:
+    told = "before a question that begins with a dash write --, and options before that"
+    assert run(*ASK, "-5 + 3") == (2, "", f"agent-app: there is no option -5; {told}\n")
+    assert run(*ASK, "-q", "--", "-5 + 3").code == 0
+
+
 def test_a_question_on_stdin_must_be_text(run: Caller) -> None:
     code, out, err = run(*ASK, "-", stdin=b"ahoy \xff")
     assert (code, out) == (2, "")

@@ -16,7 +16,20 @@ from agent_app.steps import LONGEST_QUESTION, Result
 from agent_app.terminal import Writer, clean_json, stderr
 
 
-@click.command()
+class _Asked(click.Command):
+    """A command whose argument may begin as an option does, such as ``-5 + 3``; says how to write it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
+            how = "before a question that begins with a dash write --, and options before that"
+            raise click.UsageError(f"there is no option {error.option_name}; {how}") from error
+
+
+@click.command(cls=_Asked)
 @click.argument("question", nargs=-1)
 @agent_options
 @click.option("--json", "as_json", is_flag=True, help="Print the whole run as one JSON object on stdout.")
