@@ -67,6 +67,14 @@ def test_a_session_that_was_deleted_elsewhere_ends_no_chat(
         assert chat(*CHAT, "--no-log", stdin=stdin) == (1, "", told * times)
 
 
+def test_where_nothing_can_be_kept_it_is_told_how_to_talk_all_the_same(chat: Caller, folder: Path) -> None:
+    write(folder, {"home": ""})
+    told = r"agent-app: .*sessions\.db: it cannot be opened: .*; --no-log talks without it\n"
+    code, out, err = chat(*CHAT, stdin="What is 23 * 47?\n")
+    assert (code, out, bool(re.fullmatch(told, err))) == (2, "", True)
+    assert chat(*CHAT, "--no-log", stdin="What is 23 * 47?\n").out == "Arg, 1081!\n"
+
+
 def test_it_takes_what_ask_takes(chat: Caller, folder: Path) -> None:
     """Values for the prompt's inputs, tools of MCP servers, and limits."""
     crew = {"command": sys.executable, "args": [str(MCP_SERVER)]}

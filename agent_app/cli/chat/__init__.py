@@ -69,9 +69,14 @@ def chat(latest: bool, resume: str | None, no_log: bool, **given: Any) -> None:
 
 @contextlib.contextmanager
 def _store(*, keep: bool) -> Iterator[Store]:
+    from agent_app.errors import StoreError
     from agent_app.sessions import Store
 
-    with Store.open() if keep else Store.in_memory() as store:
+    try:
+        opened = Store.open() if keep else Store.in_memory()
+    except StoreError as error:
+        raise StoreError(f"{error.problem}; --no-log talks without it", error.path) from error
+    with opened as store:
         yield store
 
 
