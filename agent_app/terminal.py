@@ -7,7 +7,10 @@ replaced on its own, so a sequence that arrives in two pieces is as harmless as 
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
+import re
 import sys
 import unicodedata
 from typing import TextIO
@@ -15,6 +18,7 @@ from typing import TextIO
 from agent_app.settings import terminal_has_colours
 
 _KEPT = "\n\t"
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # Beside the control characters (Cc): those that turn the writing direction or cannot be seen at all.
 # The joiners U+200C and U+200D stay: scripts and emoji are made with them.
 _HIDDEN = [
@@ -55,9 +59,16 @@ def clean_line(text: str) -> str:
 
 def clean_json(text: str) -> str:
     """Return JSON text in which those characters are JSON's own escapes, so that nothing of it is lost."""
-    import json
-
     return text.translate({code: json.dumps(chr(code))[1:-1] for code in _SHOWN})
+
+
+def write_json(stream: TextIO, text: str) -> None:
+    """Write JSON text as a line that can be seen at once; nothing of it is lost in any encoding."""
+    shown = clean_json(text)
+    if codecs.lookup(stream.encoding or "utf-8").name != "utf-8":
+        shown = _NOT_ASCII.sub(lambda letter: json.dumps(letter[0])[1:-1], shown)
+    stream.write(shown + "\n")
+    stream.flush()
 
 
 def width(text: str) -> int:

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_app.terminal import Writer, clean, clean_json, clean_line, colours, stderr, stdout, width
+from agent_app.terminal import (
+    Writer,
+    clean,
+    clean_json,
+    clean_line,
+    colours,
+    stderr,
+    stdout,
+    width,
+    write_json,
+)
 
 HOSTILE = {
     "the window's title": ("\x1b]0;pwned\x07", "␛]0;pwned␇"),
@@ -77,6 +87,14 @@ def test_json_is_as_harmless_and_loses_nothing(text: str) -> None:
 
 def test_json_keeps_letters_readable() -> None:
     assert clean_json('{"a": "Käpt\'n\x9b☠\u202e"}') == '{"a": "Käpt\'n\\u009b☠\\u202e"}'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp1252"])
+def test_of_json_nothing_is_lost_in_any_encoding(encoding: str) -> None:
+    data, kept = {"a": "Käpt'n\x9b ☠ 海賊 🏴‍☠️"}, io.BytesIO()
+    stream = io.TextIOWrapper(kept, encoding=encoding, errors="replace")
+    write_json(stream, json.dumps(data, ensure_ascii=False))
+    assert json.loads(kept.getvalue().decode("utf-8")) == data
 
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("海賊", 4), ("e\u0301", 1), ("", 0)])

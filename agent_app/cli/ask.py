@@ -13,7 +13,7 @@ from agent_app.cli.piped import piped_text, whole_stdin, with_piped
 from agent_app.cli.showing import Screen, account, as_json_lines
 from agent_app.errors import QuestionError
 from agent_app.steps import LONGEST_QUESTION, Result
-from agent_app.terminal import Writer, clean_json, stderr
+from agent_app.terminal import Writer, stderr, write_json
 
 
 class _Asked(click.Command):
@@ -83,7 +83,7 @@ def ask(
     events = agent.stream({"input": text, **values})
     result = as_json_lines(events) if as_events else screen.show(events)
     if as_json:
-        sys.stdout.write(clean_json(result.to_json(indent=2)) + "\n")
+        write_json(sys.stdout, result.to_json(indent=2))
     if verbose:
         account(result, stderr())
     sys.exit(_exit_code(result, stderr()))

@@ -15,7 +15,7 @@ from agent_app.places import session_file
 from agent_app.sessions import Session, Store, StoredRun, as_dict, as_markdown
 from agent_app.sessions.export import written
 from agent_app.steps import Answer
-from agent_app.terminal import Writer, clean_json, clean_line, stderr, stdout
+from agent_app.terminal import Writer, clean_line, stderr, stdout, write_json
 
 _MANY = 20
 _NOT_CONFIRMED = 130
@@ -227,5 +227,4 @@ def _when(time: datetime) -> str:
 
 
 def _print_json(data: Any) -> None:
-    text = json.dumps(data, ensure_ascii=False, indent=2, default=datetime.isoformat)
-    sys.stdout.write(clean_json(text) + "\n")
+    write_json(sys.stdout, json.dumps(data, ensure_ascii=False, indent=2, default=datetime.isoformat))

@@ -20,7 +20,7 @@ from agent_app.events import (
     event_to_dict,
 )
 from agent_app.steps import Answer, LeftOut, Observation, Result, Step, Unreadable
-from agent_app.terminal import Writer, clean_json, stderr, stdout
+from agent_app.terminal import Writer, stderr, stdout, write_json
 
 if TYPE_CHECKING:
     from agent_app.approvals import Approver, Request
@@ -39,9 +39,7 @@ def as_json_lines(events: Iterable[Event]) -> Result:
 
 def print_json_line(data: object, stream: TextIO | None = None) -> None:
     """Write one JSON value to stdout, or another stream, as a line that can be seen at once."""
-    stream = stream or sys.stdout
-    stream.write(clean_json(json.dumps(data, ensure_ascii=False)) + "\n")
-    stream.flush()
+    write_json(stream or sys.stdout, json.dumps(data, ensure_ascii=False))
 
 
 def account(result: Result, err: Writer) -> None:
