@@ -344,10 +344,15 @@ def test_an_unknown_id_names_the_nearest(store: Store) -> None:
     with pytest.raises(UnknownName) as caught:
         store.session("abc")
     assert str(caught.value) == "unknown session 'abc'; there is none"
-    ids = [store.new_session().id for _ in range(9)]
+    sessions = [store.new_session() for _ in range(9)]
+    with pytest.raises(UnknownName) as caught:  # as for a list: nothing was asked in them
+        store.session("")
+    assert caught.value.known == []
+    for session in sessions:
+        add(session, asked("tide"))
     with pytest.raises(UnknownName) as caught:
-        store.session(ids[0][:5] + "!")
-    assert ids[0] in caught.value.known
+        store.session(sessions[0].id[:5] + "!")
+    assert sessions[0].id in caught.value.known
     with pytest.raises(UnknownName) as caught:
         store.session("")
     assert len(caught.value.known) == 5

@@ -24,6 +24,12 @@ TITLE = """(
 """The title of a row of ``sessions``, or its first question, for `shortened`."""
 
 
+_IDS = """
+    SELECT id, EXISTS (SELECT 1 FROM runs WHERE session = sessions.id AND NOT undone) FROM sessions
+    ORDER BY changed DESC, rowid DESC
+    """
+
+
 def shortened(title: str) -> str:
     """Return a title as one line that is not too long for a list."""
     line = " ".join(title.split())
@@ -47,19 +53,18 @@ def find_session(db: sqlite3.Connection, given: str) -> str:
     """Return the id that begins so.
 
     Raises:
-        UnknownName: none does; the nearest ones are named.
+        UnknownName: none does; the nearest ones in which something was asked are named.
         UserError: several do.
     """
     prefix = given.strip().lower()
-    ids: list[str] = [
-        id_ for (id_,) in db.execute("SELECT id FROM sessions ORDER BY changed DESC, rowid DESC")
-    ]
-    matching = [id_ for id_ in ids if prefix and id_.startswith(prefix)]
+    asked_in: dict[str, bool] = dict(db.execute(_IDS))
+    matching = [id_ for id_ in asked_in if prefix and id_.startswith(prefix)]
     if prefix in matching:
         return prefix
     if len(matching) > 1:
         raise UserError(f"several sessions begin with {given!r}: {_some(matching)}; type more of it")
     if not matching:
+        ids = [id_ for id_, asked in asked_in.items() if asked]
         near = difflib.get_close_matches(prefix, ids, n=_NEAREST)
         raise UnknownName("session", given, near or ids[:_NEAREST])
     return matching[0]
