@@ -411,7 +411,7 @@ def test_what_is_wrong_with_the_engine_is_said_in_a_line(
     with pytest.raises(SettingError, match="the driver has to run on a node of the cluster"):
         ray_cluster.connected("ray://10.0.0.1:10001").__enter__()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BatchError, match="Parquet, and files that lie elsewhere, take --engine ray"):
+    with pytest.raises(BatchError, match="folders, Parquet, and files that lie elsewhere, take --engine ray"):
         app.main(["batch", "q.parquet"], standalone_mode=False)
     Path("q.txt").write_text("Why?\n", encoding="utf-8")
     monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("a cluster was started"))

@@ -135,7 +135,7 @@ def _check_files(call: Call) -> None:
         file_at(path)
     for name in (call.questions, call.output):
         if not call.on_ray and is_ours(name):
-            raise BatchError(f"{name}: Parquet, and files that lie elsewhere, take --engine ray")
+            raise BatchError(f"{name}: folders, Parquet, and files that lie elsewhere, take --engine ray")
     if path is not None and not call.as_completed and not is_remote(call.output):
         place_of(path)
     for (one, name), (other, same) in itertools.combinations(call.files.items(), 2):
