@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_app.steps import Result
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 
 class AgentAppError(Exception):
     """Anything that went wrong inside this program and that it can explain in one line."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error may come from another process. Its class would be asked with the finished line alone.
+        return _restored, (type(self), self.args), vars(self)
+
+
+def _restored(kind: type[AgentAppError], args: tuple[Any, ...]) -> AgentAppError:
+    return kind.__new__(kind, *args)
 
 
 class UserError(AgentAppError):
@@ -195,7 +203,9 @@ def partial_result(error: BaseException) -> Result | None:
 
     Its steps can be gone on from: ``agent.invoke(question, steps=partial_result(error).steps)``.
     """
-    return getattr(error, _PARTIAL, None)
+    run: Result | None = getattr(error, _PARTIAL, None)
+    # The `TimeoutError` of `asyncio.timeout` and `asyncio.wait_for` has the cancellation for its cause.
+    return partial_result(error.__cause__) if run is None and error.__cause__ is not None else run
 
 
 def keep_partial(error: BaseException, run: Result) -> Result:
