@@ -23,11 +23,11 @@ from agent_app.answer_form import AnswerForm, ResponseFormat
 from agent_app.approvals import Approvals
 from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
-from agent_app.errors import QuestionError, SettingError
+from agent_app.errors import QuestionError, SettingError, kind_of
 from agent_app.events import Event, Finished
 from agent_app.history import Said, turns_of
 from agent_app.loop import Limits, OnLimit
-from agent_app.models import Chain, check_can_read, check_model, load_model
+from agent_app.models import Chain, ChatModel, chat_model_in, check_can_read, check_model, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices, read_prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -63,7 +63,8 @@ class Agent(Runnable[Question, Result]):
     threads and tasks at the same time: a run shares nothing with another but the model.
 
     Args:
-        model: a model's name (see `agent-app models`), or a LangChain chat model.
+        model: a model's name (see `agent-app models`), or a LangChain chat model, bare or as its ``bind`` or
+            ``with_config`` gives it.
         prompt: a prompt's name, the path of a prompt file, or a `Prompt`.
         tools: names of tools, LangChain tools or plain functions; None: all built-in ones and the user's own.
         max_steps: how many tool calls a question may take.
@@ -91,14 +92,14 @@ class Agent(Runnable[Question, Result]):
         settings: where models, prompts and tools lie; None: the defaults, whatever the environment says.
 
     Raises:
-        SettingError: a limit is not above 0, or the response format is none.
+        SettingError: a limit is not above 0, the response format is none, or an argument is of a wrong type.
         ModelError: the prompt holds a soft prompt that a model cannot read; of a prompt that is given by
             its name that is said when it is loaded.
     """
 
     def __init__(
         self,
-        model: str | BaseChatModel = "embedded",
+        model: str | ChatModel = "embedded",
         prompt: str | Path | Prompt = "pirate",
         tools: Sequence[str | BaseTool | Callable[..., Any]] | None = None,
         *,
@@ -114,7 +115,7 @@ class Agent(Runnable[Question, Result]):
         call_seconds: float | None = None,
         tool_seconds: float | None = None,
         retry: Retry | None = None,
-        fallbacks: Sequence[str | BaseChatModel] = (),
+        fallbacks: Sequence[str | ChatModel] = (),
         approvals: Approvals | None = None,
         response_format: ResponseFormat | None = None,
         redactor: Redactor | None = None,
@@ -129,6 +130,15 @@ class Agent(Runnable[Question, Result]):
             context=context,
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
+        )
+        _check_lists(tools=tools, fallbacks=fallbacks)
+        _check_parts((model, *fallbacks), prompt)
+        _check_kinds(
+            budget=(budget, Budget),
+            retry=(retry, Retry),
+            approvals=(approvals, Approvals),
+            redactor=(redactor, Redactor),
+            settings=(settings, Settings),
         )
         if on_limit not in get_args(OnLimit):
             choices = " or ".join(map(repr, get_args(OnLimit)))
@@ -148,7 +158,7 @@ class Agent(Runnable[Question, Result]):
             budget=budget,
             prices=prices,
         )
-        self._given = ((model, *fallbacks), prompt, tools)
+        self._given = ((model, *fallbacks), prompt, None if tools is None else tuple(tools))
         if isinstance(prompt, Prompt):
             _check_soft(prompt, self._given[0])
         self._parts: Parts | None = None
@@ -199,7 +209,7 @@ class Agent(Runnable[Question, Result]):
         return self._loaded().models[0].given
 
     @property
-    def fallbacks(self) -> tuple[str | BaseChatModel, ...]:
+    def fallbacks(self) -> tuple[str | ChatModel, ...]:
         """The models that take over, in their order, as they were given."""
         return self._given[0][1:]
 
@@ -405,7 +415,7 @@ class Agent(Runnable[Question, Result]):
         """
         taken = "a question is a text, or a mapping with the text as 'input'"
         if not isinstance(question, str | Mapping):
-            raise QuestionError(f"{taken}, and no {type(question).__name__}")
+            raise QuestionError(f"{taken}, and no {kind_of(question)}")
         if isinstance(question, Mapping) and "input" not in question:
             raise QuestionError(f"{taken}; this has {', '.join(map(str, question)) or 'nothing'}")
         if isinstance(question, Mapping) and "history" in question:
@@ -437,7 +447,30 @@ class Agent(Runnable[Question, Result]):
         )
 
 
-def _check_soft(prompt: Prompt, models: Sequence[str | BaseChatModel]) -> None:
+def _check_parts(models: Sequence[str | ChatModel], prompt: str | Path | Prompt) -> None:
+    for model in models:
+        if not isinstance(model, str):
+            chat_model_in(model)
+    if not isinstance(prompt, str | Path | Prompt):
+        raise SettingError(
+            f"a prompt is a name, a path or a Prompt, and no {kind_of(prompt)}; "
+            "agent_app.prompt.from_langchain makes one of a LangChain template"
+        )
+
+
+def _check_lists(**lists: object) -> None:
+    for name, given in lists.items():
+        if isinstance(given, str) or not isinstance(given, Sequence | None):
+            raise SettingError(f"{name} takes a list, and no {kind_of(given)}")
+
+
+def _check_kinds(**given: tuple[object, type]) -> None:
+    for name, (value, kind) in given.items():
+        if value is not None and not isinstance(value, kind):
+            raise SettingError(f"{name} takes {kind.__name__}(...), and no {kind_of(value)}")
+
+
+def _check_soft(prompt: Prompt, models: Sequence[str | ChatModel]) -> None:
     if prompt.soft is not None:
         for model in models:
             check_can_read(model, prompt.soft)
@@ -445,7 +478,7 @@ def _check_soft(prompt: Prompt, models: Sequence[str | BaseChatModel]) -> None:
 
 def _check_above_zero(**numbers: float | None) -> None:
     for name, number in numbers.items():
-        if number is not None and not number > 0:
+        if number is not None and not (isinstance(number, int | float) and number > 0):
             raise SettingError(f"{name} is {number!r}; it takes a number above 0")
 
 

@@ -217,6 +217,11 @@ def keep_partial(error: BaseException, run: Result) -> Result:
 _PARTIAL = "agent_app_partial_result"
 
 
+def kind_of(value: object) -> str:
+    """Say what a value is, for a sentence that says what it should have been."""
+    return f"class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known names are nearest to a wrong one, or list them all when none is near."""
     import difflib

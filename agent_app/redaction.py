@@ -20,7 +20,7 @@ import operator
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 from urllib.parse import quote, quote_plus, unquote
 
 from agent_app.history import Turn
@@ -29,12 +29,14 @@ from agent_app.steps import Action, Answer, Observation, Unreadable
 
 if TYPE_CHECKING:
     import regex
-    from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import BaseMessage
+    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+_M = TypeVar("_M", bound="Runnable[LanguageModelInput, AIMessage]")
 
 
 @dataclass(frozen=True)
@@ -385,12 +387,18 @@ def _handing_on(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args, **kwargs: function(*args, **kwargs)
 
 
-def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
+def redacting_model(model: _M, redactor: Redactor) -> _M:
     """Return a copy of a chat model whose replies and errors are redacted before any callback gets them.
 
-    Its type, name and settings stay as they are. Of content in blocks each block is redacted for itself.
+    Its type, name and settings stay as they are, and what was bound to it. Of content in blocks each block
+    is redacted for itself.
     """
-    copy = model.model_copy()
+    from langchain_core.runnables.base import RunnableBindingBase
+
+    copy: Any = model.model_copy()  # type: ignore[attr-defined]
+    if isinstance(model, RunnableBindingBase):
+        copy.bound = redacting_model(model.bound, redactor)
+        return cast(_M, copy)
     generate, agenerate, stream, astream = copy._generate, copy._agenerate, copy._stream, copy._astream
     redacted_errors = _RedactedErrors(redactor)
 
@@ -428,7 +436,7 @@ def redacting_model(model: BaseChatModel, redactor: Redactor) -> BaseChatModel:
         _stream=redacted_stream,
         _astream=redacted_astream,
     )
-    return copy
+    return cast(_M, copy)
 
 
 def _generator(chunks: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from agents import KNOWN, MULTIPLY, PROMPT, STEPS, Continuing
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool, ToolException, tool
 
@@ -25,6 +26,7 @@ from agent_app import (
     QuestionError,
     Result,
     Retry,
+    SettingError,
     ToolCrash,
     UnknownName,
     Unreadable,
@@ -441,6 +443,33 @@ def test_an_agent_is_made_without_loading_anything() -> None:
     agent = Agent("nonsense", "no such prompt", ["no such tool"])
     with pytest.raises(UnknownName, match=r"^unknown prompt 'no such prompt'"):
         agent.open()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"model": None}, "a model is a name or a LangChain chat model, and no NoneType"),
+        ({"model": ScriptedModel}, "a model is a name or a LangChain chat model, and no class ScriptedModel"),
+        (
+            {"model": ScriptedModel().with_fallbacks([ScriptedModel()])},
+            "a model is a name or a LangChain chat model, and no RunnableWithFallbacks; the models",
+        ),
+        ({"fallbacks": "embedded"}, "fallbacks takes a list, and no str"),
+        ({"fallbacks": ScriptedModel()}, "fallbacks takes a list, and no ScriptedModel"),
+        ({"tools": "calculator"}, "tools takes a list, and no str"),
+        ({"tools": map(str, ())}, "tools takes a list, and no map"),
+        (
+            {"prompt": PromptTemplate.from_template("{input}")},
+            "a prompt is a name, a path or a Prompt, and no PromptTemplate; agent_app.prompt.from_langchain",
+        ),
+        ({"approvals": ["never:calculator"]}, "approvals takes Approvals(...), and no list"),
+        ({"retry": 3}, "retry takes Retry(...), and no int"),
+        ({"max_steps": "3"}, "max_steps is '3'; it takes a number above 0"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_refused_at_once(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingError, match=f"^{re.escape(says)}"):
+        Agent(**wrong)
 
 
 def test_the_pirate_answers_when_nothing_else_is_said() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import pytest
-from agents import PROMPT, Continuing
+from agents import PROMPT, Continuing, mate
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
@@ -474,6 +474,17 @@ def test_callbacks_hear_only_the_redacted_reply_of_a_model() -> None:
     assert asyncio.run(model.ainvoke("?", {"callbacks": [ear]})).text == "it is [secret: SHORT]"
     model.assert_done()
     assert ear.heard == ["it is [secret: SHORT]"] * 2
+
+
+def test_a_model_is_redacted_through_what_is_bound_to_it(tmp_path: Path) -> None:
+    ear = Ear()
+    told = ScriptedModel(replies=[" So\nFinal Answer: it is hunter22"] * 2)
+    bound = told.bind(seed=7).with_config(callbacks=[ear], tags=["sea"]).with_retry()
+    agent = Agent(bound, mate(tmp_path), [], redactor=REDACTOR)
+    assert agent.invoke("What?").text == "it is [secret: SHORT]"
+    assert asyncio.run(agent.ainvoke("What?")).text == "it is [secret: SHORT]"
+    assert ear.heard == [" So\nFinal Answer: it is [secret: SHORT]"] * 2
+    assert agent.model is told
 
 
 async def test_callbacks_hear_only_the_redacted_pieces_of_a_reply() -> None:

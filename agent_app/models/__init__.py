@@ -19,7 +19,15 @@ from agent_app.models.complaints import explain
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
 from agent_app.models.stored import check_gguf, checked_file, file_named, sha256_of
-from agent_app.models.traits import Traits, Warmable, context_of, name_of, traits_of
+from agent_app.models.traits import (
+    ChatModel,
+    Traits,
+    Warmable,
+    chat_model_in,
+    context_of,
+    name_of,
+    traits_of,
+)
 from agent_app.models.virtual import Named, can_read, check_can_read, soft_message
 from agent_app.paths import path_of
 from agent_app.settings import Settings
@@ -31,12 +39,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Chain",
+    "ChatModel",
     "Named",
     "Pinned",
     "ReadyModel",
     "Traits",
     "Warmable",
     "can_read",
+    "chat_model_in",
     "check_can_read",
     "check_model",
     "context_of",

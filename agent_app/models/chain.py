@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent_app.models.traits import Traits, name_of, traits_of
+from agent_app.models.traits import ChatModel, Traits, chat_model_in, name_of, traits_of
 from agent_app.prices import served_at
 from agent_app.redaction import Redactor, redacting_model
 
@@ -20,8 +20,8 @@ class ReadyModel:
     """A loaded model, with what a call has to know of it."""
 
     given: BaseChatModel
-    model: BaseChatModel
-    """What is called: the given one, whose replies pass a redactor."""
+    model: ChatModel
+    """What is called: the given one, with what was bound to it, whose replies pass a redactor."""
     name: str = field(init=False)
     traits: Traits = field(init=False)
     url: str | None = field(init=False)
@@ -44,7 +44,7 @@ class Chain:
 
     def __init__(
         self,
-        given: Sequence[str | BaseChatModel],
+        given: Sequence[str | ChatModel],
         load: Callable[[str], BaseChatModel],
         redactor: Redactor,
     ) -> None:
@@ -72,5 +72,6 @@ class Chain:
     def _open(self, position: int) -> ReadyModel:
         given = self._given[position]
         model = self._load(given) if isinstance(given, str) else given
-        ready = self._ready[position] = ReadyModel(model, redacting_model(model, self._redactor))
+        ready = ReadyModel(chat_model_in(model), redacting_model(model, self._redactor))
+        self._ready[position] = ready
         return ready

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from agent_app.errors import SettingError, kind_of
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import BaseMessage
+    from langchain_core.language_models import BaseChatModel, LanguageModelInput
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.runnables import Runnable
+
+ChatModel: TypeAlias = "Runnable[LanguageModelInput, AIMessage]"
+"""A chat model, or what its ``bind``, ``with_config`` and ``with_retry`` give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +61,34 @@ def context_of(model: BaseChatModel) -> int | None:
     return (model.profile or {}).get("max_input_tokens")
 
 
-def name_of(model: BaseChatModel) -> str:
+def chat_model_in(model: ChatModel) -> BaseChatModel:
+    """Return the chat model itself, without what was bound to it.
+
+    Raises:
+        SettingError: there is none in it.
+    """
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables.base import RunnableBindingBase
+
+    inner = model
+    while isinstance(inner, RunnableBindingBase):
+        inner = inner.bound
+    if not isinstance(inner, BaseChatModel):
+        hint = "; the models that take over go into fallbacks" if hasattr(inner, "fallbacks") else ""
+        raise SettingError(f"a model is a name or a LangChain chat model, and no {kind_of(inner)}{hint}")
+    return inner
+
+
+def name_of(model: ChatModel) -> str:
     """Return the name that a stored result gives a model, such as ``openai:gpt-4o-mini``.
 
     A model of ours has it as its attribute ``label``; any other one is named by what LangChain
     tells its tracers. A key is never part of it.
     """
-    label = getattr(model, "label", None)
+    inner = chat_model_in(model)
+    label = getattr(inner, "label", None)
     if isinstance(label, str):
         return label
-    facts = model._get_ls_params()
-    provider = facts.get("ls_provider") or model._llm_type
-    return f"{provider}:{facts.get('ls_model_name') or type(model).__name__}"
+    facts = inner._get_ls_params()
+    provider = facts.get("ls_provider") or inner._llm_type
+    return f"{provider}:{facts.get('ls_model_name') or type(inner).__name__}"

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from agent_app.errors import ModelError
 from agent_app.models.pinned import pinned_model
 from agent_app.models.stored import file_named
-from agent_app.models.traits import name_of
+from agent_app.models.traits import ChatModel, chat_model_in, name_of
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.soft_prompt.derived import check_base
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage, HumanMessage
 
 _BLOCK = "soft_prompt"
@@ -62,13 +61,13 @@ def pieces_of(messages: Sequence[BaseMessage]) -> list[Piece] | None:
     return [_piece(block) for block in blocks]
 
 
-def can_read(model: BaseChatModel, soft: SoftPrompt) -> bool:
+def can_read(model: ChatModel, soft: SoftPrompt) -> bool:
     """Say whether a loaded model has a soft prompt's virtual tokens."""
-    rows = getattr(model, "virtual", {}).get(soft.name)
+    rows = getattr(chat_model_in(model), "virtual", {}).get(soft.name)
     return rows is not None and rows.digest == soft.digest
 
 
-def check_can_read(model: BaseChatModel | str, soft: SoftPrompt) -> None:
+def check_can_read(model: ChatModel | str, soft: SoftPrompt) -> None:
     """Make sure that a model can read a soft prompt, before it is loaded or fetched.
 
     Args:
