@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_app import places
-from agent_app.errors import ToolCrash, ToolFileError, UnknownName, suggest
+from agent_app.errors import SettingError, ToolCrash, ToolFileError, UnknownName, kind_of, suggest
 from agent_app.jsonish import encodable
 from agent_app.patience import OutOfTime, awithin, in_time, within
 from agent_app.python_file import run_python_file
@@ -152,16 +152,14 @@ class Toolbox:
         redactor: keeps secrets out of what the tools give; None: nothing does.
 
     Raises:
+        SettingError: one of them is no tool and cannot become one.
         ToolFileError: two tools have one name.
     """
 
     def __init__(
         self, tools: Sequence[BaseTool | Callable[..., Any]], redactor: Redactor | None = None
     ) -> None:
-        from langchain_core.tools import BaseTool
-        from langchain_core.tools import tool as as_tool
-
-        self.tools = tuple(t if isinstance(t, BaseTool) else as_tool(t) for t in tools)
+        self.tools = tuple(map(_tool_of, tools))
         self.names = tuple(tool.name for tool in self.tools)
         self._forms = {
             tool.name: _form_of(redacting_tool(tool, redactor) if redactor else tool) for tool in self.tools
@@ -254,6 +252,25 @@ class Toolbox:
             return _complaint(f"{form.tool.name} takes {form.expected}")
         wrong = form.misfit(arguments)
         return _complaint(wrong) if wrong else (form, arguments)
+
+
+def _tool_of(given: BaseTool | Callable[..., Any]) -> BaseTool:
+    """Return a tool, made of a function if need be.
+
+    Raises:
+        SettingError: it is no function either, or lacks a docstring.
+    """
+    from langchain_core.tools import BaseTool, tool
+
+    if isinstance(given, BaseTool):
+        return given
+    if isinstance(given, type) or not callable(given):
+        raise SettingError(f"a tool is a name, a LangChain tool or a function, and no {kind_of(given)}")
+    try:
+        return tool(given)
+    except ValueError as error:
+        name = getattr(given, "__name__", kind_of(given))
+        raise SettingError(f"{name} cannot become a tool: {_one_line(str(error))}") from error
 
 
 @dataclass(frozen=True, slots=True)

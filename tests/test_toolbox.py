@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 import time
@@ -13,10 +14,11 @@ from typing import Any, Literal
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException, tool
 from pydantic import BaseModel
 
-from agent_app.errors import ToolCrash, ToolFileError, UnknownName
+from agent_app.errors import SettingError, ToolCrash, ToolFileError, UnknownName
 from agent_app.places import builtin
 from agent_app.steps import Action, Arguments, Observation
 from agent_app.toolbox import Toolbox, load_tool_files, load_tools
@@ -283,6 +285,20 @@ def test_an_input_is_plain_where_it_is_one_text_and_an_object_where_there_are_se
     assert [name for name in BOX.names if inputs[name] is None] == plain
     assert inputs["double"] == BOX.schemas()["double"]
     assert BOX.object_tools() == {"add", "sail", "count", "by_schema"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"type": "web_search"}, "a tool is a name, a LangChain tool or a function, and no dict"),
+        (_Count, "a tool is a name, a LangChain tool or a function, and no class _Count"),
+        (RunnableLambda(shout), "a tool is a name, a LangChain tool or a function, and no RunnableLambda"),
+        (lambda text: text, "<lambda> cannot become a tool: Function must have a docstring"),
+    ],
+)
+def test_what_cannot_become_a_tool_is_refused(given: Any, says: str) -> None:
+    with pytest.raises(SettingError, match=f"^{re.escape(says)}"):
+        Toolbox([given])
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
