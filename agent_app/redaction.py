@@ -461,7 +461,10 @@ class _RedactedErrors:
 
 
 def _redacted_result(result: Any, redactor: Redactor) -> Any:
-    """Redact what a tool returned: data, messages, or LangGraph's `Command` that updates with them."""
+    """Redact what a tool returned: data, messages, or LangGraph's `Command` that updates with them.
+
+    For any other object whose text has a secret in it, that text stands, redacted.
+    """
     if isinstance(result, str):
         return redactor.text(result)
     from langchain_core.messages import BaseMessage
@@ -474,7 +477,11 @@ def _redacted_result(result: Any, redactor: Redactor) -> Any:
         return {redactor.data(key): _redacted_result(item, redactor) for key, item in result.items()}
     if type(result) in (list, tuple):
         return type(result)(_redacted_result(item, redactor) for item in result)
-    return redactor.data(result)
+    if isinstance(result, int | float | None):
+        return result
+    text = str(result)
+    safe = redactor.text(text)
+    return result if safe == text else safe
 
 
 def _redacted_message(message: BaseMessage, redactor: Redactor) -> BaseMessage:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from agents import PROMPT, Continuing, mate
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, Tool, ToolException, tool
@@ -437,6 +439,18 @@ def test_tools_of_every_making_can_be_called() -> None:
 def test_a_tool_that_is_only_awaited_is_redacted_too() -> None:
     expected = {"found": ["lo", "[secret: SHORT]"]}
     assert hear(slow_box, twice=False) == ([expected], [str(expected)])
+
+
+@dataclass
+class Chest:
+    content: str = "hunter22"
+
+
+@pytest.mark.parametrize("found", [Document("hunter22"), [Document("hunter22")], {"hunter22"}, Chest()])
+def test_an_object_in_whose_text_a_secret_is_becomes_that_text(found: Any) -> None:
+    for said in map(str, hear(Tool("look", lambda _: found, "Look."))):
+        assert "hunter22" not in said
+        assert said.count("[secret: SHORT]") == 2
 
 
 def test_content_with_an_artifact_goes_on_working() -> None:
