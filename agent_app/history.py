@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_app.errors import QuestionError
 from agent_app.steps import Result
@@ -61,6 +61,16 @@ def turns_of(history: Iterable[Said]) -> tuple[Turn, ...]:
         else:
             _add(turns, *_role_and_text(said, position))
     return tuple(turns)
+
+
+def text_of(content: str | Sequence[str | Mapping[str, Any]]) -> str:
+    """Return the text of a message's content; what in it is none, such as an image, is named in its place."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(
+        part if isinstance(part, str) else str(part.get("text") or f"[{part.get('type', 'data')}]")
+        for part in content
+    )
 
 
 _TAKEN = "a list of messages, results, turns or pairs of a role and a text"

@@ -11,6 +11,7 @@ and reaches the caller as `ToolCrash`.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import sys
 import traceback
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_app import places
 from agent_app.errors import SettingError, ToolCrash, ToolFileError, UnknownName, kind_of, suggest
+from agent_app.history import text_of
 from agent_app.jsonish import encodable
 from agent_app.patience import OutOfTime, awithin, in_time, within
 from agent_app.python_file import run_python_file
@@ -447,17 +449,54 @@ def _run_alone(
 def _observed(result: Any) -> Observation:
     if isinstance(result, str):
         return Observation(encodable(result))
-    from langchain_core.messages import ToolMessage
+    from langchain_core.messages import BaseMessage
 
-    if isinstance(result, ToolMessage):
-        return Observation(_as_text(result.content), error=result.status == "error")
-    return Observation(_as_text(result))
+    if isinstance(result, BaseMessage):
+        failed = getattr(result, "status", None) == "error"
+        return Observation(encodable(text_of(result.content)), error=failed)
+    if _is_content(result):
+        return Observation(encodable(text_of(result)))
+    return Observation(_as_text(result if isinstance(result, _JSON) else _plain(result)))
+
+
+_JSON = (dict, list, tuple, int, float, type(None))
+_PAYLOADS = {"text", "image_url", "base64", "url", "file_id"}
+
+
+def _is_content(result: Any) -> bool:
+    """Say whether it is a list of the blocks that LangChain's messages are made of, and no data like them."""
+    from langchain_core.tools.base import TOOL_MESSAGE_BLOCK_TYPES
+
+    return (
+        isinstance(result, list)
+        and bool(result)
+        and all(
+            isinstance(block, dict)
+            and block.get("type") in TOOL_MESSAGE_BLOCK_TYPES
+            and not _PAYLOADS.isdisjoint(block)
+            for block in result
+        )
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return the fields that a Pydantic model or a dataclass shows, unless it has a text of its own.
+
+    Of anything else it is the text.
+    """
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel) and type(value).__str__ is BaseModel.__str__:
+        return dict(value.__repr_args__())
+    if dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
+    return str(value)
 
 
 def _as_text(result: Any) -> str:
     """Write what a tool gave or was given; halves of surrogate pairs are mended, as no UTF-8 holds them."""
     try:
-        text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+        text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=_plain)
     except (TypeError, ValueError):  # a key that JSON has not, or a list that holds itself
         text = str(result)
     return encodable(text)

@@ -7,16 +7,18 @@ import re
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import ToolMessage
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException, tool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agent_app.errors import SettingError, ToolCrash, ToolFileError, UnknownName
 from agent_app.places import builtin
@@ -444,6 +446,47 @@ async def test_half_a_character_becomes_one_that_can_be_sent(given: str, observa
     box, action = Toolbox([mangle]), Action("mangle", given)
     assert box.run(action) == await box.arun(action) == observation
     assert observation.text.encode().decode() == observation.text
+
+
+class _Ship(BaseModel):
+    name: str
+    masts: list[int] = Field(default_factory=list)
+
+
+@dataclass
+class _Crew:
+    captain: str
+    ship: _Ship
+
+
+class _Flag:
+    def __str__(self) -> str:
+        return "a black flag"
+
+
+PICTURE = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (_Ship(name="Anne", masts=[3]), '{"name": "Anne", "masts": [3]}'),
+        ([_Ship(name="Anne")], '[{"name": "Anne", "masts": []}]'),
+        (_Crew("Jim", _Ship(name="Anne")), '{"captain": "Jim", "ship": {"name": "Anne", "masts": []}}'),
+        (Document("ahoy", id="7"), "page_content='ahoy'"),
+        (_Flag(), "a black flag"),
+        (date(2024, 2, 29), "2024-02-29"),
+        (None, "null"),
+        (AIMessage("Aye."), "Aye."),
+        (AIMessage([{"type": "text", "text": "Look:"}, PICTURE]), "Look:\n[image]"),
+        ([{"type": "text", "text": "1", "id": "x"}, {"type": "text", "text": "2"}], "1\n2"),
+        ([{"type": "file", "path": "a.txt"}], '[{"type": "file", "path": "a.txt"}]'),
+        ([], "[]"),
+    ],
+)
+def test_a_result_of_any_type_is_written_as_a_model_reads_it(result: Any, text: str) -> None:
+    box = Toolbox([Tool("look", lambda _: result, "Look.")])
+    assert box.run(Action("look", "x")) == Observation(text)
 
 
 def test_an_action_is_left_as_it_was() -> None:

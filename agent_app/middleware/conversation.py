@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.tool import ToolCall
 
 from agent_app.errors import QuestionError
-from agent_app.history import Turn
+from agent_app.history import Turn, text_of
 from agent_app.steps import Action, Arguments, Observation, Step, step_from_dict
 
 NOTES = "react"
@@ -50,7 +50,7 @@ def read_conversation(
     if not question.strip():
         raise QuestionError("the conversation has no question; give it a message of the user with some text")
     return Conversation(
-        system="\n\n".join(_text(m) for m in messages if isinstance(m, SystemMessage)),
+        system="\n\n".join(text_of(m.content) for m in messages if isinstance(m, SystemMessage)),
         turns=_earlier(parts[:-1]),
         question=question,
         steps=tuple(_steps(parts[-1].replies, schemas)),
@@ -66,7 +66,7 @@ class _Part:
 
     @property
     def question(self) -> str:
-        return "\n\n".join(map(_text, self.asked))
+        return "\n\n".join(text_of(m.content) for m in self.asked)
 
 
 def _parts(messages: Sequence[BaseMessage]) -> list[_Part]:
@@ -90,7 +90,7 @@ def _answer(replies: Sequence[BaseMessage]) -> str:
     """Return what came last in words: the model's own, or those of a tool that ended the turn."""
     last = replies[-1] if replies else None
     if isinstance(last, ToolMessage) or (isinstance(last, AIMessage) and not last.tool_calls):
-        return _text(last)
+        return text_of(last.content)
     return ""
 
 
@@ -100,13 +100,13 @@ def _steps(replies: Sequence[BaseMessage], schemas: Mapping[str, Mapping[str, An
         if not isinstance(message, AIMessage):
             continue
         notes = message.additional_kwargs.get(NOTES, {})
-        thought = notes.get("thought", _text(message))
+        thought = notes.get("thought", text_of(message.content))
         for call in message.tool_calls:
             if (result := results.get(call["id"] or "")) is None:
                 continue
             yield from map(step_from_dict, notes.get("failed", ()))
             yield Action(call["name"], _as_written(call, schemas.get(call["name"])), thought)
-            yield Observation(_text(result), error=result.status == "error")
+            yield Observation(text_of(result.content), error=result.status == "error")
             notes, thought = {}, ""  # they belong to the first call
 
 
@@ -117,13 +117,3 @@ def _as_written(call: ToolCall, schema: Mapping[str, Any] | None) -> Arguments:
         return arguments
     (value,) = arguments.values()
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _text(message: BaseMessage) -> str:
-    """Return the text of a message; a part that is none, such as an image, is named in its place."""
-    if isinstance(message.content, str):
-        return message.content
-    return "\n".join(
-        part if isinstance(part, str) else str(part.get("text") or f"[{part.get('type', 'data')}]")
-        for part in message.content
-    )
