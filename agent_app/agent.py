@@ -387,6 +387,10 @@ class Agent(Runnable[Question, Result]):
             await asyncio.to_thread(self.open)
 
     def _run(self, question: Question, given: Given) -> Run:
+        unknown = sorted(given.keys() - Given.__annotations__.keys())
+        if unknown:
+            known = ", ".join(Given.__annotations__)
+            raise TypeError(f"beside question and config an agent takes {known}, and no {unknown[0]!r}")
         values: dict[str, Any] = {"input": question} if isinstance(question, str) else dict(question)
         said = values.pop("history", ())  # which `_safe` has redacted
         if "history" in given:

@@ -23,7 +23,7 @@ class Turn:
     """Empty where there was none."""
 
 
-Said: TypeAlias = "Turn | Result | BaseMessage | tuple[str, str]"
+Said: TypeAlias = "Turn | Result | BaseMessage | tuple[str, str] | Mapping[str, str]"
 """One thing of a conversation, in any of the forms that `turns_of` takes."""
 
 _Role: TypeAlias = Literal["human", "ai", "system", "passed over"]
@@ -44,8 +44,8 @@ def turns_of(history: Iterable[Said]) -> tuple[Turn, ...]:
 
     Args:
         history: in the order of time, LangChain messages, earlier results, turns, or pairs of a role
-            (``"user"``, ``"assistant"``) and a text. What a message holds beside text is passed over, and
-            so are calls of tools and what came of them.
+            (``"user"``, ``"assistant"``) and a text, also as ``{"role": ..., "content": ...}``. What a
+            message holds beside text is passed over, and so are calls of tools and what came of them.
 
     Raises:
         QuestionError: something in it is none of these, or is a system message; says which.
@@ -90,7 +90,7 @@ def _add(turns: list[Turn], role: _Role, text: str) -> None:
 
 
 def _role_and_text(said: object, position: int) -> tuple[_Role, str]:
-    role, text = _pair(said) if isinstance(said, tuple | list) else _message(said)
+    role, text = _pair(said) if isinstance(said, tuple | list | dict) else _message(said)
     if role is None:
         what = f"item {position} of the history is of the type {type(said).__name__}"
         raise QuestionError(f"{what}; it takes {_TAKEN}")
@@ -106,9 +106,9 @@ def _role_and_text(said: object, position: int) -> tuple[_Role, str]:
     return kind, text
 
 
-def _pair(said: Sequence[object]) -> tuple[str | None, str]:
+def _pair(said: Sequence[object] | Mapping[str, object]) -> tuple[str | None, str]:
     match said:
-        case (str(role), str(text)):
+        case (str(role), str(text)) | {"role": str(role), "content": str(text)}:
             return role, text
     return None, ""
 

@@ -23,7 +23,14 @@ from agent_app.answer_form import Misfit
 from agent_app.approvals import Edited, Refused, Verdict
 from agent_app.budget import Spent
 from agent_app.call import Call
-from agent_app.errors import EndpointError, LimitReached, QuestionError, ReplayDiverged, keep_partial
+from agent_app.errors import (
+    EndpointError,
+    LimitReached,
+    QuestionError,
+    ReplayDiverged,
+    keep_partial,
+    kind_of,
+)
 from agent_app.events import (
     Decided,
     Event,
@@ -418,7 +425,9 @@ class Run:
 
 
 def _checked(question: Any) -> str:
-    if not isinstance(question, str) or not question.strip():
+    if not isinstance(question, str):
+        raise QuestionError(f"the question is a text, and no {kind_of(question)}")
+    if not question.strip():
         raise QuestionError("the question is empty; ask something")
     if len(question) > LONGEST_QUESTION:
         raise QuestionError(
@@ -431,6 +440,7 @@ def _checked(question: Any) -> str:
 
 def _continued(steps: Sequence[Step]) -> list[Step]:
     """Return steps to go on from, after making sure that they are a run."""
+    _check_steps(steps)
     before: Step | None = None
     for number, step in enumerate(steps, 1):
         answers_something = isinstance(before, Action | Unreadable)
@@ -446,6 +456,7 @@ def _continued(steps: Sequence[Step]) -> list[Step]:
 
 def _observed(steps: Sequence[Step]) -> dict[str, deque[Outcome]]:
     """Return what came of each call, each time; of one that somebody changed, the changed call."""
+    _check_steps(steps)
     found = defaultdict[str, deque[Outcome]](deque)
     for action, observation, after in zip_longest(steps, steps[1:], steps[2:]):
         if isinstance(action, Action) and isinstance(observation, Observation):
@@ -453,6 +464,15 @@ def _observed(steps: Sequence[Step]) -> dict[str, deque[Outcome]]:
             changed = Instead(after) if is_changed and isinstance(after, Action) else None
             found[action.call].append(changed or observation)
     return dict(found)
+
+
+def _check_steps(given: Sequence[Step]) -> None:
+    taken = "steps are those of a result (of stored ones `step_from_dict` makes them), and no"
+    if not isinstance(given, Sequence):
+        raise QuestionError(f"{taken} {kind_of(given)}")
+    for step in given:
+        if not isinstance(step, Step):
+            raise QuestionError(f"{taken} {kind_of(step)}")
 
 
 def _kind(step: Step | None) -> str:

@@ -500,7 +500,8 @@ def test_inputs_of_the_prompt_get_their_values(prompt: Path) -> None:
         ({"messages": []}, "a question is a text, or a mapping with the text as 'input'; this has messages"),
         (None, "a question is a text, or a mapping with the text as 'input', and no NoneType"),
         (["Hi"], "a question is a text, or a mapping with the text as 'input', and no list"),
-        ({"input": 7}, "the question is empty; ask something"),
+        ({"input": 7}, "the question is a text, and no int"),
+        ({"input": HumanMessage("Hi")}, "the question is a text, and no HumanMessage"),
         ("a" * 100_000, "the question has 100,000 characters; at most 50,000 are taken"),
         ("a \udcff", "the question is not Unicode text: a part of it was in another encoding"),
     ],
@@ -511,6 +512,12 @@ def test_a_question_that_is_none_reaches_no_model(question: Any, says: str, prom
         agent.invoke(question)
     assert str(caught.value) == says
     assert shown(agent) == []
+
+
+def test_what_a_question_cannot_come_with_is_named(prompt: Path) -> None:
+    bound: Any = agent_of(prompt).bind(stop=["Observation"])
+    with pytest.raises(TypeError, match=r"takes history, steps, recorded, and no 'stop'$"):
+        bound.invoke("Hi")
 
 
 def test_the_longest_question_is_taken(prompt: Path) -> None:

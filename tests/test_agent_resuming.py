@@ -85,6 +85,15 @@ def test_what_is_no_run_is_refused(tmp_path: Path, steps: list[Step], says: str)
     assert str(caught.value) == f"the steps to go on from are no run: {says}"
 
 
+@pytest.mark.parametrize("name", ["steps", "recorded"])
+def test_what_is_no_step_is_refused(tmp_path: Path, name: str) -> None:
+    result = agent_of(tmp_path, KNOWN).invoke(QUESTION)
+    wrong: dict[str, Any] = {"Result": result, "dict": result.to_dict()["steps"], "str": "12"}
+    for kind, given in wrong.items():
+        with pytest.raises(QuestionError, match=f"^steps are those of a result .*, and no {kind}$"):
+            agent_of(tmp_path).invoke(QUESTION, **{name: given})
+
+
 def test_an_unreadable_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match=r"end with an unreadable reply; leave it out$"):
         agent_of(tmp_path).invoke(QUESTION, steps=[Unreadable("hm")])

@@ -57,6 +57,8 @@ def test_every_form_may_stand_beside_the_others() -> None:
         Turn("2 + 2?", "4"),
         ("user", "3 + 3?"),
         ["ai", "6"],
+        {"role": "user", "content": "What is more?"},
+        {"role": "assistant", "content": "Nothing."},
         ChatMessage(content="4 + 4?", role="user"),
         ChatMessage(content="8", role="assistant"),
         ("tool", "ignored"),
@@ -68,6 +70,7 @@ def test_every_form_may_stand_beside_the_others() -> None:
         Turn("1 / 0?"),
         Turn("2 + 2?", "4"),
         Turn("3 + 3?", "6"),
+        Turn("What is more?", "Nothing."),
         Turn("4 + 4?", "8"),
         Turn("5 + 5?"),
     )
@@ -87,6 +90,7 @@ TAKEN = "it takes a list of messages, results, turns or pairs of a role and a te
         (["Hello"], f"item 1 of the history is of the type str; {TAKEN}"),
         ([("user", "a", "b")], f"item 1 of the history is of the type tuple; {TAKEN}"),
         ([("user", 7)], f"item 1 of the history is of the type tuple; {TAKEN}"),
+        ([{"role": "user"}], f"item 1 of the history is of the type dict; {TAKEN}"),
         ([("captain", "Ahoy")], "item 1 of the history has the role 'captain'; it takes user or assistant"),
         ([RemoveMessage(id="1")], "item 1 of the history has the role 'remove'; it takes user or assistant"),
         (
