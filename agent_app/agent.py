@@ -10,7 +10,16 @@ import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, Unpack, get_args
 
@@ -276,7 +285,7 @@ class Agent(Runnable[Question, Result]):
         input: Question,  # noqa: A002
         config: RunnableConfig | None = None,
         **given: Unpack[Given],
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """Answer a question and tell each event of the run as it happens; the last one holds the result.
 
         In a chain (``agent | other``) the agent hands on its `Result` alone, as `invoke` does.
@@ -295,7 +304,7 @@ class Agent(Runnable[Question, Result]):
         input: Question,  # noqa: A002
         config: RunnableConfig | None = None,
         **given: Unpack[Given],
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """Do what `stream` does, without holding up the event loop."""
 
         async def run(inputs: AsyncIterator[Question], config: RunnableConfig) -> AsyncIterator[Event]:

@@ -234,7 +234,7 @@ def test_a_stream_that_is_closed_early_asks_for_nothing_more(prompt: Path) -> No
     for _ in range(2):
         next(stream)
     assert isinstance(stream, Iterator)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert script(agent).remaining == 1
 
 

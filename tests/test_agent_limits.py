@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -144,7 +143,6 @@ def test_what_was_set_aside_comes_back_when_a_run_breaks_off(tmp_path: Path) -> 
     budget = Budget(tokens=20_000)
     agent = agent_of(tmp_path, MULTIPLY, KNOWN, budget=budget)
     stream = agent.stream(QUESTION)
-    assert isinstance(stream, Generator)
     next(stream)
     next(stream)
     assert budget.reserved.tokens > 0

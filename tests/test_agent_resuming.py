@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +203,6 @@ def test_closing_a_stream_ends_the_run_and_its_steps_can_go_on(tmp_path: Path) -
         if isinstance(event, Stepped):
             steps.append(event.step)
             break
-    assert isinstance(stream, Generator)
     stream.close()
     assert steps == [ACTION]
     assert agent_of(tmp_path, KNOWN).invoke(QUESTION, steps=steps).steps == STEPS
@@ -215,7 +213,6 @@ async def test_closing_an_async_stream_ends_the_run(tmp_path: Path) -> None:
     agent = agent_of(tmp_path, MULTIPLY, KNOWN)
     stream = agent.astream(QUESTION)
     assert isinstance(await anext(stream), Started)
-    assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
     assert said_by(agent) == []
 

@@ -281,7 +281,7 @@ def test_a_closed_stream_ends_its_spans_without_an_error() -> None:
     events = agent_of(REPLIES, shout, count).stream("how long?", traces.config)
     next(events), next(events)
     assert isinstance(events, Iterator)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert traces.trees() == [["invoke_agent Agent", [["chat", []]]]]
     assert {s.status.status_code.name for s in traces.exporter.get_finished_spans()} == {"UNSET"}
 
@@ -290,7 +290,7 @@ async def test_a_closed_async_stream_ends_its_spans_without_an_error() -> None:
     traces = Traces()
     async with contextlib.aclosing(
         agent_of(REPLIES, shout, count).astream("how long?", traces.config)
-    ) as events:  # type: ignore[type-var]
+    ) as events:
         await anext(events)
         await anext(events)
     for _ in range(3):

@@ -194,7 +194,7 @@ def moves_of(agent: Agent) -> Move:
     """Return what an agent does next, with its own prompt, grammar and parser; its tools are not run."""
 
     def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
-        with contextlib.closing(agent.stream(question, steps=steps, history=turns)) as events:  # type: ignore[type-var]
+        with contextlib.closing(agent.stream(question, steps=steps, history=turns)) as events:
             return next(event.step for event in events if isinstance(event, Stepped))
 
     return move
