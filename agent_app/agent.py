@@ -452,9 +452,11 @@ class Agent(Runnable[Question, Result]):
         def load(name: str) -> BaseChatModel:
             return load_model(name, settings=self.settings, soft=prompt.soft_prompts)
 
+        toolbox = Toolbox(_tools(tools, self.settings), self.redactor)
+        toolbox.check_complete()
         return Parts(
             prompt=prompt,
-            toolbox=Toolbox(_tools(tools, self.settings), self.redactor),
+            toolbox=toolbox,
             models=Chain(models, load, self.redactor),
             terms=self.terms,
         )

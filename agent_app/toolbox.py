@@ -170,6 +170,20 @@ class Toolbox:
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise ToolFileError(f"two tools are called {twice!r}")
 
+    def check_complete(self) -> None:
+        """Make sure that the model alone can say what each tool is called with.
+
+        Raises:
+            SettingError: a tool needs a parameter that no model is shown, and that only LangGraph fills in.
+        """
+        for tool in self.tools:
+            hidden = _injected(tool)
+            if hidden:
+                raise SettingError(
+                    f"the tool {tool.name} needs {hidden[0]!r}, which no model is shown; give it a default, "
+                    "or use the tool with create_agent and ReActMiddleware, where LangGraph may fill it in"
+                )
+
     def describe(self) -> str:
         """Return what the model reads of the tools: one line each."""
         return "\n".join(form.description for form in self._forms.values())
@@ -273,6 +287,15 @@ def _tool_of(given: BaseTool | Callable[..., Any]) -> BaseTool:
     except ValueError as error:
         name = getattr(given, "__name__", kind_of(given))
         raise SettingError(f"{name} cannot become a tool: {_one_line(str(error))}") from error
+
+
+def _injected(tool: BaseTool) -> list[str]:
+    """Return the parameters that a tool needs and that are kept from the model."""
+    if isinstance(tool.args_schema, dict):
+        return []
+    needed = getattr(tool.get_input_schema(), "model_fields", {})  # Pydantic's first version has none
+    shown = getattr(tool.tool_call_schema, "model_fields", {})
+    return [name for name, field in needed.items() if name not in shown and field.is_required()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,6 +530,7 @@ def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Obse
 
     Raises:
         ToolCrash: it is none of those.
+        GraphBubbleUp: the tool stops the graph that the agent is a node of, to ask somebody; the same error.
     """
     from langchain_core.tools import ToolException
     from pydantic import ValidationError
@@ -520,6 +544,10 @@ def _explained(form: _Form, arguments: dict[str, Any], error: Exception) -> Obse
         wrong = _wrong_values(form, arguments)
         if wrong:
             return _complaint(f"{form.tool.name}: {wrong}; it takes {form.expected}")
+    from langgraph.errors import GraphBubbleUp
+
+    if isinstance(error, GraphBubbleUp):
+        raise error
     raise ToolCrash(form.tool.name, error) from error
 
 

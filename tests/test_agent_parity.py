@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 import pytest
@@ -20,6 +20,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
 from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
 from pydantic import BaseModel, Field, SecretStr
 
 from agent_app import Action, Agent, Answer, EndpointError, Observation, QuestionError, Result, Retry
@@ -281,6 +284,39 @@ def test_langchains_own_keeper_of_history_works_around_it() -> None:
         *(QUESTION, "Arg, 1081!"),
         *("And twice that?", "twice so"),
     ]
+
+
+class Voyage(TypedDict, total=False):
+    """The state of a graph."""
+
+    asked: str
+    answer: str
+
+
+@tool
+def hail(text: str) -> str:
+    """Ask the captain. Input: what."""
+    return f"The captain says: {interrupt(text)}"
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_as_a_node_of_a_graph_it_waits_for_a_person_whom_a_tool_asks(way: str, tmp_path: Path) -> None:
+    ask = " Ask\nAction: hail\nAction Input: Whither?"
+    node = (lambda state: {"input": state["asked"]}) | agent_of(
+        tmp_path, ask, ask, " Aye\nFinal Answer: West!", tools=[hail]
+    )
+    graph: Any = StateGraph(Voyage)
+    graph.add_node("agent", node | (lambda result: {"answer": result.text + result.steps[1].text}))
+    graph.add_edge(START, "agent")
+    run = graph.compile(checkpointer=InMemorySaver())
+    config: RunnableConfig = {"configurable": {"thread_id": "1"}}
+
+    async def go(given: Any) -> Any:
+        return run.invoke(given, config) if way == "invoke" else await run.ainvoke(given, config)
+
+    waiting = await go({"asked": "Whither?"})
+    assert [one.value for one in waiting["__interrupt__"]] == ["Whither?"]
+    assert (await go(Command(resume="west")))["answer"] == "West!The captain says: west"
 
 
 # --- callbacks -------------------------------------------------------------------------------------

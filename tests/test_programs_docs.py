@@ -29,6 +29,7 @@ PRINTED = [
     "value=1081",
     "('navigator',)",
     "Arg, 1081!",
+    "Arg, 1081!",
 ]
 
 

@@ -10,17 +10,20 @@ import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException, tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, Tool, ToolException, tool
+from langgraph.prebuilt import InjectedState, ToolRuntime
 from pydantic import BaseModel, Field
 
+from agent_app.agent import Agent
 from agent_app.errors import SettingError, ToolCrash, ToolFileError, UnknownName
+from agent_app.models.scripted import ScriptedModel
 from agent_app.places import builtin
 from agent_app.steps import Action, Arguments, Observation
 from agent_app.toolbox import Toolbox, load_tool_files, load_tools
@@ -301,6 +304,31 @@ def test_an_input_is_plain_where_it_is_one_text_and_an_object_where_there_are_se
 def test_what_cannot_become_a_tool_is_refused(given: Any, says: str) -> None:
     with pytest.raises(SettingError, match=f"^{re.escape(says)}"):
         Toolbox([given])
+
+
+@tool
+def steer(to: str, state: Annotated[dict[str, Any], InjectedState]) -> str:
+    """Steer."""
+    return f"{to} {state}"
+
+
+@tool
+def sign(text: str, call: Annotated[str, InjectedToolCallId]) -> str:
+    """Sign."""
+    return f"{text} {call}"
+
+
+@tool
+def watch(place: str, runtime: ToolRuntime) -> str:
+    """Watch."""
+    return f"{place} {runtime.state}"
+
+
+@pytest.mark.parametrize(("given", "name"), [(steer, "state"), (sign, "call"), (watch, "runtime")])
+def test_a_tool_that_needs_what_no_model_is_shown_is_refused_by_an_agent(given: Any, name: str) -> None:
+    says = f"^the tool {given.name} needs {name!r}, which no model is shown; "
+    with pytest.raises(SettingError, match=says):
+        Agent(ScriptedModel(), "plain", [given]).open()
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
