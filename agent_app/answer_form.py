@@ -93,14 +93,20 @@ def _by_type(wanted: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
+    taken = "response_format takes a Pydantic model, a type or a JSON schema"
+    if isinstance(wanted, str):  # Pydantic would take it for Python, and run it
+        raise SettingError(f"{taken}, not the text {wanted!r}")
     try:
         adapter = TypeAdapter(wanted)
         schema = adapter.json_schema()
-    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
+    except (
+        PydanticSchemaGenerationError,
+        PydanticInvalidForJsonSchema,
+        PydanticUserError,
+        AttributeError,  # of a dataclass's instance, such as LangChain's `ToolStrategy`
+    ) as error:
         reason = str(error).splitlines()[0]
-        raise SettingError(
-            f"response_format takes a Pydantic model, a type or a JSON schema, not {wanted!r}: {reason}"
-        ) from error
+        raise SettingError(f"{taken}, not {wanted!r}: {reason}") from error
 
     def validate(value: Any) -> Any:
         try:

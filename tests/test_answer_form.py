@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
+from langchain.agents.structured_output import ToolStrategy
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict  # Pydantic wants this one before Python 3.12
 
@@ -95,6 +96,11 @@ def test_the_instruction_shows_the_schema() -> None:
         ({"type": "ship"}, "response_format is not a JSON schema: type: 'ship' is not valid under"),
         (open, "response_format takes a Pydantic model, a type or a JSON schema, not <built-in function"),
         (3, "response_format takes a Pydantic model, a type or a JSON schema, not 3"),
+        ("int", "response_format takes a Pydantic model, a type or a JSON schema, not the text 'int'"),
+        (
+            ToolStrategy(Ship),
+            "response_format takes a Pydantic model, a type or a JSON schema, not ToolStrategy(schema=",
+        ),
     ],
 )
 def test_what_is_no_form_is_refused(wanted: Any, says: str) -> None:
