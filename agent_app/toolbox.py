@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent_app import places
+from agent_app import parameters, places
 from agent_app.errors import SettingError, ToolCrash, ToolFileError, UnknownName, kind_of, suggest
 from agent_app.history import text_of
 from agent_app.jsonish import encodable
@@ -370,11 +370,7 @@ def _form_of(tool: BaseTool) -> _Form:
     schema["properties"] = properties
     required = tuple(schema.get("required", ()))
     only = next(iter(properties)) if len(properties) == 1 else None
-    about = " ".join(tool.description.split())
-    if only is None:
-        about += (
-            f" Input: JSON object {_signature(properties, required)}" if properties else " Input: nothing."
-        )
+    plain = only is not None and parameters.types(properties[only]) == {"string"}
     return _Form(
         tool=tool,
         schema=schema,
@@ -382,63 +378,42 @@ def _form_of(tool: BaseTool) -> _Form:
         required=required,
         open=bool(schema.get("additionalProperties")),
         only=only,
-        plain=only is not None and _types(properties[only]) == {"string"},
-        takes_object=only is not None and "object" in _types(properties[only]),
+        plain=plain,
+        takes_object=only is not None and parameters.takes_object(properties[only]),
         is_async=awaited and not has_function,
         is_sync=not awaited and (has_function or type(tool)._arun is BaseTool._arun),
-        description=f"{tool.name}: {about}",
-        expected=_expected(properties, required, only),
+        description=_described(tool, schema, properties[only] if only is not None and plain else None),
+        expected=_expected(schema, only),
     )
 
 
-def _signature(properties: Mapping[str, Any], required: Sequence[str]) -> str:
-    """Write the parameters in a line: ``{"a": number, "b": string (optional)}``."""
-    parts = [
-        f'"{name}": {_kind(schema)}' + ("" if name in required else " (optional)")
-        for name, schema in properties.items()
-    ]
-    return "{" + ", ".join(parts) + "}"
+def _described(tool: BaseTool, schema: Mapping[str, Any], text: Mapping[str, Any] | None) -> str:
+    """Return the line that a model reads of a tool, which may say itself what its one parameter takes.
+
+    Args:
+        tool: the tool.
+        schema: that of its arguments.
+        text: that of its one parameter, where that takes text.
+    """
+    about, properties = " ".join(tool.description.split()), schema["properties"]
+    if len(properties) == 1 and "Input:" in about:
+        taken = ""
+    elif text is not None:
+        choices = parameters.kind(text) if "enum" in text else ""
+        taken = "; ".join(filter(None, (choices, parameters.about(text))))
+    else:
+        taken = f"JSON object {parameters.signature(schema, explained=True)}" if properties else "nothing."
+    return f"{tool.name}: {about}" + (f" Input: {taken}" if taken else "")
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
-    """Name what a parameter takes: its choices, or the kinds of JSON value."""
-    if "enum" in schema:
-        return " or ".join(json.dumps(choice, ensure_ascii=False) for choice in schema["enum"])
-    if schema.get("type") == "array" and schema.get("items"):
-        return f"array of {_kind(schema['items'])}"
-    return " or ".join(sorted(_types(schema))) or "any value"
-
-
-def _types(schema: Mapping[str, Any]) -> set[str]:
-    """Return the types of JSON value that a schema allows beside null; empty if it does not say."""
-    kind = schema.get("type", [])
-    types = {kind} if isinstance(kind, str) else set(kind)
-    for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        types |= _types(option)
-    return types - {"null"}
-
-
-_EXAMPLES: dict[str, Any] = {
-    "string": "text",
-    "integer": 1,
-    "number": 1.5,
-    "boolean": True,
-    "array": [],
-    "object": {},
-}
-
-
-def _example(schema: Mapping[str, Any]) -> Any:
-    """Return a value that a parameter would take."""
-    return schema["enum"][0] if "enum" in schema else _EXAMPLES[min(_types(schema), default="string")]
-
-
-def _expected(properties: Mapping[str, Any], required: Sequence[str], only: str | None) -> str:
+def _expected(schema: Mapping[str, Any], only: str | None) -> str:
     """Say what a tool takes, with an example that has no more in it than must be."""
-    if only is not None:
-        return f"{only} ({_kind(properties[only])}), for example {json.dumps(_example(properties[only]))}"
-    example = {name: _example(properties[name]) for name in required or properties}
-    return f"a JSON object {_signature(properties, required)}, for example {json.dumps(example)}"
+    if only is None:
+        shown = json.dumps(parameters.example(schema), ensure_ascii=False)
+        return f"a JSON object {parameters.signature(schema)}, for example {shown}"
+    lone = schema["properties"][only]
+    shown = json.dumps(parameters.example(lone), ensure_ascii=False)
+    return f"{only} ({parameters.kind(lone)}), for example {shown}"
 
 
 def _json(text: str) -> Any:

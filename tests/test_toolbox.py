@@ -260,9 +260,9 @@ def test_the_model_reads_one_line_for_each_tool() -> None:
         'add: Add two numbers. Input: JSON object {"a": number, "b": number}',
         (
             'sail: Set sail. Input: JSON object {"to": string, "speed": "slow" or "fast" (optional), '
-            '"stops": array (optional)}'
+            '"stops": array of string (optional)}'
         ),
-        "double: Double a number.",
+        'double: Double a number. Input: JSON object {"n": integer}',
         "roll: Roll a die. Input: nothing.",
         "refuse: Refuse.",
         "crash: Crash.",
@@ -407,7 +407,7 @@ ADD = 'a JSON object {"a": number, "b": number}, for example {"a": 1.5, "b": 1.5
             {"to": "x", "speed": "mad"},
             (
                 "sail: 'speed' should be 'slow' or 'fast', got 'mad'; it takes a JSON object "
-                '{"to": string, "speed": "slow" or "fast" (optional), "stops": array (optional)}, '
+                '{"to": string, "speed": "slow" or "fast" (optional), "stops": array of string (optional)}, '
                 'for example {"to": "text"}'
             ),
         ),

@@ -14,7 +14,13 @@ from agent_app.errors import ToolFileError
 from agent_app.mcp_tools.config import HttpServer, Server
 from agent_app.mcp_tools.connection import Connection
 from agent_app.mcp_tools.host import Host
-from agent_app.mcp_tools.untrusted import one_line, prefixed, result_text, schema_problem
+from agent_app.mcp_tools.untrusted import (
+    one_line,
+    prefixed,
+    result_text,
+    schema_problem,
+    with_safe_notes,
+)
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult
@@ -69,7 +75,7 @@ def tool_from(adapted: BaseTool, host: Host, connection: Connection, max_charact
     tool = McpTool(
         name=prefixed(server.name, adapted.name),
         description=one_line(adapted.description),
-        args_schema=schema,
+        args_schema=with_safe_notes(schema),
         metadata={"risk": _risk(server, adapted.metadata or {})},
         max_characters=max_characters,
     )

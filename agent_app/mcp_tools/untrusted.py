@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONGEST_NAME = 64
 """In characters; what the parser and the servers of models take."""
 LONGEST_DESCRIPTION = 500
+LONGEST_NOTE = 120
+"""Of what a schema says that a parameter is for."""
 LONGEST_SCHEMA = 20_000
 """In characters of JSON: a few dozen parameters; more would fill a model's window."""
 
@@ -60,6 +62,23 @@ def schema_problem(schema: dict[str, Any]) -> str:
         if not text.isprintable() or fence(text) != text:
             return f"has a name or a choice in it that poses as a part of the prompt: {one_line(text, 60)!r}"
     return ""
+
+
+def with_safe_notes(schema: Any) -> Any:
+    """Return a schema, or a part of one, whose descriptions may be shown to a model."""
+    if isinstance(schema, list):
+        return [with_safe_notes(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key in _CHOICES else _note(value) if key == "description" else with_safe_notes(value)
+        for key, value in schema.items()
+    }
+
+
+def _note(value: Any) -> Any:
+    """Make a description safe, unless it is a parameter of that name."""
+    return one_line(value, LONGEST_NOTE) if isinstance(value, str) else with_safe_notes(value)
 
 
 def _shown(schema: Any) -> Iterator[str]:
