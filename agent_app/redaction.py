@@ -344,7 +344,9 @@ def redacting_tool(tool: BaseTool, redactor: Redactor) -> BaseTool:
     What the tool is told, its schema and its ``content_and_artifact`` stay as they are.
     """
     copy = tool.model_copy()
-    run, arun, redacted_errors = copy._run, copy._arun, _RedactedErrors(redactor)
+    # What the tool keeps in itself stays there; one that calls a function has that looked up in the copy.
+    called = copy if hasattr(copy, "func") else tool
+    run, arun, redacted_errors = called._run, called._arun, _RedactedErrors(redactor)
 
     @_stands_for(run)
     def redacted_run(*args: Any, **kwargs: Any) -> Any:
@@ -395,11 +397,13 @@ def redacting_model(model: _M, redactor: Redactor) -> _M:
     """
     from langchain_core.runnables.base import RunnableBindingBase
 
-    copy: Any = model.model_copy()  # type: ignore[attr-defined]
+    given: Any = model
+    copy: Any = given.model_copy()
     if isinstance(model, RunnableBindingBase):
         copy.bound = redacting_model(model.bound, redactor)
         return cast(_M, copy)
-    generate, agenerate, stream, astream = copy._generate, copy._agenerate, copy._stream, copy._astream
+    # It is the model itself that is called: what it keeps stays in it, and what is set in it later counts.
+    generate, agenerate, stream, astream = given._generate, given._agenerate, given._stream, given._astream
     redacted_errors = _RedactedErrors(redactor)
 
     @_stands_for(generate)

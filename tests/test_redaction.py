@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, Tool, ToolException, tool
@@ -517,6 +518,33 @@ def test_callbacks_hear_only_the_redacted_error_of_a_model() -> None:
     with pytest.raises(ValueError, match=r"^key \[secret: SHORT\] refused$"):
         model.invoke("?", {"callbacks": [ear]})
     assert ear.heard == ["ValueError('key [secret: SHORT] refused')"]
+
+
+def test_a_model_and_a_tool_keep_what_they_keep_in_themselves(tmp_path: Path) -> None:
+    class Counting(BaseTool):
+        name: str = "count"
+        description: str = "Count the calls."
+        calls: int = 0
+
+        def _run(self, text: str) -> str:
+            self.calls += 1
+            return f"{text} {self.calls}"
+
+    counting = Counting()
+    act, say = " So\nAction: count\nAction Input: lo", " So\nFinal Answer: Aye"
+    model = FakeListChatModel(responses=[act, say, "Final Answer: later"])
+    for prompt in (mate(tmp_path), mate(tmp_path)):
+        result = Agent(model, prompt, [counting]).invoke("What?")
+    assert result.text == "later"
+    assert (model.i, counting.calls) == (0, 1)
+
+
+def test_what_is_set_in_an_agents_model_counts(tmp_path: Path) -> None:
+    agent = Agent(FakeListChatModel(responses=["Final Answer: one"]), mate(tmp_path), [])
+    assert agent.invoke("What?").text == "one"
+    assert isinstance(agent.model, FakeListChatModel)
+    agent.model.responses = ["Final Answer: two"]
+    assert agent.invoke("What?").text == "two"
 
 
 def test_tool_calls_in_a_reply_are_redacted() -> None:
