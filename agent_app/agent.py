@@ -358,11 +358,13 @@ class Agent(Runnable[Question, Result]):
 
         # LangChain hands a tool the config of its caller; the tool's own one, which makes the agent's run a
         # child of the tool's, is in the context.
-        def ask(**arguments: Any) -> str:
-            return _told(self.invoke(arguments))
+        def ask(input: str, **values: Any) -> str:  # noqa: A002 - LangChain gives a lone text by position
+            with _question_of_a_model():
+                return _told(self.invoke({"input": input, **values}))
 
-        async def aask(**arguments: Any) -> str:
-            return _told(await self.ainvoke(arguments))
+        async def aask(input: str, **values: Any) -> str:  # noqa: A002
+            with _question_of_a_model():
+                return _told(await self.ainvoke({"input": input, **values}))
 
         return StructuredTool.from_function(
             ask,
@@ -418,7 +420,7 @@ class Agent(Runnable[Question, Result]):
             "prompt_version": ref.version,
             "prompt_hash": ref.hash,
         }
-        return {**config, "metadata": {**told, **config.get("metadata", {})}}
+        return {**config, "metadata": {**told, **(config.get("metadata") or {})}}
 
     def _safe(self, question: Question) -> Question:
         """Redact what is asked, before anybody hears of it.
@@ -519,6 +521,19 @@ class _Asked(BaseModel):
     """What the tool that an agent becomes is given."""
 
     input: str = Field(description="the question")
+
+
+@contextlib.contextmanager
+def _question_of_a_model() -> Iterator[None]:
+    """Let another agent read what is wrong with its question.
+
+    Raises:
+        ToolException: something is.
+    """
+    try:
+        yield
+    except QuestionError as error:
+        raise ToolException(str(error)) from error
 
 
 def _told(result: Result) -> str:

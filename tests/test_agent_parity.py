@@ -413,7 +413,7 @@ async def test_a_tool_of_it_has_the_prompts_name_and_description(tmp_path: Path)
         "Answers questions with tools, in plain words. Input: a question.",
     )
     assert made.args == {"input": {"description": "the question", "title": "Input", "type": "string"}}
-    assert made.invoke({"input": QUESTION}) == ANSWER.text
+    assert made.invoke(QUESTION) == ANSWER.text
     assert await made.ainvoke({"input": QUESTION}) == ANSWER.text
 
 
@@ -442,6 +442,14 @@ async def test_no_answer_is_a_complaint_that_the_other_agent_reads(way: str, tmp
     await run_in(way, outer)
     complaint = "no answer was found: stopped by the limit of steps"
     assert f"\nObservation: {complaint}\nThought:" in said_by(outer)[1]
+
+
+@WAYS
+async def test_an_empty_question_is_a_complaint_that_the_other_agent_reads(way: str, tmp_path: Path) -> None:
+    inner = agent_of(tmp_path).as_tool(name="mary")
+    outer = agent_of(tmp_path, ' I ask\nAction: mary\nAction Input: {"input": ""}', SAY, tools=[inner])
+    await run_in(way, outer)
+    assert "\nObservation: the question is empty; ask something\nThought:" in said_by(outer)[1]
 
 
 async def test_no_answer_is_a_tool_exception(tmp_path: Path) -> None:
