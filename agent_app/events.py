@@ -17,8 +17,17 @@ VERSION = 1
 """Of the events' form as data; it grows when a reader of the old form would misread the new one."""
 
 
+class _Chunk:
+    """What LangChain adds up when it needs all that a runnable streams as one value: the run's result."""
+
+    __slots__ = ()
+
+    def __add__(self, later: Event) -> Event | Result:
+        return later.result if isinstance(later, Finished) else later
+
+
 @dataclass(frozen=True, slots=True)
-class Started:
+class Started(_Chunk):
     """A run has begun."""
 
     event: ClassVar[str] = "run_started"
@@ -28,7 +37,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Said(_Chunk):
     """The model has written a part of a step.
 
     All parts of one kind that come before a `Stepped`, joined, are that part of its step; unless a
@@ -41,7 +50,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(_Chunk):
     """The parser forgave something in the reply; the step that it became comes next."""
 
     event: ClassVar[str] = "repair"
@@ -49,7 +58,7 @@ class Repaired:
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class Stepped(_Chunk):
     """A step is complete and now a part of the run."""
 
     event: ClassVar[str] = "step"
@@ -57,7 +66,7 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(_Chunk):
     """Somebody, or a rule, has decided about an action: it is refused, or another one is to be run."""
 
     event: ClassVar[str] = "decision"
@@ -67,7 +76,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(_Chunk):
     """A call of the model went wrong and is made again, after a wait."""
 
     event: ClassVar[str] = "retry"
@@ -76,7 +85,7 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
+class Switched(_Chunk):
     """A model could not answer; the next one in the chain takes over for the rest of the run."""
 
     event: ClassVar[str] = "switch"
@@ -85,7 +94,7 @@ class Switched:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitMet:
+class LimitMet(_Chunk):
     """A limit ends the run; the model may be asked once more, for its best answer."""
 
     event: ClassVar[str] = "limit"
@@ -93,7 +102,7 @@ class LimitMet:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_Chunk):
     """An error ends the run; it is raised right after this. `run` is what there was until then."""
 
     event: ClassVar[str] = "error"
@@ -104,7 +113,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(_Chunk):
     """The run is over."""
 
     event: ClassVar[str] = "run_finished"

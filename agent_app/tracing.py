@@ -317,8 +317,8 @@ def _asked(inputs: Any) -> list[dict[str, Any]]:
 
 
 def _answered(outputs: Any) -> list[dict[str, Any]]:
-    """Return the answer in what an agent gave back, or told last; empty where none is recognised."""
-    text = getattr(getattr(outputs, "result", outputs), "text", outputs)
+    """Return the answer in what an agent gave back; empty where none is recognised."""
+    text = getattr(outputs, "text", outputs)
     if isinstance(text, str):
         return [_said("assistant", text)] if text else []
     return _messages_in(outputs)[-1:]

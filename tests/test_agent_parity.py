@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 import pickle
 import re
 import threading
@@ -17,7 +19,7 @@ from agents import ANSWER, DOUBLE, KNOWN, MULTIPLY, QUESTION, STEPS, agent_of, m
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableBranch, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
@@ -209,6 +211,36 @@ async def test_it_goes_before_and_after_other_runnables(tmp_path: Path) -> None:
     assert list(chain().stream(23)) == [ANSWER.text]
     assert [text async for text in chain().astream(23)] == [ANSWER.text]
     assert chain().batch([23]) == [ANSWER.text]
+
+
+def routed(agent: Agent) -> Any:
+    return RunnableLambda(lambda _: agent)
+
+
+def branched(agent: Agent) -> Any:
+    return RunnableBranch((lambda _: False, agent), agent)
+
+
+def backed(agent: Agent) -> Any:
+    return agent.with_fallbacks([agent])
+
+
+@pytest.mark.parametrize("within", [routed, branched, backed])
+async def test_within_others_it_hands_on_its_result_in_a_stream_too(
+    within: Callable[[Agent], Any], tmp_path: Path
+) -> None:
+    chain = within(agent_of(tmp_path, KNOWN, KNOWN)) | text_of
+    assert list(chain.stream(QUESTION)) == [ANSWER.text]
+    assert [text async for text in chain.astream(QUESTION)] == [ANSWER.text]
+
+
+def test_what_is_streamed_adds_up_to_the_result(tmp_path: Path) -> None:
+    heard: list[Any] = []
+    agent = agent_of(tmp_path, MULTIPLY, KNOWN).with_listeners(on_end=lambda run: heard.append(run.outputs))
+    events: list[Any] = list(agent.stream(QUESTION))
+    result = functools.reduce(operator.add, events)
+    assert result is events[-1].result
+    assert [outputs["output"] for outputs in heard] == [result]
 
 
 async def test_one_agent_hands_its_answer_on_to_another(tmp_path: Path) -> None:
