@@ -113,6 +113,14 @@ def test_a_text_model_calls_a_tool_and_answers() -> None:
     model.assert_done()
 
 
+def test_a_model_may_have_something_bound_to_it() -> None:
+    model = Continuing(replies=[ADD, " Yes.\nFinal Answer: Arg, 5"])
+    bound: Any = model.bind(seed=7).with_config(tags=["sea"])
+    assert said(ask(agent_of(bound, add)))[-1] == "Arg, 5"
+    assert [options["seed"] for options in model.options] == [7, 7]
+    assert all("grammar" in options for options in model.options)
+
+
 def test_the_model_is_shown_the_prompt_file_and_its_own_steps() -> None:
     model = ScriptedModel(replies=[ADD, ANSWER])
     ask(agent_of(model, add, shout))

@@ -21,7 +21,7 @@ from agent_app.errors import SettingError
 from agent_app.middleware.conversation import NOTES, read_conversation
 from agent_app.middleware.dialogue import Dialogue, Ledger
 from agent_app.middleware.offer import Offer, chosen
-from agent_app.models import name_of, traits_of
+from agent_app.models import chat_model_in, name_of, traits_of
 from agent_app.planning import window_of
 
 # What the text model writes is not yet a message of the conversation: `stream_mode="messages"` shows what
@@ -36,7 +36,8 @@ class ReActChatModel(BaseChatModel):
     model, each call once, so that no tracer counts them twice; `annotate` puts their sum into the message.
     """
 
-    text_model: BaseChatModel
+    text_model: Any
+    """A chat model, bare or with something bound to it: a `ChatModel`, which Pydantic cannot check."""
     offer_of: Callable[[tuple[BaseTool, ...]], Offer]
     values: Mapping[str, Any]
     max_format_errors: int
@@ -153,8 +154,8 @@ class ReActChatModel(BaseChatModel):
         return Dialogue(
             offer=offer,
             conversation=read_conversation(messages, offer.schemas),
-            traits=traits_of(self.text_model),
-            window=window_of(self.text_model),
+            traits=traits_of(chat_model_in(self.text_model)),
+            window=window_of(chat_model_in(self.text_model)),
             model_name=name_of(self.text_model),
             ledger=self._ledger,
             options={**options, "stop": stop} if stop else options,
