@@ -154,7 +154,7 @@ class Toolbox:
         redactor: keeps secrets out of what the tools give; None: nothing does.
 
     Raises:
-        SettingError: one of them is no tool and cannot become one.
+        SettingError: one of them is no tool and cannot become one, or takes what JSON cannot hold.
         ToolFileError: two tools have one name.
     """
 
@@ -277,6 +277,7 @@ def _tool_of(given: BaseTool | Callable[..., Any]) -> BaseTool:
         SettingError: it is no function either, or lacks a docstring.
     """
     from langchain_core.tools import BaseTool, tool
+    from pydantic import PydanticUserError
 
     if isinstance(given, BaseTool):
         return given
@@ -284,9 +285,9 @@ def _tool_of(given: BaseTool | Callable[..., Any]) -> BaseTool:
         raise SettingError(f"a tool is a name, a LangChain tool or a function, and no {kind_of(given)}")
     try:
         return tool(given)
-    except ValueError as error:
+    except (ValueError, PydanticUserError) as error:
         name = getattr(given, "__name__", kind_of(given))
-        raise SettingError(f"{name} cannot become a tool: {_one_line(str(error))}") from error
+        raise SettingError(f"{name} cannot become a tool: {_first_line(error)}") from error
 
 
 def _injected(tool: BaseTool) -> list[str]:
@@ -356,13 +357,21 @@ class _Form:
 
 
 def _form_of(tool: BaseTool) -> _Form:
-    """Work out what a tool takes; parameters that are injected at run time are not the model's concern."""
+    """Work out what a tool takes; parameters that are injected at run time are not the model's concern.
+
+    Raises:
+        SettingError: it takes something that cannot be written as JSON.
+    """
     from langchain_core.tools import BaseTool
     from langchain_core.utils.function_calling import convert_to_openai_tool
+    from pydantic import PydanticUserError
 
     has_function = getattr(tool, "func", None) is not None
     awaited = getattr(tool, "coroutine", None) is not None
-    schema: dict[str, Any] = convert_to_openai_tool(tool)["function"].get("parameters", {})
+    try:
+        schema: dict[str, Any] = convert_to_openai_tool(tool)["function"].get("parameters", {})
+    except PydanticUserError as error:
+        raise SettingError(f"the tool {tool.name} cannot be used: {_first_line(error)}") from error
     # A schema may be just `true`, which is anything.
     properties = {
         name: {} if is_any is True else is_any for name, is_any in schema.get("properties", {}).items()
@@ -563,6 +572,11 @@ def _problem(detail: Mapping[str, Any]) -> str:
 
 def _complaint(text: str) -> Observation:
     return Observation(encodable(_one_line(text)), error=True)
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says, without the advice that Pydantic puts below it."""
+    return str(error).partition("\n")[0]
 
 
 def _one_line(text: str) -> str:

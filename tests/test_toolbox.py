@@ -292,6 +292,15 @@ def test_an_input_is_plain_where_it_is_one_text_and_an_object_where_there_are_se
     assert BOX.object_tools() == {"add", "sail", "count", "by_schema"}
 
 
+def test_a_tool_that_takes_what_json_cannot_hold_is_refused() -> None:
+    def stow(box: Toolbox) -> str:
+        """Stow a box."""
+        return str(box)
+
+    with pytest.raises(SettingError, match=r"^the tool stow cannot be used: .*Cannot generate a JsonSchema"):
+        Toolbox([stow])
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
