@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from ssl import SSLCertVerificationError, SSLError
 from typing import Any, TypeAlias
 
 import pytest
+from httpx2 import ConnectError, Request
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
+from openai import APIConnectionError, NotFoundError
 
 from agent_app.errors import (
     AgentAppError,
@@ -25,6 +28,7 @@ from agent_app.errors import (
     UnknownName,
 )
 from agent_app.models import Traits, explain, load_model, name_of, pinned_model, pinned_models, traits_of
+from agent_app.models.way import way_to
 from agent_app.settings import Settings
 from agent_app.testing import Behaviour, BreakOff, FaultyServer, Silence, Status
 
@@ -282,6 +286,82 @@ async def test_credentials_in_an_address_are_sent_instead_of_the_key(
     assert await call(load_model("openai:parrot")) == "ahoy"
     sent = server.requests[0].headers["authorization"]
     assert sent == f"Basic {base64.b64encode(b'anne@sea:bo:nny').decode()}"
+
+
+# --- the way to a server ---------------------------------------------------------------------------
+
+FAR = "http://masts.invalid/v1"
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+async def test_every_call_takes_the_proxy_of_the_environment(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, call: Callable[[BaseChatModel], Any]
+) -> None:
+    proxy = serve()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")  # which this call needs not
+    monkeypatch.setenv("OPENAI_BASE_URL", FAR)
+    with pytest.raises(NotFoundError):  # it has nothing but its own
+        await call(load_model("openai:parrot"))
+    (request,) = proxy.requests
+    assert request.path == f"{FAR}/chat/completions"
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+async def test_a_server_on_this_machine_is_reached_without_a_proxy(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, call: Callable[[BaseChatModel], Any]
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    serve("ahoy")
+    assert await call(load_model("openai:parrot")) == "ahoy"
+
+
+def test_a_proxy_is_left_out_where_no_proxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "proxy:3128")
+    assert way_to(FAR).proxy == "http://proxy:3128"
+    assert way_to("https://masts.invalid/v1").proxy is None
+    monkeypatch.setenv("NO_PROXY", "invalid")
+    assert way_to(FAR).proxy is None
+
+
+def test_a_proxy_that_cannot_be_used_is_told_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://anne:bonny@127.0.0.1:1")
+    monkeypatch.setenv("OPENAI_BASE_URL", FAR)
+    with pytest.raises(SettingError) as caught:
+        load_model("openai:parrot")
+    assert str(caught.value) == (
+        "the proxy that the environment names for http://masts.invalid is no HTTP proxy; "
+        "set HTTP_PROXY=http://HOST:PORT, or NO_PROXY=masts.invalid to go without one"
+    )
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_told(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content:
+        (tmp_path / "own.pem").write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
+    monkeypatch.setenv("OPENAI_BASE_URL", FAR)
+    with pytest.raises(SettingError, match=r"^SSL_CERT_FILE or SSL_CERT_DIR names no cert"):
+        load_model("openai:parrot")
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        (
+            SSLCertVerificationError(),
+            "shows a certificate that is not trusted; SSL_CERT_FILE can name one that is",
+        ),
+        (SSLError(), "does not speak TLS as it should; is it http where the address says https?"),
+    ],
+)
+def test_a_failure_of_tls_is_told_from_a_server_that_is_not_there(cause: Exception, says: str) -> None:
+    error = APIConnectionError(request=Request("POST", "https://masts.invalid/v1/chat/completions"))
+    error.__cause__ = hiding = ConnectError("as httpx calls all of this")
+    hiding.__context__, hiding.__suppress_context__ = cause, True  # as httpcore hides it
+    assert str(explain(error)) == f"https://masts.invalid/v1 {says}"
 
 
 # --- complaints ------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from agent_app.doctor.finding import Finding, Status
 from agent_app.errors import suggest
+from agent_app.models.complaints import ancestry
+from agent_app.models.way import way_to
 from agent_app.patience import OutOfTime, within
 
 _LONGEST = 4 << 20
@@ -18,8 +20,15 @@ _LONGEST_ADVICE = 300
 _OK = 200
 
 _START = "start the server, or mend OPENAI_BASE_URL"
-# By the name of httpx's error, the most special first; their own texts may quote the key or a password.
+# By the name of httpx's error or of its cause, the most special first; their own texts may quote the key or
+# a password.
 _BROKEN = {
+    "SSLCertVerificationError": (
+        "shows a certificate that is not trusted",
+        "name a file that holds it in SSL_CERT_FILE",
+    ),
+    "SSLError": ("does not speak TLS as it should", "is it http where it says https?"),
+    "ProxyError": ("cannot be reached through the proxy that the environment names", "mend HTTPS_PROXY"),
     "ConnectTimeout": ("does not answer", _START),
     "TimeoutException": ("takes a connection and then says nothing", "is it an HTTP server, and is it busy?"),
     "ConnectError": ("cannot be reached", _START),
@@ -75,7 +84,9 @@ def _ask(address: str, key: str | None, seconds: float) -> _Answer:
     import httpx
 
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.stream("GET", address, headers=headers, timeout=seconds) as response:
+    with httpx.stream(
+        "GET", address, headers=headers, timeout=seconds, **way_to(address).options
+    ) as response:
         body = bytearray()
         for piece in response.iter_bytes():
             body += piece
@@ -85,7 +96,7 @@ def _ask(address: str, key: str | None, seconds: float) -> _Answer:
 
 
 def _broken(error: Exception) -> tuple[str, str]:
-    names = {kind.__name__ for kind in type(error).__mro__}
+    names = ancestry(error)
     return next(words for name, words in _BROKEN.items() if name in names)
 
 

@@ -13,7 +13,12 @@ from agent_app.patience import OutOfTime
 # By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
 # user may have another one than we do. What is more special stands first.
 _BROKEN = {
+    "SSLCertVerificationError": "shows a certificate that is not trusted; SSL_CERT_FILE can name one that is",
+    "SSLError": "does not speak TLS as it should; is it http where the address says https?",
     # aiohttp's own names come first: they say more than what httpx calls them.
+    "ClientHttpProxyError": "cannot be reached through the proxy that the environment names",
+    "ClientProxyConnectionError": "cannot be reached through the proxy that the environment names",
+    "ProxyError": "cannot be reached through the proxy that the environment names",
     "ClientResponseError": "answered with something that is no HTTP",
     "ClientConnectorError": "cannot be reached; is it running, and is its address right?",
     "ClientOSError": "broke off its answer",
@@ -62,7 +67,7 @@ def explain(error: Exception) -> AgentAppError | None:
         return _by_status(error, status, where)
     if isinstance(error, OutOfTime):
         return EndpointDown(f"the model gave {error}")
-    names = _names(error)
+    names = ancestry(error)
     broken = next((words for name, words in _BROKEN.items() if name in names), None)
     if broken:
         return EndpointDown(f"{where} {broken}")
@@ -121,7 +126,7 @@ def _too_long(error: Exception) -> str | None:
     facts = _body(error)
     if facts.get("type") == "exceed_context_size_error":
         return f": {facts.get('n_prompt_tokens')} tokens, and its context window holds {facts.get('n_ctx')}"
-    if facts.get("code") == "context_length_exceeded" or "ContextOverflowError" in _names(error):
+    if facts.get("code") == "context_length_exceeded" or "ContextOverflowError" in ancestry(error):
         return _said(error)
     return None
 
@@ -149,10 +154,14 @@ def _body(error: Exception) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _names(error: BaseException) -> set[str]:
+def ancestry(error: BaseException) -> set[str]:
+    """Return the names of an error's classes and their parents, and those of all its causes.
+
+    What an error was raised ``from None`` for counts as its cause: httpcore hides so what TLS says.
+    """
     names: set[str] = set()
     link: BaseException | None = error
     while link is not None:
         names.update(parent.__name__ for parent in type(link).__mro__)
-        link = link.__cause__
+        link = link.__cause__ or (link.__context__ if link.__suppress_context__ else None)
     return names

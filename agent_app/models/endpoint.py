@@ -12,18 +12,18 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
-from openai import BadRequestError
+from openai import BadRequestError, DefaultHttpxClient
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.traits import Traits
+from agent_app.models.way import way_to
 from agent_app.models.whole_replies import (
     NoReply,
     WholeReplies,
     chat_url,
-    goes_through_a_proxy,
     no_reply,
 )
 from agent_app.settings import endpoint, key_for
@@ -153,7 +153,7 @@ def open_endpoint(name: str) -> EndpointModel:
 
     Raises:
         ModelError: there is no name, or no key for OpenAI itself.
-        SettingError: no call could be made with the address or the key.
+        SettingError: no call could be made with the address, the key, or the way there.
     """
     if not name:
         raise ModelError("`openai:` lacks the model's name; write for example openai:gpt-4o-mini")
@@ -167,16 +167,20 @@ def open_endpoint(name: str) -> EndpointModel:
         check_address(url)
     if key:
         check_key(key, KEY)
-    # Both are given explicitly, so that no other variable can lead a call elsewhere.
+    address = url or OPENAI
+    way = way_to(address)
+    # All of this is given explicitly, so that no other variable can lead a call elsewhere.
     # Local servers want no key, but the client library insists on one.
     model = EndpointModel(
         model=name,
-        base_url=url or OPENAI,
+        base_url=address,
         api_key=SecretStr(key or "none"),
         stream_usage=True,
-        http_async_client=AnyLoopClient(),
+        http_client=DefaultHttpxClient(**way.options),
+        http_async_client=AnyLoopClient(**way.options),
+        http_socket_options=(),  # else it warns that it leaves proxies out
         max_retries=0,  # the agent tries again by itself, and tells of it
     )
-    if not goes_through_a_proxy():
-        model.take_whole(WholeReplies(model.root_async_client))
+    if way.proxy is None:
+        model.take_whole(WholeReplies(model.root_async_client, way.tls))
     return model

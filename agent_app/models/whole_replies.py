@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.request import getproxies
 
 import openai
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
-from httpx2 import Request, Response, create_ssl_context
+from httpx2 import Request, Response
 
 from agent_app.models.access import without_credentials
 from agent_app.models.async_client import PerLoop
@@ -79,10 +79,11 @@ class WholeReplies:
 
     Args:
         client: where the server is, and what it wants to see.
+        tls: whose certificates are trusted.
     """
 
-    def __init__(self, client: openai.AsyncOpenAI) -> None:
-        self._client = client
+    def __init__(self, client: openai.AsyncOpenAI, tls: ssl.SSLContext) -> None:
+        self._client, self._tls = client, tls
         self._url, self._credentials = without_credentials(chat_url(client))
         self._sessions = PerLoop(self._session, ClientSession.close)
 
@@ -146,8 +147,7 @@ class WholeReplies:
         return {name: value for name, value in headers.items() if isinstance(value, str)}
 
     def _session(self) -> ClientSession:
-        tls = create_ssl_context() if self._url.startswith("https:") else True
-        connector = TCPConnector(limit=_AT_ONCE, keepalive_timeout=_IDLE, ssl=tls)
+        connector = TCPConnector(limit=_AT_ONCE, keepalive_timeout=_IDLE, ssl=self._tls)
         return ClientSession(connector=connector, headers=self._headers())
 
 
@@ -175,9 +175,3 @@ def no_reply(given: Any, request: Request) -> openai.APIError:
 def _message(error: Any) -> str:
     message = error.get("message") if isinstance(error, dict) else error
     return message if isinstance(message, str) else ""
-
-
-def goes_through_a_proxy() -> bool:
-    """Whether the environment names a proxy for calls of the web, with which the client deals."""
-    proxies = getproxies()
-    return any(proxies.get(scheme) for scheme in ("http", "https", "all"))
