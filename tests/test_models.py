@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import socket
@@ -16,7 +17,7 @@ import pytest
 from httpx2 import ConnectError, Request
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
-from openai import APIConnectionError, NotFoundError
+from openai import APIConnectionError, APIError, NotFoundError
 
 from agent_app.errors import (
     AgentAppError,
@@ -268,6 +269,51 @@ async def test_stop_words_that_are_taken_are_always_sent(serve: Serve) -> None:
     assert [request.body["stop"] for request in server.requests] == [["x"], ["x"]]
 
 
+async def test_calls_at_the_same_time_may_all_be_refused_first(serve: Serve) -> None:
+    server = serve(repeat="ahoy", latency=0.1, takes_stop=False)
+    model = load_model("openai:parrot")
+    assert await asyncio.gather(*(_ainvoke(model) for _ in range(3))) == ["ahoy"] * 3
+    assert len(server.requests) == 6
+
+
+def _not_permitted(name: str) -> dict[str, Any]:
+    """What Mistral says of a parameter that is not in its list."""
+    told = {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}
+    return {"object": "error", "message": {"detail": [told]}, "param": None, "code": None}
+
+
+OF_XAI = {"code": "invalid-argument", "error": "Model grok-4.6 does not support parameter stop."}
+OF_LITELLM = {"message": "UnsupportedParamsError: does not support parameters: ['stop']", "param": None}
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+@pytest.mark.parametrize(
+    ("refusal", "sent"),
+    [
+        (Status(400, body=OF_XAI), "stop"),
+        (Status(400, body={"error": OF_LITELLM}), "stop"),
+        (Status(422, body=_not_permitted("max_completion_tokens")), "max_completion_tokens"),
+        (Status(422, body=_not_permitted("stream_options")), "stream_options"),
+    ],
+)
+async def test_what_a_server_does_not_know_is_left_out(
+    serve: Serve, call: Callable[[BaseChatModel], Any], refusal: Status, sent: str
+) -> None:
+    server = serve(repeat=lambda request: refusal if sent in request.body else "ahoy")
+    model = load_model("openai:parrot").bind(max_tokens=9)
+    assert await call(model) == "ahoy"  # type: ignore[arg-type]
+    last = server.requests[-1].body
+    assert sent not in last
+    assert (last.get("max_completion_tokens") or last["max_tokens"]) == 9
+
+
+def test_a_value_that_is_wrong_is_not_left_out(serve: Serve) -> None:
+    told = {"message": "max_completion_tokens is too large: 9. This model supports at most 8", "param": None}
+    server = serve(Status(400, body={"error": told}))
+    error = complaint(lambda: load_model("openai:parrot").bind(max_tokens=9).invoke("hi"))
+    assert str(error) == f"{server.url} refuses the call (HTTP 400): {told['message']}"
+
+
 def test_another_refusal_is_not_repeated(serve: Serve) -> None:
     refusal = {"error": {"message": "no such temperature", "param": "temperature"}}
     server = serve(Status(400, body=refusal))
@@ -390,6 +436,32 @@ def test_a_refusal_becomes_one_line(
     error = complaint(lambda: model.invoke("hi"))
     assert isinstance(error, EndpointError)
     assert str(error) == f"{server.url} {says}"
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke])
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        (Status(500, body={"error": "the runner stopped"}), "failed (HTTP 500): the runner stopped"),
+        (Status(402, body={"error": {"message": "top up"}}), "wants to be paid first (HTTP 402): top up"),
+        (
+            Status(422, body={"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}),
+            "refuses the call (HTTP 422): body.model: Field required",
+        ),
+        (
+            Status(404, body="404 page not found"),
+            "knows no such model or address (HTTP 404): 404 page not found",
+        ),
+        (Status(502, body="<html><h1>Bad Gateway</h1></html>"), "failed (HTTP 502)"),
+    ],
+)
+async def test_a_server_may_word_its_refusal_as_it_likes(
+    serve: Serve, refusal: Status, says: str, call: Callable[[BaseChatModel], Any]
+) -> None:
+    server = serve(repeat=refusal)
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    assert str(explain(caught.value)) == f"{server.url} {says}"
 
 
 NONE_AT_ALL = "answered with something that is no reply of a chat"

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent_app.errors import AgentAppError, EndpointBusy, EndpointDown, EndpointError, EndpointRefused
+from agent_app.models.server_words import words_of
 from agent_app.patience import OutOfTime
 
 # By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
@@ -37,13 +38,14 @@ _BROKEN = {
 }
 _REFUSED = {
     401: "refuses the key",
+    402: "wants to be paid first",
     403: "does not allow this with the given key",
     404: "knows no such model or address",
     408: "did not answer in time",
     413: "finds the prompt too long",
     429: "is asked too often",
 }
-_USERS_TO_MEND = (401, 403, 404)
+_USERS_TO_MEND = (401, 402, 403, 404)
 _TOO_SLOW = 408
 _TOO_OFTEN = 429
 _QUOTA = "insufficient_quota"
@@ -133,7 +135,12 @@ def _too_long(error: Exception) -> str | None:
 
 def _said(error: Exception) -> str:
     """Return what the server itself said, as one line of bounded length."""
-    text = " ".join(str(_body(error).get("message") or getattr(error, "message", "")).split())
+    words = words_of(getattr(error, "body", None))
+    if not words and not hasattr(
+        error, "status_code"
+    ):  # else its message is the status, which is told already
+        words = str(getattr(error, "message", ""))
+    text = " ".join(words.split())
     for secret in _secrets(error):
         text = text.replace(secret, "***")
     return f": {text[:_LONGEST]}" if text else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
@@ -12,12 +13,13 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
-from openai import BadRequestError, DefaultHttpxClient
+from openai import APIStatusError, BadRequestError, DefaultHttpxClient, UnprocessableEntityError
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
+from agent_app.models.server_words import words_of
 from agent_app.models.traits import Traits
 from agent_app.models.way import way_to
 from agent_app.models.whole_replies import (
@@ -31,16 +33,25 @@ from agent_app.settings import endpoint, key_for
 OPENAI = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
 
+_REFUSALS = (BadRequestError, UnprocessableEntityError)
+_UNSENT = {"stop": None, "stream_options": None, "max_completion_tokens": "max_tokens"}
+"""Parameters that a server may not know, and what each is called there instead; None: nothing."""
+_UNKNOWN = re.compile(
+    r"not support|unsupported|not permitted|unrecogni[sz]ed|unexpected|unknown", re.IGNORECASE
+)
+"""How servers say that they do not know a parameter, and not that its value is wrong."""
+
 
 class EndpointModel(ChatOpenAI):
-    """A `ChatOpenAI` that finds out by itself whether its model takes stop words.
+    """A `ChatOpenAI` that finds out by itself which of its parameters a server does not know.
 
-    Reasoning models of OpenAI refuse the parameter ``stop`` as a whole. The first refused call is
-    repeated without it, and no later call sends it. The caller must then cut a reply itself.
+    Reasoning models of OpenAI and xAI refuse ``stop``, and Mistral refuses what is not in its own list. A
+    call that is refused for such a parameter is repeated without it, and no later call sends it. Without
+    stop words the caller must cut a reply itself.
     """
 
     traits: ClassVar[Traits] = Traits(bounds=True)
-    _takes_stop: bool = PrivateAttr(default=True)
+    _refused: set[str] = PrivateAttr(default_factory=set)
     _whole: WholeReplies | None = PrivateAttr(default=None)
 
     def take_whole(self, replies: WholeReplies) -> None:
@@ -50,14 +61,26 @@ class EndpointModel(ChatOpenAI):
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        return super()._get_request_payload(input_, stop=stop if self._takes_stop else None, **kwargs)
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        for name in self._refused & payload.keys():
+            value, instead = payload.pop(name), _UNSENT[name]
+            if instead is not None:
+                payload[instead] = value
+        return payload
 
-    def _refused_stop(self, error: BadRequestError) -> bool:
-        """Whether this call may succeed when repeated; remembers that ``stop`` is not taken."""
-        if error.param != "stop" or not self._takes_stop:
+    def _learns(self, error: APIStatusError, known: frozenset[str]) -> bool:
+        """Whether a call may succeed when repeated; remembers what the server does not know.
+
+        Args:
+            error: how the call was refused.
+            known: what the call was made without. Others may have learnt more meanwhile.
+        """
+        said = f"{error.param} {words_of(error.body)}"
+        if not _UNKNOWN.search(said):
             return False
-        self._takes_stop = False
-        return True
+        new = {name for name in _UNSENT.keys() - known if re.search(rf"\b{name}\b", said)}
+        self._refused |= new
+        return bool(new)
 
     def _generate(
         self,
@@ -66,12 +89,13 @@ class EndpointModel(ChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        known = frozenset(self._refused)
         try:
             return super()._generate(messages, stop, run_manager, **kwargs)
-        except BadRequestError as error:
-            if not self._refused_stop(error):
+        except _REFUSALS as error:
+            if not self._learns(error, known):
                 raise
-            return super()._generate(messages, None, run_manager, **kwargs)
+            return self._generate(messages, stop, run_manager, **kwargs)
 
     async def _agenerate(
         self,
@@ -80,12 +104,13 @@ class EndpointModel(ChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        known = frozenset(self._refused)
         try:
             return await self._awhole(messages, stop, run_manager, **kwargs)
-        except BadRequestError as error:
-            if not self._refused_stop(error):
+        except _REFUSALS as error:
+            if not self._learns(error, known):
                 raise
-            return await self._awhole(messages, None, run_manager, **kwargs)
+            return await self._agenerate(messages, stop, run_manager, **kwargs)
 
     async def _awhole(
         self,
@@ -127,21 +152,23 @@ class EndpointModel(ChatOpenAI):
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         # A refusal comes before the first piece, so nothing is ever said twice.
+        known = frozenset(self._refused)
         try:
             yield from super()._stream(*args, **kwargs)
-        except BadRequestError as error:
-            if not self._refused_stop(error):
+        except _REFUSALS as error:
+            if not self._learns(error, known):
                 raise
-            yield from super()._stream(*args, **kwargs)
+            yield from self._stream(*args, **kwargs)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        known = frozenset(self._refused)
         try:
             async for chunk in super()._astream(*args, **kwargs):
                 yield chunk
-        except BadRequestError as error:
-            if not self._refused_stop(error):
+        except _REFUSALS as error:
+            if not self._learns(error, known):
                 raise
-            async for chunk in super()._astream(*args, **kwargs):
+            async for chunk in self._astream(*args, **kwargs):
                 yield chunk
 
 

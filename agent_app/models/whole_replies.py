@@ -173,5 +173,5 @@ def no_reply(given: Any, request: Request) -> openai.APIError:
 
 
 def _message(error: Any) -> str:
-    message = error.get("message") if isinstance(error, dict) else error
+    message = error.get("message") if isinstance(error, dict) else None
     return message if isinstance(message, str) else ""
