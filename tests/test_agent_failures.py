@@ -84,7 +84,9 @@ async def test_what_may_pass_is_tried_again(remote: Any, way: str, fault: Any) -
     with FaultyServer(MULTIPLY, fault, KNOWN) as server:
         result = await run(remote(server), way)
     assert result.steps == STEPS
-    assert result.usage.calls == 3
+    # What is no stream at all is asked for as a whole within the same call.
+    is_mended = isinstance(fault, Garbage) and fault.http and "stream" in way
+    assert result.usage.calls == (2 if is_mended else 3)
 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
+import json
+import operator
 import socket
 import subprocess
 import sys
@@ -31,7 +34,7 @@ from agent_app.errors import (
 from agent_app.models import Traits, explain, load_model, name_of, pinned_model, pinned_models, traits_of
 from agent_app.models.way import way_to
 from agent_app.settings import Settings
-from agent_app.testing import Behaviour, BreakOff, FaultyServer, Silence, Status
+from agent_app.testing import Behaviour, BreakOff, FaultyServer, Garbage, Silence, Status
 
 KEY = "sk-very-secret"
 
@@ -332,6 +335,62 @@ async def test_credentials_in_an_address_are_sent_instead_of_the_key(
     assert await call(load_model("openai:parrot")) == "ahoy"
     sent = server.requests[0].headers["authorization"]
     assert sent == f"Basic {base64.b64encode(b'anne@sea:bo:nny').decode()}"
+
+
+# --- streams ---------------------------------------------------------------------------------------
+
+
+def _event(text: str, **more: Any) -> bytes:
+    return b"data: %b\n\n" % json.dumps({"choices": [{"delta": {"content": text}}], **more}).encode()
+
+
+@pytest.mark.parametrize("call", [_stream, _astream])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Garbage(b'{"choices": [{"message": {"role": "assistant", "content": "ahoy"}}]}'),  # knows no streams
+        Garbage(b"retry: 3000\n\n" + _event("ahoy")),
+        Garbage(_event("") + b"data:\n\n" + _event("ahoy")),
+    ],
+)
+async def test_where_a_stream_cannot_be_read_the_whole_is_asked_for_from_then_on(
+    serve: Serve, call: Callable[[BaseChatModel], Any], answer: Garbage
+) -> None:
+    server = serve(repeat=lambda request: answer if request.body.get("stream") else "ahoy")
+    model = load_model("openai:parrot")
+    assert [await call(model), await call(model)] == ["ahoy", "ahoy"]
+    assert [request.body.get("stream", False) for request in server.requests] == [True, False, False]
+
+
+@pytest.mark.parametrize("call", [_stream, _astream])
+async def test_nothing_is_said_twice_when_a_stream_cannot_be_read_any_more(
+    serve: Serve, call: Callable[[BaseChatModel], Any]
+) -> None:
+    server = serve(Garbage(_event("aho") + b"data: {\n\n"))
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    assert str(explain(caught.value)) == f"{server.url} answered with something that is no JSON"
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+async def test_an_answer_that_is_no_json_is_said_to_be_none_and_by_whom(
+    serve: Serve, call: Callable[[BaseChatModel], Any]
+) -> None:
+    server = serve(repeat=Garbage(b""))
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    assert str(explain(caught.value)) == f"{server.url} answered with something that is no JSON"
+
+
+async def test_tokens_that_are_told_with_every_piece_are_counted_once(serve: Serve) -> None:
+    usages = [{"prompt_tokens": 7, "completion_tokens": n, "total_tokens": 7 + n} for n in (1, 2, 2)]
+    answer = Garbage(b"".join(_event("ay", usage=usage) for usage in usages))
+    serve(answer, answer)
+    model = load_model("openai:parrot")
+    for pieces in list(model.stream("hi")), [piece async for piece in model.astream("hi")]:
+        usage = functools.reduce(operator.add, pieces).usage_metadata
+        assert usage is not None
+        assert (usage["input_tokens"], usage["output_tokens"]) == (7, 2)
 
 
 # --- the way to a server ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
@@ -13,13 +14,20 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
-from openai import APIStatusError, BadRequestError, DefaultHttpxClient, UnprocessableEntityError
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    BadRequestError,
+    DefaultHttpxClient,
+    UnprocessableEntityError,
+)
 from pydantic import PrivateAttr, SecretStr
 
 from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.server_words import words_of
+from agent_app.models.streamed import Told, in_one_piece
 from agent_app.models.traits import Traits
 from agent_app.models.way import way_to
 from agent_app.models.whole_replies import (
@@ -33,6 +41,7 @@ from agent_app.settings import endpoint, key_for
 OPENAI = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
 
+_UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError)
 _REFUSALS = (BadRequestError, UnprocessableEntityError)
 _UNSENT = {"stop": None, "stream_options": None, "max_completion_tokens": "max_tokens"}
 """Parameters that a server may not know, and what each is called there instead; None: nothing."""
@@ -48,10 +57,15 @@ class EndpointModel(ChatOpenAI):
     Reasoning models of OpenAI and xAI refuse ``stop``, and Mistral refuses what is not in its own list. A
     call that is refused for such a parameter is repeated without it, and no later call sends it. Without
     stop words the caller must cut a reply itself.
+
+    Where the answer to a call for a stream is none that can be read, the whole reply is asked for, and from
+    then on always: some servers know no streams, and some proxies send signs of life in them that OpenAI's
+    client takes for broken JSON (openai-python, issue 2722).
     """
 
     traits: ClassVar[Traits] = Traits(bounds=True)
     _refused: set[str] = PrivateAttr(default_factory=set)
+    _streams: bool = PrivateAttr(default=True)
     _whole: WholeReplies | None = PrivateAttr(default=None)
 
     def take_whole(self, replies: WholeReplies) -> None:
@@ -96,6 +110,8 @@ class EndpointModel(ChatOpenAI):
             if not self._learns(error, known):
                 raise
             return self._generate(messages, stop, run_manager, **kwargs)
+        except _UNREADABLE as error:
+            raise self._unread(error) from error
 
     async def _agenerate(
         self,
@@ -111,6 +127,8 @@ class EndpointModel(ChatOpenAI):
             if not self._learns(error, known):
                 raise
             return await self._agenerate(messages, stop, run_manager, **kwargs)
+        except _UNREADABLE as error:
+            raise self._unread(error) from error
 
     async def _awhole(
         self,
@@ -141,35 +159,65 @@ class EndpointModel(ChatOpenAI):
         with self._replied(chunk):
             return super()._convert_chunk_to_generation_chunk(chunk, *given, **named)
 
+    @property
+    def _request(self) -> Request:
+        return Request("POST", chat_url(self.root_client))
+
+    def _unread(self, error: ValueError) -> APIConnectionError:
+        """Return the client's error, which says where the call went, for bytes that nobody can read."""
+        return APIConnectionError(message=str(error), request=self._request)
+
     @contextlib.contextmanager
     def _replied(self, reply: Any) -> Iterator[None]:
         """Tell what is wrong with a reply that nobody can read in the words for a server that fails."""
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            request = Request("POST", chat_url(self.root_client))
-            raise no_reply(reply, request)  # noqa: B904 - it says itself what it came from
+            raise no_reply(reply, self._request)  # noqa: B904 - it says itself what it came from
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        # A refusal comes before the first piece, so nothing is ever said twice.
-        known = frozenset(self._refused)
-        try:
-            yield from super()._stream(*args, **kwargs)
-        except _REFUSALS as error:
-            if not self._learns(error, known):
-                raise
-            yield from self._stream(*args, **kwargs)
+        known, told = frozenset(self._refused), Told()
+        if self._streams:
+            try:
+                for chunk in super()._stream(*args, **kwargs):
+                    yield told.take(chunk)
+            except _REFUSALS as error:
+                # It comes before the first piece, so nothing is ever said twice.
+                if not self._learns(error, known):
+                    raise
+                yield from self._stream(*args, **kwargs)
+                return
+            except _UNREADABLE as error:
+                if told.text:
+                    raise self._unread(error) from error
+            else:
+                if told.anything:
+                    return
+        result = self._generate(*args, **kwargs)
+        self._streams = False
+        yield in_one_piece(result)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        known = frozenset(self._refused)
-        try:
-            async for chunk in super()._astream(*args, **kwargs):
-                yield chunk
-        except _REFUSALS as error:
-            if not self._learns(error, known):
-                raise
-            async for chunk in self._astream(*args, **kwargs):
-                yield chunk
+        known, told = frozenset(self._refused), Told()
+        if self._streams:
+            try:
+                async for chunk in super()._astream(*args, **kwargs):
+                    yield told.take(chunk)
+            except _REFUSALS as error:
+                if not self._learns(error, known):
+                    raise
+                async for chunk in self._astream(*args, **kwargs):
+                    yield chunk
+                return
+            except _UNREADABLE as error:
+                if told.text:
+                    raise self._unread(error) from error
+            else:
+                if told.anything:
+                    return
+        result = await self._agenerate(*args, **kwargs)
+        self._streams = False
+        yield in_one_piece(result)
 
 
 def open_endpoint(name: str) -> EndpointModel:
