@@ -523,6 +523,35 @@ async def test_a_server_may_word_its_refusal_as_it_likes(
     assert str(explain(caught.value)) == f"{server.url} {says}"
 
 
+UPSTREAM = {"code": 502, "message": "upstream died"}
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ({"finish_reason": "error", "error": UPSTREAM}, "broke off its answer: upstream died"),
+        ({"finish_reason": "error"}, "broke off its answer"),
+        (
+            {"finish_reason": "content_filter"},
+            "withheld its reply: its content filter objects to the question or to the answer",
+        ),
+    ],
+)
+async def test_a_reply_that_a_server_cut_itself_is_none(
+    serve: Serve, call: Callable[[BaseChatModel], Any], end: dict[str, Any], says: str
+) -> None:
+    said = {"role": "assistant", "content": "aho"}
+    whole = Status(200, body={"choices": [{"message": said, **end}]})
+    stream = Garbage(b"data: %b\n\n" % json.dumps({"choices": [{"delta": said, **end}]}).encode())
+    server = serve(repeat=lambda request: stream if request.body.get("stream") else whole)
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    error = explain(caught.value)
+    assert isinstance(error, EndpointDown)
+    assert str(error) == f"{server.url} {says}"
+
+
 NONE_AT_ALL = "answered with something that is no reply of a chat"
 REPLY = {"choices": [{"message": {"role": "assistant", "content": "ahoy"}}]}
 

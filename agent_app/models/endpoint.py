@@ -26,16 +26,12 @@ from pydantic import PrivateAttr, SecretStr
 from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
+from agent_app.models.no_reply import NoReply, check_choice, no_reply
 from agent_app.models.server_words import words_of
 from agent_app.models.streamed import Told, in_one_piece
 from agent_app.models.traits import Traits
 from agent_app.models.way import way_to
-from agent_app.models.whole_replies import (
-    NoReply,
-    WholeReplies,
-    chat_url,
-    no_reply,
-)
+from agent_app.models.whole_replies import WholeReplies, chat_url
 from agent_app.settings import endpoint, key_for
 
 OPENAI = "https://api.openai.com/v1"
@@ -170,6 +166,7 @@ class EndpointModel(ChatOpenAI):
     @contextlib.contextmanager
     def _replied(self, reply: Any) -> Iterator[None]:
         """Tell what is wrong with a reply that nobody can read in the words for a server that fails."""
+        check_choice(reply, self._request)
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

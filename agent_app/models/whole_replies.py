@@ -21,6 +21,7 @@ from httpx2 import Request, Response
 
 from agent_app.models.access import without_credentials
 from agent_app.models.async_client import PerLoop
+from agent_app.models.no_reply import no_reply
 
 _AT_ONCE = 1000
 _IDLE = 5.0
@@ -37,10 +38,6 @@ _KINDS: dict[int, type[openai.APIStatusError]] = {
 _REDIRECTED = 300
 _OF_THE_CLIENT = {"extra_headers", "extra_query", "extra_body", "response_format"}
 """Arguments of a call that the client does something with."""
-
-
-class NoReply(ValueError):  # noqa: N818 - it reads as what it is
-    """A server's JSON is no reply of a chat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +152,6 @@ def chat_url(client: openai.OpenAI | openai.AsyncOpenAI) -> str:
     """Return where a client sends its calls of a chat."""
     # The client ends a path with a slash, but leaves an address without a path as it is.
     return f"{str(client.base_url).rstrip('/')}/chat/completions"
-
-
-def no_reply(given: Any, request: Request) -> openai.APIError:
-    """Return the client's error for what should be a reply of a chat and is none.
-
-    Args:
-        given: what the server sent, read from JSON; it may tell of an error.
-        request: what it was asked.
-    """
-    told = given.get("error") if isinstance(given, Mapping) else getattr(given, "error", None)
-    if told:
-        return openai.APIError(_message(told), request, body=told)
-    error = openai.APIConnectionError(request=request)
-    error.__cause__ = NoReply()
-    return error
 
 
 def _message(error: Any) -> str:
