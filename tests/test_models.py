@@ -174,6 +174,28 @@ def test_an_address_that_is_none_is_told_and_not_shown(url: str, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (
+            "http://host/v1?api-version=2",
+            "OPENAI_BASE_URL has a `?`; it takes an address without, as http://HOST:PORT/v1",
+        ),
+        (
+            "http://host/v1/chat/completions/",
+            "OPENAI_BASE_URL ends in /chat/completions; leave that out, the calls put it there",
+        ),
+    ],
+)
+def test_an_address_that_no_call_can_be_put_behind_is_told(
+    url: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(SettingError) as caught:
+        load_model("openai:parrot")
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://host",
@@ -550,6 +572,19 @@ async def test_a_reply_that_a_server_cut_itself_is_none(
     error = explain(caught.value)
     assert isinstance(error, EndpointDown)
     assert str(error) == f"{server.url} {says}"
+
+
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+async def test_a_redirection_that_loses_the_call_is_told_with_its_end(
+    serve: Serve, call: Callable[[BaseChatModel], Any]
+) -> None:
+    where = serve().url  # it knows calls of POST only
+    serve(repeat=Status(301, headers={"Location": f"{where}/chat/completions"}))
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    assert str(explain(caught.value)) == (
+        f"calls are redirected to {where}, and lose their content on the way; set OPENAI_BASE_URL to that"
+    )
 
 
 NONE_AT_ALL = "answered with something that is no reply of a chat"

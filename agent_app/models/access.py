@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from agent_app.errors import SettingError
 
+CALL = "/chat/completions"
+"""What a call puts behind an address."""
 _PORTS = 1 << 16
 
 
@@ -14,7 +16,8 @@ def check_address(url: str) -> None:
     """Make sure that an address names a server; it may hold a password, so what is wrong does not show it.
 
     Raises:
-        SettingError: its scheme, host or port is missing or none, or a blank stands in it.
+        SettingError: its scheme, host or port is missing or none, a blank stands in it, or the path of a
+            call cannot be put behind it.
     """
     from httpx2 import URL, InvalidURL
 
@@ -26,6 +29,10 @@ def check_address(url: str) -> None:
         is_one = False
     if not is_one or " " in url:
         raise SettingError("OPENAI_BASE_URL is no address; it takes http://HOST:PORT/v1")
+    if parts.query:
+        raise SettingError("OPENAI_BASE_URL has a `?`; it takes an address without, as http://HOST:PORT/v1")
+    if parts.path.rstrip("/").endswith(CALL):
+        raise SettingError(f"OPENAI_BASE_URL ends in {CALL}; leave that out, the calls put it there")
 
 
 def without_credentials(url: str) -> tuple[str, Mapping[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent_app.errors import AgentAppError, EndpointBusy, EndpointDown, EndpointError, EndpointRefused
+from agent_app.models.access import CALL
 from agent_app.models.server_words import words_of
 from agent_app.patience import OutOfTime
 
@@ -16,6 +17,7 @@ from agent_app.patience import OutOfTime
 _BROKEN = {
     "SSLCertVerificationError": "shows a certificate that is not trusted; SSL_CERT_FILE can name one that is",
     "SSLError": "does not speak TLS as it should; is it http where the address says https?",
+    "TooManyRedirects": "redirects calls in a circle",
     # aiohttp's own names come first: they say more than what httpx calls them.
     "ClientHttpProxyError": "cannot be reached through the proxy that the environment names",
     "ClientProxyConnectionError": "cannot be reached through the proxy that the environment names",
@@ -85,6 +87,10 @@ def explain(error: Exception) -> AgentAppError | None:
 
 def _by_status(error: Exception, status: int, where: str) -> EndpointError:
     """Tell apart who can act: the user, whoever pays, or whoever runs the server."""
+    if _was_redirected(error):
+        return EndpointRefused(
+            f"calls are redirected to {where}, and lose their content on the way; set OPENAI_BASE_URL to that"
+        )
     facts = _body(error)
     if _QUOTA in (facts.get("code"), facts.get("type")):
         return EndpointRefused(f"{where} says that the account's quota is used up (HTTP {status})")
@@ -97,6 +103,12 @@ def _by_status(error: Exception, status: int, where: str) -> EndpointError:
     if status == _TOO_SLOW or status >= 500:
         return EndpointDown(message, _retry_after(error))
     return EndpointRefused(message) if status in _USERS_TO_MEND else EndpointError(message)
+
+
+def _was_redirected(error: Exception) -> bool:
+    """Whether a call ended as a mere GET, which HTTP's clients make of it at status 301, 302 or 303."""
+    request = _request_of(error)
+    return request is not None and request.method == "GET" and str(request.url).endswith(CALL)
 
 
 def _retry_after(error: Exception) -> float | None:
@@ -115,13 +127,20 @@ def _retry_after(error: Exception) -> float | None:
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _address(error: Exception) -> str:
+def _request_of(error: Exception) -> Any | None:
     try:
-        url = urlsplit(str(error.request.url))  # type: ignore[attr-defined]
+        return error.request  # type: ignore[attr-defined]
     except (AttributeError, RuntimeError):  # httpx: the request was never set
+        return None
+
+
+def _address(error: Exception) -> str:
+    request = _request_of(error)
+    if request is None:
         return "the model's server"
+    url = urlsplit(str(request.url))
     port = f":{url.port}" if url.port else ""
-    return f"{url.scheme}://{url.hostname}{port}{url.path.removesuffix('/chat/completions')}"
+    return f"{url.scheme}://{url.hostname}{port}{url.path.removesuffix(CALL)}"
 
 
 def _too_long(error: Exception) -> str | None:
@@ -149,10 +168,7 @@ def _said(error: Exception) -> str:
 
 def _secrets(error: Exception) -> list[str]:
     """Return the keys that the call was sent with, which a server may quote in what it says."""
-    try:
-        headers = error.request.headers  # type: ignore[attr-defined]
-    except (AttributeError, RuntimeError):  # as in `_address`
-        return []
+    headers = getattr(_request_of(error), "headers", {})
     sent = [headers.get(name, "").removeprefix("Bearer ") for name in _KEY_HEADERS]
     return [secret for secret in sent if secret]
 

@@ -19,7 +19,7 @@ import openai
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from httpx2 import Request, Response
 
-from agent_app.models.access import without_credentials
+from agent_app.models.access import CALL, without_credentials
 from agent_app.models.async_client import PerLoop
 from agent_app.models.no_reply import no_reply
 
@@ -101,7 +101,8 @@ class WholeReplies:
             async with session.post(self._url, data=body, timeout=limits) as answer:
                 content = await answer.read()
             if answer.status >= _REDIRECTED:
-                return Outcome(error=self._refusal(answer.status, answer.headers, content))
+                request = Request(answer.method, str(answer.url), headers=self._headers())
+                return Outcome(error=self._refusal(answer.status, answer.headers, content, request))
             return self._read(content)
         except TimeoutError as error:
             return self._broken(openai.APITimeoutError(self._request()), error)
@@ -119,7 +120,10 @@ class WholeReplies:
             return Outcome(reply)
         return Outcome(error=no_reply(reply, self._request()))
 
-    def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> openai.APIStatusError:
+    @staticmethod
+    def _refusal(
+        status: int, headers: Mapping[str, str], content: bytes, request: Request
+    ) -> openai.APIStatusError:
         """Return the client's error for a status, worded as the client does."""
         body: Any = content.decode("utf-8", "replace").strip()
         said = ""
@@ -128,7 +132,7 @@ class WholeReplies:
             body = told.get("error", told) if isinstance(told, dict) else told
             said = _message(body)
         kind = _KINDS.get(status, openai.InternalServerError if status >= 500 else openai.APIStatusError)
-        response = Response(status, headers=dict(headers), content=content, request=self._request())
+        response = Response(status, headers=dict(headers), content=content, request=request)
         return kind(f"Error code: {status}{said and f' - {said}'}", response=response, body=body)
 
     @staticmethod
@@ -151,7 +155,7 @@ class WholeReplies:
 def chat_url(client: openai.OpenAI | openai.AsyncOpenAI) -> str:
     """Return where a client sends its calls of a chat."""
     # The client ends a path with a slash, but leaves an address without a path as it is.
-    return f"{str(client.base_url).rstrip('/')}/chat/completions"
+    return f"{str(client.base_url).rstrip('/')}{CALL}"
 
 
 def _message(error: Any) -> str:
