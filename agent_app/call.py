@@ -16,6 +16,8 @@ from agent_app.models import ReadyModel
 from agent_app.parser import FormatError, Piece, ReplyReader
 from agent_app.steps import Answer, Usage
 
+_CUT = "Your reply was cut off, since it came to the most tokens that a reply may have; be brief."
+
 
 class Call:
     """What a model is asked, and the reply as far as it has come.
@@ -47,6 +49,7 @@ class Call:
         self._said_begun = not begun
         self._form = form
         self._reply: list[str] = []
+        self._is_cut = False
         if last:
             reader.feed(f"{FINAL_ANSWER}:\n")
 
@@ -75,9 +78,9 @@ class Call:
             if self._form is not None and isinstance(move, Answer):
                 self._form.read(move.text)
         except FormatError as error:
-            return Unread(f"{self._begun}{self.reply}", str(error.observation))
+            return self._unread(str(error.observation))
         except Misfit as error:
-            return Unread(f"{self._begun}{self.reply}", str(error))
+            return self._unread(str(error))
         if not self._begun:
             return move
         return dataclasses.replace(move, thought=f"{self._begun} {move.thought}".strip())
@@ -86,9 +89,14 @@ class Call:
         """Tell what became certain only at the reply's end."""
         return self._said(self.reader.pieces())
 
+    def _unread(self, complaint: str) -> Unread:
+        """Return the reply as one that is none, with the sentence that the model reads next."""
+        return Unread(f"{self._begun}{self.reply}", f"{_CUT} {complaint}" if self._is_cut else complaint)
+
     def _fed(self, message: BaseMessage, *, last: bool = False) -> list[Piece]:
         text = message.text
         self._reply.append(text)
+        self._is_cut = self._is_cut or message.response_metadata.get("finish_reason") == "length"
         usage = getattr(message, "usage_metadata", None)
         if usage:
             self.usage += Usage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,22 @@ def test_what_does_not_pass_is_named_with_the_run_so_far(
     partial = partial_result(caught.value)
     assert partial is not None
     assert (partial.steps, partial.usage.calls) == (STEPS[:2], 4)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_reply_that_was_cut_at_its_most_tokens_is_told_to_the_model(remote: Any, way: str) -> None:
+    said = {"role": "assistant", "content": "I must think about the ma"}
+    end = {"index": 0, "finish_reason": "length"}
+    cut: Any = Status(200, body={"choices": [{**end, "message": said}]})
+    if "stream" in way:
+        cut = Garbage(b"data: %b\n\n" % json.dumps({"choices": [{**end, "delta": said}]}).encode())
+    with FaultyServer(MULTIPLY, cut, KNOWN) as server:
+        result = await run(remote(server), way)
+    complaint = result.steps[3]
+    assert complaint.text.startswith(
+        "Your reply was cut off, since it came to the most tokens that a reply may"
+    )
+    assert "Final Answer:" in complaint.text
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 400])
