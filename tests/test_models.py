@@ -545,6 +545,20 @@ async def test_a_server_may_word_its_refusal_as_it_likes(
     assert str(explain(caught.value)) == f"{server.url} {says}"
 
 
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+@pytest.mark.parametrize("within", ["reply", "choice"])
+async def test_a_key_that_a_server_quotes_in_a_reply_is_not_shown(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, within: str, call: Callable[[BaseChatModel], Any]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    told = {"error": {"message": f"{KEY} is no key"}}
+    choice = {"message": {"role": "assistant", "content": ""}, "delta": {}, **told}
+    server = serve(repeat=Status(200, body=told if within == "reply" else {"choices": [choice]}))
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    assert str(explain(caught.value)) == f"{server.url} broke off its answer: *** is no key"
+
+
 UPSTREAM = {"code": 502, "message": "upstream died"}
 
 

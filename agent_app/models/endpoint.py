@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
-from httpx2 import Request
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
@@ -26,12 +25,13 @@ from pydantic import PrivateAttr, SecretStr
 from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
+from agent_app.models.client_calls import call_of
 from agent_app.models.no_reply import NoReply, check_choice, no_reply
 from agent_app.models.server_words import words_of
 from agent_app.models.streamed import Told, in_one_piece
 from agent_app.models.traits import Traits
 from agent_app.models.way import way_to
-from agent_app.models.whole_replies import WholeReplies, chat_url
+from agent_app.models.whole_replies import WholeReplies
 from agent_app.settings import endpoint, key_for
 
 OPENAI = "https://api.openai.com/v1"
@@ -155,22 +155,18 @@ class EndpointModel(ChatOpenAI):
         with self._replied(chunk):
             return super()._convert_chunk_to_generation_chunk(chunk, *given, **named)
 
-    @property
-    def _request(self) -> Request:
-        return Request("POST", chat_url(self.root_client))
-
     def _unread(self, error: ValueError) -> APIConnectionError:
         """Return the client's error, which says where the call went, for bytes that nobody can read."""
-        return APIConnectionError(message=str(error), request=self._request)
+        return APIConnectionError(message=str(error), request=call_of(self.root_client))
 
     @contextlib.contextmanager
     def _replied(self, reply: Any) -> Iterator[None]:
         """Tell what is wrong with a reply that nobody can read in the words for a server that fails."""
-        check_choice(reply, self._request)
+        check_choice(reply, self.root_client)
         try:
             yield
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise no_reply(reply, self._request)  # noqa: B904 - it says itself what it came from
+            raise no_reply(reply, self.root_client)  # noqa: B904 - it says itself what it came from
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         known, told = frozenset(self._refused), Told()

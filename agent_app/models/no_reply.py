@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import openai
-from httpx2 import Request
 
+from agent_app.models.client_calls import Client, call_of
 from agent_app.models.server_words import words_of
 
 
@@ -19,25 +19,25 @@ class Withheld(ValueError):  # noqa: N818 - as above
     """A server's filter has kept back the reply, or the rest of it."""
 
 
-def no_reply(given: Any, request: Request) -> openai.APIError:
+def no_reply(given: Any, client: Client) -> openai.APIError:
     """Return the client's error for what should be a reply of a chat and is none.
 
     Args:
         given: what the server sent, read from JSON; it may tell of an error.
-        request: what it was asked.
+        client: what asked it.
     """
     told = _field(given, "error")
-    return openai.APIError(words_of(told), request, body=told) if told else _caused(NoReply(), request)
+    return openai.APIError(words_of(told), call_of(client), body=told) if told else _caused(NoReply(), client)
 
 
-def check_choice(given: Any, request: Request) -> None:
+def check_choice(given: Any, client: Client) -> None:
     """Make sure that a server wrote its reply, or a piece of it, to an end that it likes.
 
     Gateways such as OpenRouter tell in the reply itself that the model behind them failed.
 
     Args:
         given: as for `no_reply`.
-        request: as for `no_reply`.
+        client: as for `no_reply`.
 
     Raises:
         openai.APIError: the server failed in the middle of the reply, or its filter cut it.
@@ -48,13 +48,13 @@ def check_choice(given: Any, request: Request) -> None:
     end = _field(choices[0], "finish_reason")
     if end == "error" or _field(choices[0], "error"):
         told = _field(choices[0], "error")
-        raise openai.APIError(words_of(told), request, body=told)
+        raise openai.APIError(words_of(told), call_of(client), body=told)
     if isinstance(end, str) and end.startswith("content_filter"):
-        raise _caused(Withheld(), request)
+        raise _caused(Withheld(), client)
 
 
-def _caused(cause: Exception, request: Request) -> openai.APIConnectionError:
-    error = openai.APIConnectionError(request=request)
+def _caused(cause: Exception, client: Client) -> openai.APIConnectionError:
+    error = openai.APIConnectionError(request=call_of(client))
     error.__cause__ = cause
     return error
 

@@ -19,8 +19,8 @@ import openai
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from httpx2 import Request, Response
 
-from agent_app.models.access import CALL, without_credentials
 from agent_app.models.async_client import PerLoop
+from agent_app.models.client_calls import address_of, call_of, headers_of
 from agent_app.models.no_reply import no_reply
 
 _AT_ONCE = 1000
@@ -81,7 +81,7 @@ class WholeReplies:
 
     def __init__(self, client: openai.AsyncOpenAI, tls: ssl.SSLContext) -> None:
         self._client, self._tls = client, tls
-        self._url, self._credentials = without_credentials(chat_url(client))
+        self._url = address_of(client)
         self._sessions = PerLoop(self._session, ClientSession.close)
 
     @staticmethod
@@ -101,13 +101,13 @@ class WholeReplies:
             async with session.post(self._url, data=body, timeout=limits) as answer:
                 content = await answer.read()
             if answer.status >= _REDIRECTED:
-                request = Request(answer.method, str(answer.url), headers=self._headers())
+                request = Request(answer.method, str(answer.url), headers=headers_of(self._client))
                 return Outcome(error=self._refusal(answer.status, answer.headers, content, request))
             return self._read(content)
         except TimeoutError as error:
-            return self._broken(openai.APITimeoutError(self._request()), error)
+            return self._broken(openai.APITimeoutError(call_of(self._client)), error)
         except (ClientError, OSError, ValueError) as error:
-            return self._broken(openai.APIConnectionError(request=self._request()), error)
+            return self._broken(openai.APIConnectionError(request=call_of(self._client)), error)
 
     def _read(self, content: bytes) -> Outcome:
         """Take a reply, after a look at the one thing that every reply has.
@@ -118,7 +118,7 @@ class WholeReplies:
         reply = json.loads(content)
         if isinstance(reply, dict) and isinstance(reply.get("choices"), list):
             return Outcome(reply)
-        return Outcome(error=no_reply(reply, self._request()))
+        return Outcome(error=no_reply(reply, self._client))
 
     @staticmethod
     def _refusal(
@@ -140,22 +140,9 @@ class WholeReplies:
         error.__cause__ = cause
         return Outcome(error=error)
 
-    def _request(self) -> Request:
-        return Request("POST", self._url, headers=self._headers())
-
-    def _headers(self) -> dict[str, str]:
-        headers = {**self._client.default_headers, **self._client.auth_headers, **self._credentials}
-        return {name: value for name, value in headers.items() if isinstance(value, str)}
-
     def _session(self) -> ClientSession:
         connector = TCPConnector(limit=_AT_ONCE, keepalive_timeout=_IDLE, ssl=self._tls)
-        return ClientSession(connector=connector, headers=self._headers())
-
-
-def chat_url(client: openai.OpenAI | openai.AsyncOpenAI) -> str:
-    """Return where a client sends its calls of a chat."""
-    # The client ends a path with a slash, but leaves an address without a path as it is.
-    return f"{str(client.base_url).rstrip('/')}{CALL}"
+        return ClientSession(connector=connector, headers=headers_of(self._client))
 
 
 def _message(error: Any) -> str:
