@@ -559,6 +559,20 @@ async def test_a_key_that_a_server_quotes_in_a_reply_is_not_shown(
     assert str(explain(caught.value)) == f"{server.url} broke off its answer: *** is no key"
 
 
+@pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
+async def test_an_address_without_a_path_is_told_what_it_may_lack(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, call: Callable[[BaseChatModel], Any]
+) -> None:
+    root = serve().url.removesuffix("/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", root)
+    with pytest.raises(APIError) as caught:
+        await call(load_model("openai:parrot"))
+    told = "this server knows POST /v1/chat/completions only, not POST /chat/completions"
+    assert str(explain(caught.value)) == (
+        f"{root} knows no such model or address (HTTP 404): {told}; most addresses end in /v1"
+    )
+
+
 UPSTREAM = {"code": 502, "message": "upstream died"}
 
 

@@ -39,6 +39,8 @@ _BROKEN = {
     "TransportError": "cannot be reached; is it running, and is its address right?",
     "HTTPError": "failed",
 }
+_UNLIKE = ("JSONDecodeError", "NoReply")
+"""What a server answers that is another one than the user thinks."""
 _REFUSED = {
     401: "refuses the key",
     402: "wants to be paid first",
@@ -49,6 +51,7 @@ _REFUSED = {
     429: "is asked too often",
 }
 _USERS_TO_MEND = (401, 402, 403, 404)
+_UNKNOWN = 404
 _TOO_SLOW = 408
 _TOO_OFTEN = 429
 _QUOTA = "insufficient_quota"
@@ -75,7 +78,8 @@ def explain(error: Exception) -> AgentAppError | None:
     names = ancestry(error)
     broken = next((words for name, words in _BROKEN.items() if name in names), None)
     if broken:
-        return EndpointDown(f"{where} {broken}")
+        advice = "" if names.isdisjoint(_UNLIKE) else _advice(where)
+        return EndpointDown(f"{where} {broken}{advice}")
     if isinstance(error, ValueError) and str(error).startswith("No generation chunks"):
         return EndpointDown(f"{where} ended its answer before it began")
     if isinstance(error, RuntimeError) and str(error) == "Event loop is closed":
@@ -97,7 +101,8 @@ def _by_status(error: Exception, status: int, where: str) -> EndpointError:
     verdict = _REFUSED.get(status) or ("failed" if status >= 500 else "refuses the call")
     # A server may quote the key in its refusal, so what it says about keys is not repeated.
     said = "" if status in (401, 403) else _said(error)
-    message = f"{where} {verdict} (HTTP {status}){said}"
+    advice = _advice(where) if status == _UNKNOWN else ""
+    message = f"{where} {verdict} (HTTP {status}){said}{advice}"
     if status == _TOO_OFTEN:
         return EndpointBusy(message, _retry_after(error))
     if status == _TOO_SLOW or status >= 500:
@@ -141,6 +146,11 @@ def _address(error: Exception) -> str:
     url = urlsplit(str(request.url))
     port = f":{url.port}" if url.port else ""
     return f"{url.scheme}://{url.hostname}{port}{url.path.removesuffix(CALL)}"
+
+
+def _advice(where: str) -> str:
+    """Say what is mostly wrong with an address that has no path, where no such server answers."""
+    return "" if urlsplit(where).path.strip("/") else "; most addresses end in /v1"
 
 
 def _too_long(error: Exception) -> str | None:
