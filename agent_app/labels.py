@@ -23,7 +23,8 @@ SHORT_INPUT = "Input"
 SHORT_ANSWER = "Answer"
 
 # Spaces are matched with a bound, so that no line of any length makes the matcher go back and forth.
-_GAP = r"[ \t_-]{0,8}"
+_SPACE = r" \t\u00a0"
+_GAP = rf"[{_SPACE}\\_-]{{0,8}}"  # a backslash, as Markdown writes `Action\_Input`
 _WORDS = {
     QUESTION: "question",
     THOUGHT: "thought",
@@ -36,12 +37,15 @@ _WORDS = {
 }
 _GROUPS = {word.replace(" ", "_"): word for word in _WORDS}
 _ANY = "|".join(f"(?P<{group}>{_WORDS[word]})" for group, word in _GROUPS.items())
-_COLON = r"[*_`]{0,3}[ \t]{0,8}[:：]"
+_COLON = rf"[*_`]{{0,3}}[{_SPACE}]{{0,8}}[:：]"
+# What may stand before a label: Markdown, dashes and bullets, arrows and emoji, characters without width.
+_DECORATION = rf"{_SPACE}*_#>`•‣–—\u2190-\u2bff\U0001f000-\U0001faff\u200b-\u200d\u2060\ufe0f\ufeff\-"
 _AT_START = re.compile(
-    rf"(?P<before>[ \t*_#>`•-]{{0,16}}(?:\d{{1,3}}[.)][ \t*_]{{0,8}})?)"
-    rf"(?:{_ANY})(?P<number>[ \t]?\d{{1,3}}(?!{_COLON}\d))?(?P<colon>{_COLON})(?P<after>[*_`]{{0,3}})",
+    rf"(?P<before>[{_DECORATION}]{{0,16}}(?:\d{{1,3}}[.)][{_SPACE}*_]{{0,8}})?)"
+    rf"(?:{_ANY})(?P<number>[{_SPACE}]?#?\d{{1,3}}(?!{_COLON}\d))?(?P<colon>{_COLON})(?P<after>[*_`]{{0,3}})",
     re.IGNORECASE,
 )
+_BEFORE = re.compile(rf"\A[{_DECORATION}\d.)]*")
 _INSIDE = re.compile(rf"(?<!\S)(?:{_ANY}){_COLON}", re.IGNORECASE)
 # A line that is nothing but a label in bold or a heading, and so needs no colon.
 _HEADING = re.compile(
@@ -134,11 +138,11 @@ def inside(line: str, start: int = 0) -> Label | None:
 def may_begin(partial: str) -> bool:
     """Say whether a line of which only the beginning is known may still turn out to begin with a label."""
     stripped = partial.lstrip()
-    bare = stripped.lstrip("*_#>`•- \t0123456789.)")
+    bare = _BEFORE.sub("", stripped)
     if len(stripped) - len(bare) > 40 or len(bare) > 40:
         return False
     # A chat template's token may follow a label, and is taken off before the line is read.
-    letters = re.sub(r"[\s_*`\d-]", "", bare.partition("<")[0]).casefold()
+    letters = re.sub(r"[\s\\_*`#\d-]", "", bare.partition("<")[0]).casefold()
     return any(word.replace(" ", "").casefold().startswith(letters) for word in _WORDS)
 
 

@@ -60,6 +60,8 @@ FRAGMENTS = [
     "a=1",
     "None",
     "Finish[3]",
+    "🔧 Action: search",
+    "Action\u00a0#2: a",
 ]
 REPLIES = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=4), max_size=12).flatmap(
     lambda parts: st.lists(st.sampled_from(["", "\n", " "]), min_size=len(parts), max_size=len(parts)).map(
