@@ -9,7 +9,7 @@ from typing import Any
 
 _STRICT = json.JSONDecoder(strict=False)  # strict=False: a raw line end inside a string is taken as it is
 _DEPTH = 64
-_BLANK = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)*")
+_BLANK = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|(?://|#)[^\n]*)*")
 _QUOTES = {'"': '"', "'": "'", "“": "”"}
 _STRING = {q: re.compile(rf"{q}((?:[^{end}\\]|\\.)*){end}", re.DOTALL) for q, end in _QUOTES.items()}
 _FORGIVEN_QUOTES = {"'": "single quotes in JSON", "“": "typographic quotes in JSON"}
@@ -174,7 +174,7 @@ class _Reader:
     def _next(self) -> str:
         blank = _BLANK.match(self.text, self.position)
         if blank is not None and blank.end() > self.position:
-            if "/" in blank[0]:
+            if blank[0].strip():
                 self.repairs.append("comment in JSON")
             self.position = blank.end()
         return self.text[self.position : self.position + 1]

@@ -49,6 +49,7 @@ def test_what_python_prints_is_read_too(value: Any) -> None:
         ("[1, 2,]", [1, 2], ("comma too many",)),
         ('{"a": [1, {"b": 2', {"a": [1, {"b": 2}]}, ("closing bracket added",)),
         ('{"a": 1 /* one */, // two\n "b": 2}', {"a": 1, "b": 2}, ("comment in JSON",)),
+        ('{"a": "#1", # one\n"b": 2}', {"a": "#1", "b": 2}, ("comment in JSON",)),
         ('{"a": "x\ny"}', {"a": "x\ny"}, ()),
         ("{'a': 'it\\'s \\u00e9\\n'}", {"a": "it's é\n"}, ("single quotes in JSON",)),
     ],

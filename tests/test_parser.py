@@ -89,6 +89,10 @@ def test_the_plain_format_needs_no_repair() -> None:
             'Action:\n```json\n{"action": "calculator", "action_input": "2+2"}\n```',
             ["code fence around the reply", "action written as JSON"],
         ),
+        (
+            'Action:\n```$JSON_BLOB\n{"action": "calculator", "action_input": "2+2"}\n```',
+            ["code fence around the reply", "action written as JSON"],
+        ),
         ("{'tool': 'calculator', 'tool_input': '2+2'}", ["action written as JSON", "single quotes in JSON"]),
         (
             "<think>Action: search\nAction Input: x</think>\nAction: calculator\nAction Input: 2+2",
@@ -154,6 +158,8 @@ def test_an_escape_in_quotes_is_a_character_that_can_be_sent() -> None:
         ('```json{"text": "rum"}```', {"text": "rum"}, ["code fence around the input"]),
         ('{\n  "text": "a\n\nAction plan"\n}', {"text": "a\n\nAction plan"}, []),
         ('text="rum", n=3', {"text": "rum", "n": 3}, ["keyword arguments"]),
+        ("'{\"text\": \"rum\"}'", {"text": "rum"}, ["quotes around the input"]),
+        ('"{\\"text\\": \\"rum\\"}"', {"text": "rum"}, ["quotes around the input"]),
         ('{"text": "\\ud800"}', {"text": "\ufffd"}, []),
     ],
 )

@@ -11,7 +11,7 @@ from agent_app import jsonish
 from agent_app.steps import Arguments
 
 # A fence may name a language: up to the end of its line, or right before JSON.
-_FENCE = re.compile(r"\s*`{3,}(?:[\w.+#-]{0,40}[ \t]*(?=\n|$)|json[5c]?[ \t]*(?=[{\[]))?", re.IGNORECASE)
+_FENCE = re.compile(r"\s*`{3,}(?:[\w.+#$-]{0,40}[ \t]*(?=\n|$)|json[5c]?[ \t]*(?=[{\[]))?", re.IGNORECASE)
 _CALL = re.compile(r"(?P<name>[\w.-]{1,64})(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`"}
 _KEYWORD = re.compile(r"\s{0,8}([^\W\d]\w{0,63})\s{0,8}=")
@@ -39,14 +39,14 @@ def read_input(text: str, *, is_object: bool = False) -> tuple[Arguments, list[s
     (`is_object`): then ``a=1, b="x"`` is one too.
     """
     text, repairs = _unfenced(text)
-    if text.startswith(("{", "[")):
-        return _read_json(text, repairs)
-    named = _keywords(text) if is_object else None
-    if named:
-        return named, [*repairs, "keyword arguments"]
     unquoted = _unquoted(text)
     if unquoted != text:
         repairs.append("quotes around the input")
+    if unquoted.startswith(("{", "[")):
+        return _read_json(unquoted, repairs)
+    named = _keywords(unquoted) if is_object else None
+    if named:
+        return named, [*repairs, "keyword arguments"]
     if unquoted.endswith(" Observation:"):
         repairs.append("label at the input's end dropped")
         unquoted = unquoted.removesuffix("Observation:").rstrip()
