@@ -158,7 +158,7 @@ def test_an_escape_in_quotes_is_a_character_that_can_be_sent() -> None:
         ('```json{"text": "rum"}```', {"text": "rum"}, ["code fence around the input"]),
         ('{\n  "text": "a\n\nAction plan"\n}', {"text": "a\n\nAction plan"}, []),
         ('text="rum", n=3', {"text": "rum", "n": 3}, ["keyword arguments"]),
-        ("'{\"text\": \"rum\"}'", {"text": "rum"}, ["quotes around the input"]),
+        ('\'{"text": "rum"}\'', {"text": "rum"}, ["quotes around the input"]),
         ('"{\\"text\\": \\"rum\\"}"', {"text": "rum"}, ["quotes around the input"]),
         ('{"text": "\\ud800"}', {"text": "\ufffd"}, []),
     ],
@@ -190,6 +190,16 @@ def test_a_plain_input_is_left_as_it_is(text: str) -> None:
         ('Action: search(text="rum", n=2)', {"text": "rum", "n": 2}),
         ('Action: search({"text": "rum"})', {"text": "rum"}),
         ("Action: search()", {}),
+        ('Action: search ({"text": "rum"})', {"text": "rum"}),
+        ('Action: search(\n  text="rum",\n  n=2\n)', {"text": "rum", "n": 2}),
+        ('Action: search {"text": "rum"}', {"text": "rum"}),
+        ('Action: search\n{"action": "search", "action_input": {"text": "rum"}}', {"text": "rum"}),
+        ('Action: search\n{\n  "text": "rum"\n}\nObservation: none', {"text": "rum"}),
+        ('Action: `search`\n\n```json\n{"text": "rum"}\n```', {"text": "rum"}),
+        (
+            'Action: ```json\n[\n  {"tool_name": "search", "parameters": {"text": "rum"}}\n]\n```',
+            {"text": "rum"},
+        ),
     ],
 )
 def test_a_native_call_is_understood(reply: str, call: dict[str, object]) -> None:
@@ -197,6 +207,13 @@ def test_a_native_call_is_understood(reply: str, call: dict[str, object]) -> Non
     assert isinstance(move, Action)
     assert (move.tool, move.input, move.thought) == ("search", call, "")
     assert move.repairs
+
+
+def test_a_fence_after_the_name_is_the_input() -> None:
+    reply = "Action: calculator\n```python\na = 2\n\na + 2\n```\nThought: so"
+    move = PARSER.parse(reply)
+    assert isinstance(move, Action)
+    assert (move.tool, move.input) == ("calculator", "a = 2\n\na + 2")
 
 
 def test_the_thought_in_a_json_reply_is_kept() -> None:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_app import jsonish
+from agent_app.parser.names import fold
 from agent_app.steps import Arguments
 
 # A fence may name a language: up to the end of its line, or right before JSON.
 _FENCE = re.compile(r"\s*`{3,}(?:[\w.+#$-]{0,40}[ \t]*(?=\n|$)|json[5c]?[ \t]*(?=[{\[]))?", re.IGNORECASE)
-_CALL = re.compile(r"(?P<name>[\w.-]{1,64})(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL)
+_CALL = re.compile(
+    r"(?P<name>[\w.-]{1,64})(?:\s{1,4}(?=\([{\"']))?(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL
+)
+_CALL_WITHOUT_LABEL = re.compile(r"(?P<name>[^\n{(\[]{1,64}?)[\s:]{0,8}(?P<input>\{.*|```.*```)$", re.DOTALL)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`"}
 _KEYWORD = re.compile(r"\s{0,8}([^\W\d]\w{0,63})\s{0,8}=")
 _LONGEST_CALL = 10_000
@@ -66,15 +70,31 @@ def _read_json(text: str, repairs: list[str]) -> tuple[Arguments, list[str]]:
 
 
 def read_call(text: str) -> Call | None:
-    """Read an Action like ``tool("input")`` or ``tool[input]``, which needs no Action Input; else None."""
-    match = _CALL.match(text.strip(" *`"))
+    """Read an Action like ``tool("input")``, ``tool[input]`` or ``tool {"a": 1}``; else None.
+
+    Such an Action needs no Action Input. Its input may also be a code fence after the tool's name.
+    """
+    match = _CALL.match(text.strip(" \n*`"))
     if match is None:
-        return None
+        return _call_without_label(text.strip())
     inner = match["inner"].strip()
     if match["open"] == "[":
         return Call(match["name"], _unquoted(inner))
     given, repairs = _call_arguments(inner)
     return Call(match["name"], given, repairs)
+
+
+def _call_without_label(text: str) -> Call | None:
+    match = _CALL_WITHOUT_LABEL.match(text)
+    if match is None:
+        return None
+    given, repairs = read_input(match["input"])
+    if isinstance(given, str) and match["input"].startswith("{"):
+        return None
+    call = _call_in(given, tuple(repairs))  # such an object may name the tool once more
+    if call is not None and fold(call.name) == fold(match["name"]):
+        return call
+    return Call(match["name"], given, tuple(repairs))
 
 
 def read_blob(text: str) -> Call | None:

@@ -20,6 +20,7 @@ _TAG = re.compile(
     r"<(?P<close>/?)(?:(?P<think>think|thinking|reasoning)|tool_calls?|function_call)>|\[TOOL_CALLS\]",
     re.IGNORECASE,
 )
+_BLOB = re.compile(r"\{|\[[ \t]{0,8}(?:\{|$)")
 # A line without any of these is plain text; the second is for when JSON objects count no more.
 _HEADING = r"(?:[#*_][ \t]?|__|\*\*)(?:thought|action|final)|observation"
 _SPECIAL = re.compile(rf"[:：`<{{\[]|{_HEADING}", re.IGNORECASE)
@@ -77,6 +78,7 @@ class ReplyReader:
         self._thought = _Text()
         self._answer = _Text()
         self._name = ""
+        self._after_name: list[str] = []  # lines that may be an input without its label
         self._input: list[str] = []
         self._seen: set[str] = set()
         self._repairs: dict[str, None] = {}
@@ -232,7 +234,7 @@ class ReplyReader:
             return rest
         if self._state is _State.TOOL and labels.at_start(rest) is not None:
             return rest
-        if self._state in (_State.INPUT, _State.ANSWER) and rest.lstrip().startswith("```"):
+        if self._state is not _State.THOUGHT and rest.startswith("```"):
             return self._fence_line(rest)
         return self._text_line(rest)
 
@@ -246,6 +248,9 @@ class ReplyReader:
                 return None
             self._inner_fence ^= self._fences and not closes_itself
             return self._text_line(line)
+        if self._state is _State.TOOL and self._name:
+            self._outer_fence ^= not closes_itself
+            return self._tool_line(line)
         self._repair("code fence around the reply")
         self._outer_fence ^= not closes_itself
         return bare[fence_end(bare) :].removesuffix("```" if closes_itself else "") or None
@@ -309,7 +314,7 @@ class ReplyReader:
             self._finish(cut_by=label.word)
             return not self.done
         if self._state is _State.TOOL and label.word != labels.ACTION_INPUT:
-            if label.word in (labels.OBSERVATION, labels.QUESTION) or read_call(self._name):
+            if label.word in (labels.OBSERVATION, labels.QUESTION) or self._call_without_input():
                 self._finish(cut_by=label.word)
                 return not self.done
             if self._name:
@@ -326,6 +331,7 @@ class ReplyReader:
 
     def _label_before_move(self, word: str) -> None:
         self._foreign = word in (labels.OBSERVATION, labels.QUESTION)
+        self._drop_after_name()
         if word == labels.ACTION_INPUT and self._state is _State.TOOL and self._name:
             self._state = _State.INPUT
             return
@@ -346,7 +352,9 @@ class ReplyReader:
     def _blank_line(self) -> None:
         if self._state is _State.INPUT:
             self._add_input("")
-        elif self._state is not _State.TOOL:
+        elif self._state is _State.TOOL:
+            self._tool_line("")
+        else:
             self._text().add("\n")
 
     def _text_line(self, line: str) -> str | None:
@@ -391,11 +399,10 @@ class ReplyReader:
             elif not self._name:
                 self._name = line[: tag.start()].strip()
             return self._after_tag(tag, line)
-        bare = line.strip()
-        if self._name or not bare:
-            if bare:
-                self._repair("text after the tool's name dropped")
+        if self._name:
+            self._after_name.append(line)
             return None
+        bare = line.strip()
         label = labels.inside(bare)
         if label is None:
             self._name = bare
@@ -499,7 +506,8 @@ class ReplyReader:
         elif self._state is _State.INPUT:
             self._finish_action("\n".join(self._input).strip(), cut_by)
         elif self._state is _State.TOOL:
-            call = read_call(self._name)
+            call = self._call_without_input()
+            self._drop_after_name()
             if call is not None:
                 self._repair("call written as a function")
                 self._take_call(call, cut_by)
@@ -513,6 +521,21 @@ class ReplyReader:
         if cut_by:
             self._repair(f"{cut_by} after the final answer dropped")
         self._end(Answer(self._answer.value, self._thought.value, tuple(self._repairs)))
+
+    def _call_without_input(self) -> Call | None:
+        """Read what was written as a tool's name, if need be with the lines after it, as a whole call."""
+        call = read_call(self._name)
+        if call is None and self._after_name:
+            whole = "\n".join((self._name, *self._after_name))
+            call = read_call(whole)
+            if call is not None:
+                self._name, self._after_name = whole, []
+        return call
+
+    def _drop_after_name(self) -> None:
+        if any(line.strip() for line in self._after_name):
+            self._repair("text after the tool's name dropped")
+        self._after_name = []
 
     def _take_call(self, call: Call, cut_by: str | None = None) -> None:
         """Take a tool's name and its arguments that were written as one."""
@@ -580,7 +603,7 @@ class ReplyReader:
     def _begins_blob(self, line: str) -> bool:
         """Take a line that begins a JSON object; False when it does not."""
         bare = line.lstrip()
-        if not bare.startswith(("{", "[{")) or self._foreign or self._blobs >= _MOST_BLOBS:
+        if not _BLOB.match(bare) or self._foreign or self._blobs >= _MOST_BLOBS:
             return False
         self._blob = Blob()
         self._blobs += 1
