@@ -21,6 +21,8 @@ CHOICE = (
     "a line 'Action Input:'. If you know the answer, write 'Final Answer:' and the answer."
 )
 
+ANALYSIS = "<|channel|>analysis<|message|>"
+FINAL = "<|end|><|start|>assistant<|channel|>final<|message|>"
 NO_INPUT = "There was no input for calculator. Write a line 'Action Input:' after 'Action: calculator'."
 NO_ANSWER = "The final answer was empty. Write the answer after 'Final Answer:'."
 BLOB_ANSWER = ["action written as JSON", "final answer written as an action"]
@@ -97,6 +99,15 @@ def test_the_plain_format_needs_no_repair() -> None:
         (
             "<think>Action: search\nAction Input: x</think>\nAction: calculator\nAction Input: 2+2",
             ["reasoning tags"],
+        ),
+        ("[THINK]Final Answer: 5[/THINK]Action: calculator\nAction Input: 2+2", ["reasoning tags"]),
+        (
+            "so be it\nAction: search\nAction Input: x\n</think>\nAction: calculator\nAction Input: 2+2",
+            ["reasoning tags"],
+        ),
+        (
+            f"{ANALYSIS}Action: x\nAction Input: x{FINAL}Action: calculator\nAction Input: 2+2<|return|>",
+            ["reasoning tags", "end-of-turn token"],
         ),
         (
             "<|im_start|>assistant\nAction: calculator\nAction Input: 2+2<|im_end|>",
@@ -183,6 +194,7 @@ def test_a_plain_input_is_left_as_it_is(text: str) -> None:
     [
         ('<tool_call>{"name": "search", "arguments": {"text": "rum"}}', {"text": "rum"}),
         ('<tool_call>\n{"name": "search", "arguments": {"text": "rum"}}\n</tool_call>', {"text": "rum"}),
+        ('<|python_tag|>{"name": "search", "parameters": {"text": "rum"}}<|eom_id|>', {"text": "rum"}),
         ('[TOOL_CALLS] [{"name": "search", "arguments": {"text": "rum"}}]', {"text": "rum"}),
         ('Action: <tool_call>{"name": "search", "parameters": {"text": "rum"}}</tool_call>', {"text": "rum"}),
         ('{"tool_calls": [{"function": {"name": "search", "arguments": "{\\"text\\": 1}"}}]}', {"text": 1}),

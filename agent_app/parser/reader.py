@@ -17,8 +17,13 @@ from agent_app.steps import Action, Answer, Arguments
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG = re.compile(
-    r"<(?P<close>/?)(?:(?P<think>think|thinking|reasoning)|tool_calls?|function_call)>|\[TOOL_CALLS\]",
+    r"(?:<|\[(?=/?(?-i:THINK|TOOL_CALLS)\]))(?P<close>/?)"
+    r"(?:(?P<think>think|thinking|reasoning)|(?:tool|function)_calls?)[>\]]|<\|python_tag\|>",
     re.IGNORECASE,
+)
+# How gpt-oss marks what it thinks aloud, and what it says after that.
+_CHANNEL = re.compile(
+    r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>(?:(?P<think>analysis)|final)<\|message\|>"
 )
 _BLOB = re.compile(r"\{|\[[ \t]{0,8}(?:\{|$)")
 # A line without any of these is plain text; the second is for when JSON objects count no more.
@@ -181,6 +186,7 @@ class ReplyReader:
             return
         ended = False
         if "<" in line:
+            line = _CHANNEL.sub(lambda m: "<think>" if m["think"] else "</think>", line)
             line, ended = self._without_end_of_turn(line)
         rest: str | None = line
         while rest is not None and self._parts < _MOST_PARTS and not self.done:
@@ -360,12 +366,15 @@ class ReplyReader:
     def _text_line(self, line: str) -> str | None:
         if self._state is _State.TOOL:
             return self._tool_line(line)
-        if self._state is _State.INPUT:
-            self._add_input(line)
-        elif self._state is _State.ANSWER:
-            self._say(line + "\n")
-        else:
+        if self._state is _State.THOUGHT:
             return self._thought_line(line)
+        if self._state is _State.ANSWER:
+            self._say(line + "\n")
+            return None
+        tag = _TAG.match(line.lstrip())
+        if tag is not None and tag["think"] and tag["close"] and not self._inner_fence:
+            return self._after_reasoning(tag, line.lstrip())
+        self._add_input(line)
         return None
 
     def _add_input(self, line: str) -> None:
@@ -394,9 +403,9 @@ class ReplyReader:
             return None
         tag = self._tag(line)
         if tag is not None:
-            if tag["think"] and tag["close"]:  # all that stood before was reasoning
-                self._state, self._name = _State.THOUGHT, ""
-            elif not self._name:
+            if tag["think"] and tag["close"]:
+                return self._after_reasoning(tag, line)
+            if not self._name:
                 self._name = line[: tag.start()].strip()
             return self._after_tag(tag, line)
         if self._name:
@@ -413,6 +422,11 @@ class ReplyReader:
 
     def _tag(self, line: str) -> re.Match[str] | None:
         return _TAG.search(line) if "<" in line or "[" in line else None
+
+    def _after_reasoning(self, tag: re.Match[str], line: str) -> str:
+        """Drop an action before the end of reasoning that was never opened: it was part of that."""
+        self._state, self._name, self._input = _State.THOUGHT, "", []
+        return self._after_tag(tag, line)
 
     def _after_tag(self, tag: re.Match[str], line: str) -> str:
         self._repair("reasoning tags" if tag["think"] else "tags around a call")
