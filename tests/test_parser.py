@@ -131,6 +131,11 @@ def test_the_plain_format_needs_no_repair() -> None:
         ),
         ("Action: calculator\nAction Input: 2+2\nFinal Answer: 5", ["Final Answer after the action dropped"]),
         ("Action: calculator\nAction Input: 2+2 Observation:", ["label at the input's end dropped"]),
+        ("Action: calculator\nAction Input: 2+2\nObserv", ["label at the input's end dropped"]),
+        (
+            "so be it Action: calculator Action Input: 2+2 Observation: 5 Final Answer: 5",
+            ["labels within a line", "Observation after the action dropped"],
+        ),
         ("Action: search\nAction: calculator\nAction Input: 2+2", ["action without an input dropped"]),
         ("Action: None\nAction Input: None\nAction: calculator\nAction Input: 2+2", ["empty action dropped"]),
         (
@@ -183,7 +188,19 @@ def test_the_arguments_of_a_tool_with_several_are_an_object(
 
 
 @pytest.mark.parametrize(
-    "text", ['x = "a" + "b"', "'a' or 'b'", 'say "hi"', "<b>x</b>", "[1, 2", "a: b\n\nc", "#1", "5 * 3"]
+    "text",
+    [
+        'x = "a" + "b"',
+        "'a' or 'b'",
+        'say "hi"',
+        "<b>x</b>",
+        "[1, 2",
+        "a: b\n\nc",
+        "#1",
+        "5 * 3",
+        "Obs",
+        "a\nOb",
+    ],
 )
 def test_a_plain_input_is_left_as_it_is(text: str) -> None:
     assert PARSER.parse(f"Action: calculator\nAction Input: {text}") == Action("calculator", text)

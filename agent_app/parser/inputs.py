@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from agent_app import jsonish
+from agent_app import jsonish, labels
 from agent_app.parser.names import fold
 from agent_app.steps import Arguments
 
@@ -20,6 +20,7 @@ _CALL_WITHOUT_LABEL = re.compile(r"(?P<name>[^\n{(\[]{1,64}?)[\s:]{0,8}(?P<input
 _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`"}
 _KEYWORD = re.compile(r"\s{0,8}([^\W\d]\w{0,63})\s{0,8}=")
 _LONGEST_CALL = 10_000
+_SHORTEST_CUT = len("Obs")
 _CALL_WRAPPERS = ("action", "function", "tool_call", "tool_calls")
 _CALL_TOOL = ("action", "tool", "tool_name", "name", "function")
 _CALL_INPUT = ("action_input", "tool_input", "input", "arguments", "parameters", "args")
@@ -42,7 +43,9 @@ def read_input(text: str, *, is_object: bool = False) -> tuple[Arguments, list[s
     around a whole input is taken off. All else stays text, unless the tool wants an object
     (`is_object`): then ``a=1, b="x"`` is one too.
     """
-    text, repairs = _unfenced(text)
+    text, cut = _without_cut_label(text)
+    text, unfenced = _unfenced(text)
+    repairs = [*cut, *unfenced]
     unquoted = _unquoted(text)
     if unquoted != text:
         repairs.append("quotes around the input")
@@ -51,9 +54,6 @@ def read_input(text: str, *, is_object: bool = False) -> tuple[Arguments, list[s
     named = _keywords(unquoted) if is_object else None
     if named:
         return named, [*repairs, "keyword arguments"]
-    if unquoted.endswith(" Observation:"):
-        repairs.append("label at the input's end dropped")
-        unquoted = unquoted.removesuffix("Observation:").rstrip()
     return unquoted, repairs
 
 
@@ -186,6 +186,17 @@ def fence_end(text: str) -> int:
     """Return where the text begins that follows a code fence and the name of its language."""
     match = _FENCE.match(text)
     return 0 if match is None else match.end()
+
+
+def _without_cut_label(text: str) -> tuple[str, list[str]]:
+    """Drop the next label from a text's end, of which a stop word may have left the first letters."""
+    rest, _, last = text.rpartition("\n")
+    last = last.strip()
+    if text.endswith(" Observation:"):
+        rest = text.removesuffix("Observation:")
+    elif not rest or len(last) < _SHORTEST_CUT or not labels.OBSERVATION.startswith(last):
+        return text, []
+    return rest.rstrip(), ["label at the input's end dropped"]
 
 
 def _unfenced(text: str) -> tuple[str, list[str]]:

@@ -418,7 +418,11 @@ class ReplyReader:
             return None
         self._repair("labels within a line")
         self._name = bare[: label.start].strip()
-        return bare[label.start :]
+        result = labels.inside(bare, label.end)
+        if label.word != labels.ACTION_INPUT or result is None or result.word != labels.OBSERVATION:
+            return bare[label.start :]
+        self._label_line(bare[label.start : result.start])
+        return bare[result.start :]
 
     def _tag(self, line: str) -> re.Match[str] | None:
         return _TAG.search(line) if "<" in line or "[" in line else None
