@@ -23,7 +23,7 @@ SHORT_INPUT = "Input"
 SHORT_ANSWER = "Answer"
 
 # Spaces are matched with a bound, so that no line of any length makes the matcher go back and forth.
-_SPACE = r" \t\u00a0"
+_SPACE = r" \t\u00a0\u2000-\u200a\u202f\u3000"
 _GAP = rf"[{_SPACE}\\_-]{{0,8}}"  # a backslash, as Markdown writes `Action\_Input`
 _WORDS = {
     QUESTION: "question",
@@ -45,6 +45,7 @@ _AT_START = re.compile(
     rf"(?:{_ANY})(?P<number>[{_SPACE}]?#?\d{{1,3}}(?!{_COLON}\d))?(?P<colon>{_COLON})(?P<after>[*_`]{{0,3}})",
     re.IGNORECASE,
 )
+_EMPHASIS = re.compile(r"[*_`]+(?!\s)")  # it sticks to what it is put on, as a bullet does not
 _BEFORE = re.compile(rf"\A[{_DECORATION}\d.)]*")
 _INSIDE = re.compile(rf"(?<!\S)(?:{_ANY}){_COLON}", re.IGNORECASE)
 # A line that is nothing but a label in bold or a heading, and so needs no colon.
@@ -103,10 +104,12 @@ def at_start(line: str) -> Label | None:
     if match is None:
         return None
     word = _word(match)
-    closed = match["after"] or match["colon"].strip(" \t:：")
-    before = match["before"]
-    mark = "" if closed else before[len(before.rstrip("*_`")) :]
-    return Label(word, 0, match.end(), _difference(match, word), mark)
+    emphasis = _EMPHASIS.search(match["before"])
+    opened = emphasis[0] if emphasis else ""
+    closed = bool(match["colon"].strip(":：").strip())
+    closes = not closed and match["after"].startswith(opened[::-1])  # else it belongs to the text
+    end = match.start("after") + (len(opened) if closes else 0)
+    return Label(word, 0, end, _difference(match, word), "" if closed or closes else opened)
 
 
 def heading(line: str) -> Label | None:
@@ -206,8 +209,8 @@ def _word(match: re.Match[str]) -> str:
 
 
 def _difference(match: re.Match[str], word: str) -> str | None:
-    written = match[0][len(match["before"]) :]
-    if match["before"].strip() or match["after"] or any(c in match["colon"] for c in "*_`"):
+    written = match[0][len(match["before"]) :].removesuffix(match["after"])
+    if match["before"].strip() or any(c in match["colon"] for c in "*_`"):
         return "decorated label"
     if match["number"]:
         return "numbered label"

@@ -722,4 +722,4 @@ def _whole_words(text: str) -> str:
 def _undecorated(rest: str) -> str:
     """Take a label's closing decoration off that is set after its colon, apart from the text."""
     bare = rest.lstrip()
-    return bare[2:] if bare.startswith(("** ", "__ ")) else rest
+    return bare[2:] if bare.startswith(("** ", "__ ")) or bare in ("**", "__") else rest
