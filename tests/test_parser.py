@@ -73,6 +73,7 @@ def test_the_plain_format_needs_no_repair() -> None:
         ("Action: **calculator**\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: [calculator]\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: I will use the calculator tool to add\nAction Input: 2+2", ["tool's name cleaned"]),
+        ("Action: Use the tool: calculator\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: calculator (for sums)\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: calculator\nit adds\nAction Input: 2+2", ["text after the tool's name dropped"]),
         ('Action: calculator\nAction Input: "2+2"', ["quotes around the input"]),
@@ -83,6 +84,10 @@ def test_the_plain_format_needs_no_repair() -> None:
         ("Action: calculator\nAction Input: 2+2```", ["stray code fence"]),
         ("Action: calculator\nAction Input: ```py\n2+2", ["open code fence", "stray code fence"]),
         ("```\nAction: calculator\nAction Input: 2+2\n```", ["code fence around the reply"]),
+        (
+            "````\nAction: calculator\nAction Input:\n```\n2+2\n```\n````",
+            ["code fence around the reply", "code fence around the input"],
+        ),
         ("```Action: calculator\nAction Input: 2+2", ["code fence around the reply"]),
         ('Action: calculator("2+2")', ["call written as a function"]),
         ("Action: calculator[2+2]", ["call written as a function"]),
@@ -277,6 +282,8 @@ def test_the_thought_in_a_json_reply_is_kept() -> None:
             ["code fence around the reply", "action written as JSON", "final answer written as an action"],
         ),
         ("Action: None\nFinal Answer: gold", ["action without an input dropped"]),
+        ("Action: No action needed.\nAction Input: None\nFinal Answer: gold", ["empty action dropped"]),
+        ("Action: N/A - I know it\nAction Input: N/A\nFinal Answer: gold", ["empty action dropped"]),
         ("Action Input: x\nThought:\nFinal Answer: gold", ["input without an action"]),
     ],
 )
@@ -329,6 +336,10 @@ def test_windows_line_ends_change_nothing() -> None:
             f"There is no tool 'calulator'; did you mean 'calculator'? {CHOICE}",
         ),
         ("Action: fly\nAction Input: 2", f"{NO_FLYING} {CHOICE}"),
+        (
+            "Action: [calculator, search]\nAction Input: 2",
+            f"There is no tool 'calculator, search'; did you mean 'calculator'? {CHOICE}",
+        ),
         ("Action: chart plot\nAction Input: 2", f"{NO_CHART} {CHOICE}"),
         (
             'Action: search\nAction Input: {"text": "rum"\n"n" 3}',

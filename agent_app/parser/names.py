@@ -10,12 +10,17 @@ LONGEST_NAME = 64
 _DECORATION = " \t*_`'\"[](){}<>.,:;"
 _PEEL_BEFORE = re.compile(
     r"(?:(?:I\s(?:will|should|need\sto|must)|I'll|let\sme|let's)\s)?"
-    r"(?:(?:use|using|call|run|invoke|try|tool|function)\b:?\s{0,4})?(?:the\s{1,4})?",
+    r"(?:(?:use|using|call|calling|run|invoke|try)\b:?\s{0,4})?(?:the\s{1,4})?"
+    r"(?:(?:tool|function)\b:?\s{0,4})?",
     re.IGNORECASE,
 )
 _PEEL_AFTER = re.compile(r"\s{1,4}(?:tool|function|action)\b.*$", re.IGNORECASE | re.DOTALL)
 _HEAD = re.compile(r"[\w.-]{1,64}(?=\s*[(\[:,;–—]|\s-\s|\s(?:to|for|with)\s)")
-_DECLINED = frozenset({"", "none", "na", "null", "nothing", "notool", "noaction", "notneeded"})
+_DECLINED = re.compile(
+    r"(?:none|null|nothing|n[/.]?a|not[ _-]?(?:applicable|needed|required|necessary)"
+    r"|no[ _-]?(?:(?:further|more|other|additional)\s)?(?:need|tools?|actions?))(?![\w-])|$",
+    re.IGNORECASE,
+)
 _FINISH = frozenset({"finalanswer", "finish", "finalresponse"})
 
 
@@ -44,6 +49,8 @@ class ToolNames:
         bare = shown(written)
         peeled = _PEEL_AFTER.sub("", _PEEL_BEFORE.sub("", bare, count=1)).strip(_DECORATION)
         head = _HEAD.match(peeled)
+        if len(self._folded.keys() & {fold(part) for part in peeled.split(",")}) > 1:
+            return None, False
         for candidate in (bare, peeled, head[0] if head else ""):
             found = self._folded.get(fold(candidate))
             if found is not None:
@@ -51,10 +58,12 @@ class ToolNames:
         return None, False
 
     def declines(self, written: str, given: str) -> bool:
-        """Say whether an action and its input say that there is none: ``Action: None``."""
-        if written.strip() in self.known:
+        """Say whether an action and its input say that there is none: ``Action: None needed``."""
+        if self.known and self.resolve(written)[0] is not None:
             return False
-        return fold(written) in _DECLINED or ("finalanswer" in fold(written) and fold(given) in _DECLINED)
+        if _DECLINED.match(written.strip(_DECORATION)):
+            return True
+        return "finalanswer" in fold(written) and bool(_DECLINED.fullmatch(given.strip(_DECORATION)))
 
     def finishes(self, written: str) -> bool:
         """Say whether an action is a final answer by another name: ``Action: Finish``."""

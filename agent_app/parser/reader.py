@@ -247,9 +247,11 @@ class ReplyReader:
     def _fence_line(self, line: str) -> str | None:
         """Take a line that begins with a code fence; what else stands on it may have to be read."""
         bare = line.strip()
-        closes_itself = bare.endswith("```") and bool(bare.strip("`"))
+        named = bool(bare.strip("`"))
+        closes_itself = named and bare.endswith("```")
         if self._state in (_State.INPUT, _State.ANSWER):
-            if self._outer_fence and not self._inner_fence and bare == "```":
+            begins = self._state is _State.INPUT and not self._input and self._fences  # a fenced input
+            if self._outer_fence and not (self._inner_fence or named or begins):
                 self._finish()
                 return None
             self._inner_fence ^= self._fences and not closes_itself
