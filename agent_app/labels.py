@@ -87,6 +87,8 @@ class Label:
     """How it differs from the plain form, in words, or None."""
     mark: str = ""
     """Markdown that was opened before it and is still open after it: ``**`` in ``**Action: x**``."""
+    colon: bool = True
+    """Whether it is followed by a colon; without one it is a line of its own."""
 
 
 def at_start(line: str) -> Label | None:
@@ -121,9 +123,9 @@ def heading(line: str) -> Label | None:
     if match is None:
         return None
     word = _word(match)
-    if word in (SHORT_INPUT, SHORT_ANSWER) or not (match["mark"] or word == OBSERVATION):
+    if not (match["mark"] or word == OBSERVATION):
         return None
-    return Label(word, 0, len(line), "label without a colon")
+    return Label(word, 0, len(line), "label without a colon", colon=False)
 
 
 def after_sentence(line: str) -> Label | None:

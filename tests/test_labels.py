@@ -108,15 +108,14 @@ def test_a_label_says_which_markdown_is_still_open_after_it(line: str, mark: str
         ("__Action Input__", ACTION_INPUT),
         ("Observation", OBSERVATION),
         ("OBSERVATION", OBSERVATION),
+        ("### Answer", SHORT_ANSWER),
     ],
 )
 def test_a_heading_needs_no_colon(line: str, word: str) -> None:
-    assert labels.heading(line) == Label(word, 0, len(line), "label without a colon")
+    assert labels.heading(line) == Label(word, 0, len(line), "label without a colon", colon=False)
 
 
-@pytest.mark.parametrize(
-    "line", ["Action", "**Action** stations", "#Action", "Final Answer", "### Answer", ""]
-)
+@pytest.mark.parametrize("line", ["Action", "**Action** stations", "#Action", "Final Answer", "Answer", ""])
 def test_a_word_alone_is_no_heading(line: str) -> None:
     assert labels.heading(line) is None
 

@@ -131,6 +131,10 @@ def test_the_plain_format_needs_no_repair() -> None:
             ["label without a colon", "Observation after the action dropped"],
         ),
         (
+            "**Action**\ncalculator\n**Action Input**\n2+2\n**Final Answer**\n5",
+            ["label without a colon", "Final Answer after the action dropped"],
+        ),
+        (
             "Action: calculator\nAction Input: 2+2\nAction: search\nAction Input: x",
             ["Action after the action dropped"],
         ),
@@ -266,6 +270,11 @@ def test_the_thought_in_a_json_reply_is_kept() -> None:
         ("**Final Answer:**\ngold", ["decorated label"]),
         ("**Final Answer**\n\ngold", ["label without a colon"]),
         ("## Final Answer\ngold", ["label without a colon"]),
+        ("**Thought**\n**Answer**\ngold", ["label without a colon", "short label"]),
+        (
+            "## Final Answer\ngold\n## Action\nsearch\n## Action Input\nx",
+            ["label without a colon", "Action after the final answer dropped"],
+        ),
         ("FINAL ANSWER: gold", ["label in other letters"]),
         ("I know it! Final Answer: gold", ["labels within a line"]),
         ("Final Answer: gold\nObservation: none", ["Observation after the final answer dropped"]),

@@ -27,7 +27,7 @@ _CHANNEL = re.compile(
 )
 _BLOB = re.compile(r"\{|\[[ \t]{0,8}(?:\{|$)")
 # A line without any of these is plain text; the second is for when JSON objects count no more.
-_HEADING = r"(?:[#*_][ \t]?|__|\*\*)(?:thought|action|final)|observation"
+_HEADING = r"(?:[#*_][ \t]?|__|\*\*)(?:thought|action|final|answer|input)|observation"
 _SPECIAL = re.compile(rf"[:：`<{{\[]|{_HEADING}", re.IGNORECASE)
 _SPECIAL_BUT_BLOBS = re.compile(rf"[:：`<\[]|{_HEADING}", re.IGNORECASE)
 # The rest of a line from here on is certain only at its end.
@@ -92,6 +92,7 @@ class ReplyReader:
         self._midline = False  # its beginning is known to be text
         self._held = False  # its rest is certain only at its end
         self._parts = 0  # how many labels and tags in it were read
+        self._headed = False  # the label of what is being read has no colon, nor need the next one have
         self._mark = ""  # Markdown that was opened before its label and that its end may close
         # What the lines stand in.
         self._blob: Blob | None = None
@@ -291,13 +292,7 @@ class ReplyReader:
     def _label(self, line: str) -> labels.Label | None:
         """Find the label that a line begins with, if one counts here; short forms become long ones."""
         label = None if self._inner_fence else labels.at_start(line)
-        if label is not None and label.word == labels.SHORT_INPUT:
-            counts = self._state is _State.TOOL
-            return replace(label, word=labels.ACTION_INPUT, repair="short label") if counts else None
-        if label is not None and label.word == labels.SHORT_ANSWER:
-            counts = self._state is not _State.ANSWER or not self._answer
-            return replace(label, word=labels.FINAL_ANSWER, repair="short label") if counts else None
-        return label
+        return None if label is None else self._in_full(label)
 
     def _heading(self, line: str) -> labels.Label | None:
         """Find the label that a line is without a colon, if one counts here."""
@@ -305,11 +300,21 @@ class ReplyReader:
         if label is None:
             return None
         after = _State.INPUT if label.word == labels.OBSERVATION else _State.THOUGHT
-        return label if self._state in (_State.TOOL, after) else None
+        return self._in_full(label) if self._headed or self._state in (_State.TOOL, after) else None
+
+    def _in_full(self, label: labels.Label) -> labels.Label | None:
+        """Return the label that a short form stands for, or None where it does not count."""
+        if label.word == labels.SHORT_INPUT:
+            counts = self._state is _State.TOOL
+            return replace(label, word=labels.ACTION_INPUT, repair="short label") if counts else None
+        if label.word == labels.SHORT_ANSWER:
+            counts = self._state is not _State.ANSWER or not self._answer
+            return replace(label, word=labels.FINAL_ANSWER, repair="short label") if counts else None
+        return label
 
     def _enter(self, label: labels.Label) -> bool:
         """Change the state for a label; True when the line is to be looked at again."""
-        self._mark = label.mark
+        self._mark, self._headed = label.mark, not label.colon
         if label.repair:
             self._repair(label.repair)
         self._seen.add(label.word)
