@@ -142,12 +142,12 @@ def inside(line: str, start: int = 0) -> Label | None:
 
 def may_begin(partial: str) -> bool:
     """Say whether a line of which only the beginning is known may still turn out to begin with a label."""
-    stripped = partial.lstrip()
+    # A chat template's token may follow a label, and is taken off before the line is read.
+    stripped = partial.partition("<")[0].lstrip()
     bare = _BEFORE.sub("", stripped)
     if len(stripped) - len(bare) > 40 or len(bare) > 40:
         return False
-    # A chat template's token may follow a label, and is taken off before the line is read.
-    letters = re.sub(r"[\s\\_*`#\d-]", "", bare.partition("<")[0]).casefold()
+    letters = re.sub(r"[\s\\_*`#\d-]", "", bare).casefold()
     return any(word.replace(" ", "").casefold().startswith(letters) for word in _WORDS)
 
 

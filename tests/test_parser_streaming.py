@@ -114,6 +114,7 @@ def test_there_is_no_fourth_outcome(reply: str, parser: ReActOutputParser) -> No
 
 @settings(max_examples=300, deadline=None)
 @example(reply="# Thought<|im_end|>\n", cuts=[10], known=True)
+@example(reply="## Action<|im_end|> and all that is said after it\nx", cuts=[], known=True)
 @given(REPLIES, st.lists(st.integers(0, 120), max_size=8), st.booleans())
 def test_however_it_is_cut_it_comes_to_the_same(reply: str, cuts: list[int], known: bool) -> None:
     tools = TOOLS if known else ()
