@@ -72,6 +72,7 @@ def test_the_plain_format_needs_no_repair() -> None:
         ("Action: Calculator.\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: **calculator**\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: [calculator]\nAction Input: 2+2", ["tool's name cleaned"]),
+        ("Action: functions.calculator\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: I will use the calculator tool to add\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: Use the tool: calculator\nAction Input: 2+2", ["tool's name cleaned"]),
         ("Action: calculator (for sums)\nAction Input: 2+2", ["tool's name cleaned"]),
@@ -182,6 +183,7 @@ def test_an_escape_in_quotes_is_a_character_that_can_be_sent() -> None:
         ('{"text": "rum", "n": [1, 2', {"text": "rum", "n": [1, 2]}, ["closing bracket added"]),
         ('```json{"text": "rum"}```', {"text": "rum"}, ["code fence around the input"]),
         ('{\n  "text": "a\n\nAction plan"\n}', {"text": "a\n\nAction plan"}, []),
+        ('json\n{"text": "rum"}', {"text": "rum"}, ["stray code fence"]),
         ('text="rum", n=3', {"text": "rum", "n": 3}, ["keyword arguments"]),
         ('\'{"text": "rum"}\'', {"text": "rum"}, ["quotes around the input"]),
         ('"{\\"text\\": \\"rum\\"}"', {"text": "rum"}, ["quotes around the input"]),
@@ -220,6 +222,8 @@ def test_a_plain_input_is_left_as_it_is(text: str) -> None:
     [
         ('<tool_call>{"name": "search", "arguments": {"text": "rum"}}', {"text": "rum"}),
         ('<tool_call>\n{"name": "search", "arguments": {"text": "rum"}}\n</tool_call>', {"text": "rum"}),
+        ('{"Thought": "", "Action": "search", "Action Input": {"text": "rum"}}', {"text": "rum"}),
+        ('{"toolName": "search", "toolInput": {"text": "rum"}}', {"text": "rum"}),
         ('<|python_tag|>{"name": "search", "parameters": {"text": "rum"}}<|eom_id|>', {"text": "rum"}),
         ('[TOOL_CALLS] [{"name": "search", "arguments": {"text": "rum"}}]', {"text": "rum"}),
         ('Action: <tool_call>{"name": "search", "parameters": {"text": "rum"}}</tool_call>', {"text": "rum"}),
@@ -284,6 +288,7 @@ def test_the_thought_in_a_json_reply_is_kept() -> None:
         ("Final Answer: gold<｜end▁of▁sentence｜>", ["end-of-turn token"]),
         ("Action: Finish[gold]", ["call written as a function", "final answer written as an action"]),
         ("Action: Final Answer\nAction Input: gold", ["final answer written as an action"]),
+        ('{"thought": "", "action": null, "final_answer": "gold"}', BLOB_ANSWER),
         ('{"action": "Final Answer", "action_input": {"answer": "gold"}}', BLOB_ANSWER),
         ('{"action": "Final Answer", "action_input": {"Output": "gold"}}', BLOB_ANSWER),
         (

@@ -13,6 +13,7 @@ from agent_app.steps import Arguments
 
 # A fence may name a language: up to the end of its line, or right before JSON.
 _FENCE = re.compile(r"\s*`{3,}(?:[\w.+#$-]{0,40}[ \t]*(?=\n|$)|json[5c]?[ \t]*(?=[{\[]))?", re.IGNORECASE)
+_LANGUAGE = re.compile(r"json[5c]?\s{1,8}(?=\{)", re.IGNORECASE)
 _CALL = re.compile(
     r"(?P<name>[\w.-]{1,64})(?:\s{1,4}(?=\([{\"']))?(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL
 )
@@ -21,9 +22,10 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`"}
 _KEYWORD = re.compile(r"\s{0,8}([^\W\d]\w{0,63})\s{0,8}=")
 _LONGEST_CALL = 10_000
 _SHORTEST_CUT = len("Obs")
-_CALL_WRAPPERS = ("action", "function", "tool_call", "tool_calls")
-_CALL_TOOL = ("action", "tool", "tool_name", "name", "function")
-_CALL_INPUT = ("action_input", "tool_input", "input", "arguments", "parameters", "args")
+_CALL_WRAPPERS = ("action", "function", "toolcall", "toolcalls")
+_CALL_TOOL = ("action", "tool", "toolname", "name", "function")
+_CALL_INPUT = ("actioninput", "toolinput", "input", "arguments", "parameters", "args")
+_ANSWER = "finalanswer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ def _call_without_label(text: str) -> Call | None:
 
 
 def read_blob(text: str) -> Call | None:
-    """Read ``{"action": ..., "action_input": ...}`` and its kin; None when the JSON says no such thing."""
+    """Read ``{"action": ..., "action_input": ...}`` or ``{"final_answer": ...}`` and their kin.
+
+    None when the JSON says no such thing.
+    """
     try:
         value, end, repairs = jsonish.read(text)
     except jsonish.NotJson:
@@ -116,11 +121,14 @@ def _call_in(value: Any, repairs: tuple[str, ...]) -> Call | None:
         value = value[0]
     if not isinstance(value, dict):
         return None
+    value = {fold(key): given for key, given in value.items()}  # as "Action Input" and "actionInput" are one
     wrapped = next((value[k] for k in _CALL_WRAPPERS if isinstance(value.get(k), dict | list)), None)
     if wrapped is not None:
         return _call_in(wrapped, repairs)
     name = next((value[k] for k in _CALL_TOOL if isinstance(value.get(k), str)), None)
     key = next((k for k in _CALL_INPUT if k in value), None)
+    if name is None and value.get(_ANSWER) is not None:
+        name, key = _ANSWER, _ANSWER
     if name is None or (key is None and "action" not in value):
         return None
     given = "" if key is None else value[key]
@@ -200,14 +208,15 @@ def _without_cut_label(text: str) -> tuple[str, list[str]]:
 
 
 def _unfenced(text: str) -> tuple[str, list[str]]:
-    """Take one code fence off that holds a whole text, or one of which the other half is missing."""
+    """Take one code fence off that holds a whole text, or one of which a part is missing."""
     fences = text.count("```")
     begins, ends = text.startswith("```"), text.endswith("```")
     if fences == 1 and (begins or ends):
         return (text[fence_end(text) :] if begins else text[:-3]).strip("`").strip(), ["stray code fence"]
     if fences == 2 and begins and ends:
         return text[fence_end(text) : -3].strip("`").strip(), ["code fence around the input"]
-    return text, []
+    language = _LANGUAGE.match(text)
+    return (text[language.end() :], ["stray code fence"]) if language else (text, [])
 
 
 def _unquoted(text: str) -> str:

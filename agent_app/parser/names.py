@@ -11,7 +11,7 @@ _DECORATION = " \t*_`'\"[](){}<>.,:;"
 _PEEL_BEFORE = re.compile(
     r"(?:(?:I\s(?:will|should|need\sto|must)|I'll|let\sme|let's)\s)?"
     r"(?:(?:use|using|call|calling|run|invoke|try)\b:?\s{0,4})?(?:the\s{1,4})?"
-    r"(?:(?:tool|function)\b:?\s{0,4})?",
+    r"(?:(?:tools?|functions?|default_api)\b[:.]?\s{0,4})?",
     re.IGNORECASE,
 )
 _PEEL_AFTER = re.compile(r"\s{1,4}(?:tool|function|action)\b.*$", re.IGNORECASE | re.DOTALL)

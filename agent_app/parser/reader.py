@@ -18,7 +18,7 @@ from agent_app.steps import Action, Answer, Arguments
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG = re.compile(
     r"(?:<|\[(?=/?(?-i:THINK|TOOL_CALLS)\]))(?P<close>/?)"
-    r"(?:(?P<think>think|thinking|reasoning)|(?:tool|function)_calls?)[>\]]|<\|python_tag\|>",
+    r"(?:(?P<think>think|thinking|reasoning)|(?:tool|function)_calls?)[>\]]|<\|(?:python_tag|tool_call)\|>",
     re.IGNORECASE,
 )
 # How gpt-oss marks what it thinks aloud, and what it says after that.
