@@ -65,10 +65,11 @@ _CONTROL_TOKEN = re.compile(
 )
 # Ends a turn, or begins the next one; at a reply's very beginning it belongs to the template.
 _TURN = re.compile(
-    r"<\|(?:im_end|im_start|endoftext|end_of_text|begin_of_text|eot_id|eom_id|end|return|call"
-    r"|(?:start|end)_header_id|system|user|assistant|tool_calls?_(?:section_)?end)\|>"
+    r"<\|(?:im_(?:end|start|sep)|endoftext|end_of_text|begin_of_text|eo[tm](?:_id)?|end|return|call"
+    r"|(?:start|end)_(?:header_id|of_role)|header_(?:start|end)|(?:START|END)_OF_TURN_TOKEN|CHATBOT_TOKEN"
+    r"|system|user|assistant|tool_calls?_(?:section_)?end)\|>"
     r"(?:(?:assistant|model)\b)?|<｜(?:end▁of▁sentence|begin▁of▁sentence|User|Assistant)｜>"
-    r"|</s>|<(?:start|end)_of_turn>(?:model\b)?"
+    r"|</s>|<eos>|<(?:start|end)_of_turn>(?:model\b)?"
 )
 _LONGEST_HEADING = 40
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")

@@ -106,6 +106,7 @@ def test_the_plain_format_needs_no_repair() -> None:
             "<think>Action: search\nAction Input: x</think>\nAction: calculator\nAction Input: 2+2",
             ["reasoning tags"],
         ),
+        ("<tool_call>\nAction: calculator\nAction Input: 2+2</tool_call>\nDone.", ["tags around a call"]),
         ("[THINK]Final Answer: 5[/THINK]Action: calculator\nAction Input: 2+2", ["reasoning tags"]),
         (
             "so be it\nAction: search\nAction Input: x\n</think>\nAction: calculator\nAction Input: 2+2",
@@ -122,6 +123,10 @@ def test_the_plain_format_needs_no_repair() -> None:
         (
             "<|start_header_id|>assistant<|end_header_id|>\n\nAction: calculator\nAction Input: 2+2",
             ["template token"],
+        ),
+        (
+            "<|start_of_role|>assistant<|end_of_role|>Action: calculator\nAction Input: 2+2<|eot|>",
+            ["template token", "end-of-turn token"],
         ),
         (
             "Action: calculator\nAction Input: 2+2\nObservation: 5\nFinal Answer: 5",

@@ -59,11 +59,10 @@ class ToolNames:
 
     def declines(self, written: str, given: str) -> bool:
         """Say whether an action and its input say that there is none: ``Action: None needed``."""
-        if self.known and self.resolve(written)[0] is not None:
-            return False
-        if _DECLINED.match(written.strip(_DECORATION)):
-            return True
-        return "finalanswer" in fold(written) and bool(_DECLINED.fullmatch(given.strip(_DECORATION)))
+        declined = _DECLINED.match(written.strip(_DECORATION)) or (
+            "finalanswer" in fold(written) and _DECLINED.fullmatch(given.strip(_DECORATION))
+        )
+        return bool(declined) and not (self.known and self.resolve(written)[0])
 
     def finishes(self, written: str) -> bool:
         """Say whether an action is a final answer by another name: ``Action: Finish``."""

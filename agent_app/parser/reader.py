@@ -21,6 +21,7 @@ _TAG = re.compile(
     r"(?:(?P<think>think|thinking|reasoning)|(?:tool|function)_calls?)[>\]]|<\|(?:python_tag|tool_call)\|>",
     re.IGNORECASE,
 )
+_IN_TAGS = "tags around a call"
 # How gpt-oss marks what it thinks aloud, and what it says after that.
 _CHANNEL = re.compile(
     r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>(?:(?P<think>analysis)|final)<\|message\|>"
@@ -378,9 +379,18 @@ class ReplyReader:
         if self._state is _State.ANSWER:
             self._say(line + "\n")
             return None
-        tag = _TAG.match(line.lstrip())
-        if tag is not None and tag["think"] and tag["close"] and not self._inner_fence:
-            return self._after_reasoning(tag, line.lstrip())
+        return self._input_line(line)
+
+    def _input_line(self, line: str) -> str | None:
+        """Take a line of an action's input, which the end of reasoning or of tags around it may end."""
+        tag = None if self._inner_fence else self._tag(line)
+        if tag is not None and tag["close"]:
+            if tag["think"] and not line[: tag.start()].strip():
+                return self._after_reasoning(tag, line)
+            if not tag["think"] and _IN_TAGS in self._repairs:
+                self._add_input(line[: tag.start()])
+                self._finish()
+                return None
         self._add_input(line)
         return None
 
@@ -440,7 +450,7 @@ class ReplyReader:
         return self._after_tag(tag, line)
 
     def _after_tag(self, tag: re.Match[str], line: str) -> str:
-        self._repair("reasoning tags" if tag["think"] else "tags around a call")
+        self._repair("reasoning tags" if tag["think"] else _IN_TAGS)
         self._thinking = bool(tag["think"]) and not tag["close"]
         return line[tag.end() :]
 
