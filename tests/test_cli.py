@@ -741,7 +741,10 @@ def test_a_folder_that_is_gone_has_no_file_of_settings(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_is_one_line(run: Caller) -> None:
     name = 300 * "x"
-    assert run("report", name) == (2, "", f"agent-app: cannot use {name}: File name too long\n")
+    said = run("report", name)
+    assert (said.code, said.out) == (2, "")
+    # Before Python 3.14 the name is found out when the file is looked for, and since then when it is opened.
+    assert re.fullmatch(f"agent-app: cannot (use|read) {name}: File name too long\n", said.err)
 
 
 def test_without_a_command_the_help_is_shown_as_it_is_laid_out(run: Caller) -> None:
