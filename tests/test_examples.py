@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+import strictness
 
 from agent_app.events import Failed, Finished, Said, Started, Stepped, event_from_dict
 from agent_app.steps import Action, Answer, Observation
 from agent_app.testing import Behaviour, Drip, FaultyServer, Request, Stall, Status
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-ENVIRONMENT = {"PYTHONPATH": str(EXAMPLES.parent), "PYTHONWARNINGS": "error::DeprecationWarning"}
+ENVIRONMENT = {"PYTHONPATH": str(EXAMPLES.parent), **strictness.VARIABLES}
 
 
 def test_the_table_names_every_example() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
+import strictness
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
     HumanInTheLoopMiddleware,
@@ -91,7 +92,7 @@ def test_a_run_goes_on_in_a_new_process_with_all_that_was_thought(tmp_path: Path
         tried = model.prompts[1][0].text.rpartition("?\n")[2]
 
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "error", "-c", ELSEWHERE, file]
+    command = [sys.executable, *strictness.OPTIONS, "-c", ELSEWHERE, file]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.stderr, done.returncode) == ("", 0)
     assert tried.startswith("Thought: Hm.\nObservation:")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import strictness
+
 from agent_app import testing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +21,7 @@ def test_its_files_are_tests_that_pass(tmp_path: Path) -> None:
     assert list(FILES) == ["test_my_tools.py", "conftest.py", "test_my_client.py"]
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    options = ["-q", "-W", "error", "-p", "no:asyncio"]
+    options = ["-q", *strictness.OPTIONS, "-p", "no:asyncio"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "--rootdir", tmp_path, tmp_path],
         cwd=tmp_path,
