@@ -224,7 +224,8 @@ async def test_a_time_that_is_longer_than_systems_can_wait_is_one(
 ) -> None:
     at_most: dict[str, Any] = {"call_seconds": seconds, "tool_seconds": seconds, "max_seconds": seconds}
     with FaultyServer(MULTIPLY, KNOWN) as server:
-        assert (await run(remote(server, **at_most), way)).steps == STEPS
+        far = remote(server, **at_most)  # kept, so that its connections are closed with the loop
+        assert (await run(far, way)).steps == STEPS
     within = Agent(ScriptedModel(replies=[MULTIPLY, KNOWN]), mate(tmp_path), ["calculator"], **at_most)
     assert (await run(within, way)).steps == STEPS
 

@@ -124,7 +124,7 @@ def test_however_it_is_cut_it_comes_to_the_same(reply: str, cuts: list[int], kno
     for pieces in (parts, list(reply)):
         move, told = read(pieces, tools)
         assert move == whole
-        assert all(piece.text for piece in told)
+        assert all(piece.text or piece.kind == "input" for piece in told)  # an input is told though empty
         if isinstance(move, str):
             continue
         assert joined(told, "thought") == move.thought
