@@ -165,12 +165,9 @@ def _too_long(error: Exception) -> str | None:
 
 def _said(error: Exception) -> str:
     """Return what the server itself said, as one line of bounded length."""
-    words = words_of(getattr(error, "body", None))
-    if not words and not hasattr(
-        error, "status_code"
-    ):  # else its message is the status, which is told already
-        words = str(getattr(error, "message", ""))
-    text = " ".join(words.split())
+    # The message of an error with a status is that status, which is told already.
+    own = "" if hasattr(error, "status_code") else str(getattr(error, "message", ""))
+    text = " ".join((words_of(getattr(error, "body", None)) or own).split())
     for secret in _secrets(error):
         text = text.replace(secret, "***")
     return f": {text[:_LONGEST]}" if text else ""
