@@ -11,8 +11,9 @@ import functools
 
 from langchain_core.output_parsers import BaseOutputParser
 
+from agent_app.parser.move import Piece
 from agent_app.parser.names import ToolNames
-from agent_app.parser.reader import Piece, ReplyReader
+from agent_app.parser.reader import ReplyReader
 from agent_app.parser.sentences import FormatError
 from agent_app.steps import Action, Answer
 

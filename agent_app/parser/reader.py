@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from typing import Literal
+from dataclasses import replace
 
 from agent_app import labels
-from agent_app.parser import sentences
-from agent_app.parser.inputs import Blob, Call, as_text, fence_end, read_blob, read_call, read_input
-from agent_app.parser.names import LONGEST_NAME, ToolNames, shown
+from agent_app.parser.inputs import Blob, fence_end, read_blob
+from agent_app.parser.move import OpenMove, Piece, State
+from agent_app.parser.names import LONGEST_NAME, ToolNames
 from agent_app.parser.sentences import FormatError
-from agent_app.steps import Action, Answer, Arguments
+from agent_app.parser.tags import after_reasoning, channels_as_tags, first_tag
+from agent_app.steps import Action, Answer
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_TAG = re.compile(
-    r"(?:<|\[(?=/?(?-i:THINK|TOOL_CALLS)\]))(?P<close>/?)"
-    r"(?:(?P<think>think|thinking|reasoning)|(?:tool|function)_calls?)[>\]]|<\|(?:python_tag|tool_call)\|>",
-    re.IGNORECASE,
-)
 _IN_TAGS = "tags around a call"
-# How gpt-oss marks what it thinks aloud, and what it says after that.
-_CHANNEL = re.compile(
-    r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>(?:(?P<think>analysis)|final)<\|message\|>"
-)
 _BLOB = re.compile(r"\{|\[[ \t]{0,8}(?:\{|$)")
 # A line without any of these is plain text; the second is for when JSON objects count no more.
 _HEADING = r"(?:[#*_][ \t]?|__|\*\*)(?:thought|action|final|answer|input)|observation"
@@ -34,31 +24,8 @@ _SPECIAL_BUT_BLOBS = re.compile(rf"[:：`<\[]|{_HEADING}", re.IGNORECASE)
 # The rest of a line from here on is certain only at its end.
 _HELD_IN_THOUGHT = re.compile(r"[<\[]|(?<!\S)(?:action|final)", re.IGNORECASE)
 _HELD_IN_ANSWER = re.compile("<")
-_ANSWERS = frozenset(
-    {"answer", "final_answer", "final answer", "input", "output", "response", "result", "text"}
-)
-"""What a final answer is called in an object of its own; any other name may be that of the caller's data."""
 _MOST_BLOBS = 16  # JSON objects in one reply that may turn out to be no action, before it is all text
 _MOST_PARTS = 64  # labels and tags within one line that count, as each costs a look at all that follows it
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a reply that is certain while the rest is still being written.
-
-    All pieces of one kind, joined, are exactly that part of the step that comes out in the end.
-    """
-
-    kind: Literal["thought", "tool", "input", "answer"]
-    text: str
-
-
-class _State(Enum):
-    THOUGHT = auto()
-    TOOL = auto()
-    INPUT = auto()
-    ANSWER = auto()
-    DONE = auto()
 
 
 class ReplyReader:
@@ -74,20 +41,9 @@ class ReplyReader:
     def __init__(
         self, tool_names: ToolNames | Collection[str] = (), object_tools: Collection[str] = ()
     ) -> None:
-        self._tools = tool_names if isinstance(tool_names, ToolNames) else ToolNames(tool_names)
-        self._object_tools = frozenset(object_tools)
+        tools = tool_names if isinstance(tool_names, ToolNames) else ToolNames(tool_names)
+        self._move = OpenMove(tools, object_tools)
         self._reply: list[str] = []
-        self._state = _State.THOUGHT
-        self._move: Action | Answer | FormatError | None = None
-        self._pieces: list[Piece] = []
-        # What has been read of the move.
-        self._thought = _Text()
-        self._answer = _Text()
-        self._name = ""
-        self._after_name: list[str] = []  # lines that may be an input without its label
-        self._input: list[str] = []
-        self._seen: set[str] = set()
-        self._repairs: dict[str, None] = {}
         # The line that is not ended yet, without what was given out of it.
         self._partial: list[str] = []
         self._midline = False  # its beginning is known to be text
@@ -107,7 +63,7 @@ class ReplyReader:
     @property
     def done(self) -> bool:
         """Whether the first complete move has been read; what comes after it changes nothing."""
-        return self._state is _State.DONE
+        return self._move.done
 
     def feed(self, text: str, *, last: bool = False) -> list[Piece]:
         """Read on, and return what has become certain.
@@ -136,8 +92,7 @@ class ReplyReader:
 
     def pieces(self) -> list[Piece]:
         """Return what has become certain and was not returned yet; `feed` and `close` add to it."""
-        pieces, self._pieces = self._pieces, []
-        return pieces
+        return self._move.pieces()
 
     def close(self) -> Action | Answer:
         """End the reply and return its move.
@@ -149,19 +104,20 @@ class ReplyReader:
             self._end_line()
         if not self.done and self._blob is not None:
             self._settle_blob(ended=True)
-        if not self.done and self._inner_fence and self._state is _State.INPUT:
+        if not self.done and self._inner_fence and self._move.state is State.INPUT:
             self._reread_input()
         if not self.done:
             self._finish()
-        if isinstance(self._move, Action | Answer):
-            return self._move
-        raise self._move or self._no_move()
+        reply, result = "".join(self._reply), self._move.result
+        if not isinstance(result, str):
+            return result
+        raise FormatError(result or self._move.complaint(empty=not reply.strip()), reply)
 
     # -- lines ------------------------------------------------------------------------------------
 
     def _plain_until(self, text: str, start: int) -> int:
         """Return where the run of whole lines ends that can be nothing but text, to take them at once."""
-        if self._partial or self._midline or self._blob or self._thinking or self._state is _State.TOOL:
+        if self._partial or self._midline or self._blob or self._thinking or self._move.state is State.TOOL:
             return start
         match = self._special.search(text, start)
         return text.rfind("\n", start, len(text) if match is None else match.start()) + 1 or start
@@ -188,8 +144,7 @@ class ReplyReader:
             return
         ended = False
         if "<" in line:
-            line = _CHANNEL.sub(lambda m: "<think>" if m["think"] else "</think>", line)
-            line, ended = self._without_end_of_turn(line)
+            line, ended = self._without_end_of_turn(channels_as_tags(line))
         rest: str | None = line
         while rest is not None and self._parts < _MOST_PARTS and not self.done:
             rest = self._read(rest, midline=midline)
@@ -198,7 +153,7 @@ class ReplyReader:
             self._keep(self._unmarked(rest))
         self._parts = 0
         if ended and not self.done:
-            self._repair("end-of-turn token")
+            self._move.repair("end-of-turn token")
             self._finish()
 
     def _read(self, line: str, *, midline: bool) -> str | None:
@@ -206,7 +161,7 @@ class ReplyReader:
         if self._thinking:
             return self._reasoning_line(line)
         line = self._unmarked(line)
-        if midline and self._state is _State.THOUGHT:
+        if midline and self._move.state is State.THOUGHT:
             return self._thought_line(line, midline=True)
         if midline or not self._special.search(line):
             return self._text_line(line)
@@ -216,14 +171,11 @@ class ReplyReader:
         """Cut a line where a chat template's token ends the turn; True when it does."""
         begin = 0
         start, end = labels.end_of_turn(line)
-        while start >= 0 and not line[begin:start].strip() and self._nothing_yet():
-            self._repair("template token")
+        while start >= 0 and not line[begin:start].strip() and self._move.untouched:
+            self._move.repair("template token")
             begin = end
             start, end = labels.end_of_turn(line, begin)
         return (line[begin:], False) if start < 0 else (line[begin:start], True)
-
-    def _nothing_yet(self) -> bool:
-        return self._state is _State.THOUGHT and not self._thought and not self._seen
 
     def _label_line(self, line: str) -> str | None:
         if line.lstrip().startswith("```"):
@@ -238,11 +190,11 @@ class ReplyReader:
         rest = self._unmarked(_undecorated(line[label.end :])).lstrip()
         if self._foreign:
             return self._thought_line(rest, midline=True)
-        if self._state is _State.THOUGHT and rest:
+        if self._move.state is State.THOUGHT and rest:
             return rest
-        if self._state is _State.TOOL and labels.at_start(rest) is not None:
+        if self._move.state is State.TOOL and labels.at_start(rest) is not None:
             return rest
-        if self._state is not _State.THOUGHT and rest.startswith("```"):
+        if self._move.state is not State.THOUGHT and rest.startswith("```"):
             return self._fence_line(rest)
         return self._text_line(rest)
 
@@ -251,17 +203,19 @@ class ReplyReader:
         bare = line.strip()
         named = bool(bare.strip("`"))
         closes_itself = named and bare.endswith("```")
-        if self._state in (_State.INPUT, _State.ANSWER):
-            begins = self._state is _State.INPUT and not self._input and self._fences  # a fenced input
+        if self._move.state in (State.INPUT, State.ANSWER):
+            begins = (
+                self._move.state is State.INPUT and not self._move.input and self._fences
+            )  # a fenced input
             if self._outer_fence and not (self._inner_fence or named or begins):
                 self._finish()
                 return None
             self._inner_fence ^= self._fences and not closes_itself
             return self._text_line(line)
-        if self._state is _State.TOOL and self._name:
+        if self._move.state is State.TOOL and self._move.name:
             self._outer_fence ^= not closes_itself
             return self._tool_line(line)
-        self._repair("code fence around the reply")
+        self._move.repair("code fence around the reply")
         self._outer_fence ^= not closes_itself
         return bare[fence_end(bare) :].removesuffix("```" if closes_itself else "") or None
 
@@ -269,16 +223,16 @@ class ReplyReader:
         """Take a line that has been read too often for what it says."""
         if self._thinking:
             self._reasoning_line(line)
-        elif self._state is _State.INPUT:
-            self._add_input(line)
-        elif self._state is not _State.TOOL:
+        elif self._move.state is State.INPUT:
+            self._move.add_input(line)
+        elif self._move.state is not State.TOOL:
             self._say(line + "\n")
 
     def _reasoning_line(self, line: str) -> str | None:
         """Pass over what a model thinks aloud between tags; return what stands after their end."""
-        end = next((tag.end() for tag in _TAG.finditer(line) if tag["think"] and tag["close"]), None)
-        self._thinking = end is None
-        return None if end is None else line[end:]
+        rest = after_reasoning(line)
+        self._thinking = rest is None
+        return rest
 
     def _unmarked(self, line: str) -> str:
         """Take off the Markdown that was opened before a label and is closed at its line's end."""
@@ -300,16 +254,16 @@ class ReplyReader:
         label = None if self._inner_fence else labels.heading(line)
         if label is None:
             return None
-        after = _State.INPUT if label.word == labels.OBSERVATION else _State.THOUGHT
-        return self._in_full(label) if self._headed or self._state in (_State.TOOL, after) else None
+        after = State.INPUT if label.word == labels.OBSERVATION else State.THOUGHT
+        return self._in_full(label) if self._headed or self._move.state in (State.TOOL, after) else None
 
     def _in_full(self, label: labels.Label) -> labels.Label | None:
         """Return the label that a short form stands for, or None where it does not count."""
         if label.word == labels.SHORT_INPUT:
-            counts = self._state is _State.TOOL
+            counts = self._move.state is State.TOOL
             return replace(label, word=labels.ACTION_INPUT, repair="short label") if counts else None
         if label.word == labels.SHORT_ANSWER:
-            counts = self._state is not _State.ANSWER or not self._answer
+            counts = not self._move.answering
             return replace(label, word=labels.FINAL_ANSWER, repair="short label") if counts else None
         return label
 
@@ -317,156 +271,157 @@ class ReplyReader:
         """Change the state for a label; True when the line is to be looked at again."""
         self._mark, self._headed = label.mark, not label.colon
         if label.repair:
-            self._repair(label.repair)
-        self._seen.add(label.word)
-        if self._state is _State.ANSWER:
+            self._move.repair(label.repair)
+        self._move.labels.add(label.word)
+        if self._move.state is State.ANSWER:
             self._label_after_answer(label.word)
             return False
-        if self._state is _State.INPUT:
-            if label.word == labels.ACTION_INPUT and not self._input:
+        if self._move.state is State.INPUT:
+            if label.word == labels.ACTION_INPUT and not self._move.input:
                 return False
             self._finish(cut_by=label.word)
             return not self.done
-        if self._state is _State.TOOL and label.word != labels.ACTION_INPUT:
-            if label.word in (labels.OBSERVATION, labels.QUESTION) or self._call_without_input():
+        if self._move.state is State.TOOL and label.word != labels.ACTION_INPUT:
+            if label.word in (labels.OBSERVATION, labels.QUESTION) or self._move.call_without_input():
                 self._finish(cut_by=label.word)
                 return not self.done
-            if self._name:
-                self._repair("action without an input dropped")
+            if self._move.name:
+                self._move.repair("action without an input dropped")
         self._label_before_move(label.word)
         return False
 
     def _label_after_answer(self, word: str) -> None:
-        if self._answer or word not in (labels.FINAL_ANSWER, labels.THOUGHT):
+        if self._move.answering or word not in (labels.FINAL_ANSWER, labels.THOUGHT):
             self._finish(cut_by=word)
         elif word == labels.THOUGHT:
-            self._repair("empty final answer dropped")
-            self._state = _State.THOUGHT
+            self._move.repair("empty final answer dropped")
+            self._move.state = State.THOUGHT
 
     def _label_before_move(self, word: str) -> None:
         self._foreign = word in (labels.OBSERVATION, labels.QUESTION)
-        self._drop_after_name()
-        if word == labels.ACTION_INPUT and self._state is _State.TOOL and self._name:
-            self._state = _State.INPUT
+        self._move.drop_after_name()
+        if word == labels.ACTION_INPUT and self._move.state is State.TOOL and self._move.name:
+            self._move.state = State.INPUT
             return
-        self._name = ""
+        self._move.name = ""
         if word == labels.ACTION:
-            self._state = _State.TOOL
+            self._move.state = State.TOOL
         elif word == labels.FINAL_ANSWER:
-            self._state = _State.ANSWER
+            self._move.state = State.ANSWER
         else:
-            self._state = _State.THOUGHT
+            self._move.state = State.THOUGHT
             if word == labels.ACTION_INPUT:
-                self._repair("input without an action")
+                self._move.repair("input without an action")
             elif self._foreign:
-                self._repair(f"{word} before the move dropped")
+                self._move.repair(f"{word} before the move dropped")
 
     # -- text -------------------------------------------------------------------------------------
 
     def _blank_line(self) -> None:
-        if self._state is _State.INPUT:
-            self._add_input("")
-        elif self._state is _State.TOOL:
+        if self._move.state is State.INPUT:
+            self._move.add_input("")
+        elif self._move.state is State.TOOL:
             self._tool_line("")
         else:
-            self._text().add("\n")
+            self._move.say("\n")
 
     def _text_line(self, line: str) -> str | None:
-        if self._state is _State.TOOL:
+        if self._move.state is State.TOOL:
             return self._tool_line(line)
-        if self._state is _State.THOUGHT:
+        if self._move.state is State.THOUGHT:
             return self._thought_line(line)
-        if self._state is _State.ANSWER:
+        if self._move.state is State.ANSWER:
             self._say(line + "\n")
             return None
         return self._input_line(line)
 
     def _input_line(self, line: str) -> str | None:
         """Take a line of an action's input, which the end of reasoning or of tags around it may end."""
-        tag = None if self._inner_fence else self._tag(line)
+        tag = None if self._inner_fence else first_tag(line)
         if tag is not None and tag["close"]:
             if tag["think"] and not line[: tag.start()].strip():
                 return self._after_reasoning(tag, line)
-            if not tag["think"] and _IN_TAGS in self._repairs:
-                self._add_input(line[: tag.start()])
+            if not tag["think"] and _IN_TAGS in self._move.repairs:
+                self._move.add_input(line[: tag.start()])
                 self._finish()
                 return None
-        self._add_input(line)
+        self._move.add_input(line)
         return None
 
     def _add_input(self, line: str) -> None:
         """Take a line of an action's input; blank ones before its first are none of it."""
-        if self._input or line.strip():
-            self._input.append(line)
+        if self._move.input or line.strip():
+            self._move.input.append(line)
 
     def _thought_line(self, line: str, *, midline: bool = False) -> str | None:
         if not midline and self._begins_blob(line):
             return None
-        tag = self._tag(line)
+        tag = first_tag(line)
         own = tag is None and not self._foreign and (":" in line or "：" in line)
         call = _label_within(line) if own else None
         rest = None
         if tag is not None:
             line, rest = line[: tag.start()], self._after_tag(tag, line)
         elif call is not None:
-            self._repair("labels within a line")
+            self._move.repair("labels within a line")
             line, rest = line[:call], line[call:]
         self._say(line + "\n")
         return rest
 
     def _tool_line(self, line: str) -> str | None:
         """Take the text of an Action: the tool's name, or a JSON object that says it all."""
-        if not self._name and self._begins_blob(line):
+        if not self._move.name and self._begins_blob(line):
             return None
-        tag = self._tag(line)
+        tag = first_tag(line)
         if tag is not None:
             if tag["think"] and tag["close"]:
                 return self._after_reasoning(tag, line)
-            if not self._name:
-                self._name = line[: tag.start()].strip()
+            if not self._move.name:
+                self._move.name = line[: tag.start()].strip()
             return self._after_tag(tag, line)
-        if self._name:
-            self._after_name.append(line)
+        if self._move.name:
+            self._move.after_name.append(line)
             return None
         bare = line.strip()
         label = labels.inside(bare)
         if label is None:
-            self._name = bare
+            self._move.name = bare
             return None
-        self._repair("labels within a line")
-        self._name = bare[: label.start].strip()
+        self._move.repair("labels within a line")
+        self._move.name = bare[: label.start].strip()
         result = labels.inside(bare, label.end)
         if label.word != labels.ACTION_INPUT or result is None or result.word != labels.OBSERVATION:
             return bare[label.start :]
         self._label_line(bare[label.start : result.start])
         return bare[result.start :]
 
-    def _tag(self, line: str) -> re.Match[str] | None:
-        return _TAG.search(line) if "<" in line or "[" in line else None
-
     def _after_reasoning(self, tag: re.Match[str], line: str) -> str:
         """Drop an action before the end of reasoning that was never opened: it was part of that."""
-        self._state, self._name, self._input = _State.THOUGHT, "", []
+        self._move.think_anew()
         return self._after_tag(tag, line)
 
     def _after_tag(self, tag: re.Match[str], line: str) -> str:
-        self._repair("reasoning tags" if tag["think"] else _IN_TAGS)
+        self._move.repair("reasoning tags" if tag["think"] else _IN_TAGS)
         self._thinking = bool(tag["think"]) and not tag["close"]
         return line[tag.end() :]
 
-    def _text(self) -> _Text:
-        return self._answer if self._state is _State.ANSWER else self._thought
-
     def _say(self, text: str) -> None:
-        """Add to the answer or the thought, and give out what of it is certain."""
-        if self._foreign:
-            return
-        certain = self._text().add(text)
-        if certain:
-            self._pieces.append(Piece("answer" if self._state is _State.ANSWER else "thought", certain))
+        """Add to the answer or the thought, unless it stands below another's label."""
+        if not self._foreign:
+            self._move.say(text)
 
-    def _repair(self, words: str) -> None:
-        self._repairs[words] = None
+    def _finish(self, *, cut_by: str | None = None) -> None:
+        """Take what has been read for a move, if it is one; labels count again when it is none."""
+        self._move.finish(cut_by=cut_by)
+        self._inner_fence &= self._move.state is not State.THOUGHT
+
+    def _reread_input(self) -> None:
+        """A fence in the input was never closed: read its lines again, with labels counting."""
+        lines, self._move.input, self._inner_fence, self._fences = self._move.input, [], False, False
+        self._move.repair("open code fence")
+        for line in lines:
+            if not self.done:
+                self._line(line)
 
     # -- while a line is being written --------------------------------------------------------------
 
@@ -479,7 +434,7 @@ class ReplyReader:
         self._partial = [line]
         if not self._midline and not self._begin_line(line):
             return
-        if self._state not in (_State.THOUGHT, _State.ANSWER):
+        if self._move.state not in (State.THOUGHT, State.ANSWER):
             self._held = True
             return
         line = self._partial[0]
@@ -493,7 +448,7 @@ class ReplyReader:
 
     def _certain_of(self, line: str) -> str:
         """Return the beginning of a line of text that nothing which follows can change."""
-        in_thought = self._state is _State.THOUGHT
+        in_thought = self._move.state is State.THOUGHT
         held = (_HELD_IN_THOUGHT if in_thought else _HELD_IN_ANSWER).search(line)
         ends = [len(line)] if held is None else [held.start()]
         if self._mark and self._mark in line:
@@ -519,7 +474,7 @@ class ReplyReader:
         if not rest or rest[0] in "*_`":
             self._held = len(line) > LONGEST_NAME
             return False
-        before_move = self._state in (_State.THOUGHT, _State.TOOL)
+        before_move = self._move.state in (State.THOUGHT, State.TOOL)
         if before_move and label.word not in (labels.THOUGHT, labels.FINAL_ANSWER):
             self._held = True
             return False
@@ -529,109 +484,8 @@ class ReplyReader:
         if not again:
             self._parts += 1
             self._partial = [rest]
-            self._midline = self._state is not _State.THOUGHT
+            self._midline = self._move.state is not State.THOUGHT
         return self._midline or self._begin_line(self._partial[0])
-
-    # -- ends -------------------------------------------------------------------------------------
-
-    def _finish(self, *, cut_by: str | None = None) -> None:
-        """Take what has been read for a move, if it is one."""
-        if self._state is _State.ANSWER:
-            self._finish_answer(cut_by)
-        elif self._state is _State.INPUT:
-            self._finish_action("\n".join(self._input).strip(), cut_by)
-        elif self._state is _State.TOOL:
-            call = self._call_without_input()
-            self._drop_after_name()
-            if call is not None:
-                self._repair("call written as a function")
-                self._take_call(call, cut_by)
-            elif cut_by is not None:
-                self._end(self._no_move())
-
-    def _finish_answer(self, cut_by: str | None) -> None:
-        if not self._answer:
-            self._end(self._error(sentences.EMPTY_ANSWER))
-            return
-        if cut_by:
-            self._repair(f"{cut_by} after the final answer dropped")
-        self._end(Answer(self._answer.value, self._thought.value, tuple(self._repairs)))
-
-    def _call_without_input(self) -> Call | None:
-        """Read what was written as a tool's name, if need be with the lines after it, as a whole call."""
-        call = read_call(self._name)
-        if call is None and self._after_name:
-            whole = "\n".join((self._name, *self._after_name))
-            call = read_call(whole)
-            if call is not None:
-                self._name, self._after_name = whole, []
-        return call
-
-    def _drop_after_name(self) -> None:
-        if any(line.strip() for line in self._after_name):
-            self._repair("text after the tool's name dropped")
-        self._after_name = []
-
-    def _take_call(self, call: Call, cut_by: str | None = None) -> None:
-        """Take a tool's name and its arguments that were written as one."""
-        self._name = call.name
-        for repair in call.repairs:
-            self._repair(repair)
-        if call.thought:
-            # In one line: what escapes made several lines of may pose as steps.
-            thought = " ".join(call.thought.split())
-            self._pieces.append(Piece("thought", self._thought.add(thought)))
-        self._finish_action(call.given, cut_by, ready=True)
-
-    def _finish_action(self, given: Arguments, cut_by: str | None, *, ready: bool = False) -> None:
-        """Take a tool's name and its input for an action; `ready`: the input needs no reading."""
-        if self._tools.declines(self._name, as_text(given)):
-            self._repair("empty action dropped")
-            self._state, self._name, self._input, self._inner_fence = _State.THOUGHT, "", [], False
-            return
-        if self._tools.finishes(self._name):
-            self._repair("final answer written as an action")
-            self._say_in_answer(given)
-            self._finish_answer(cut_by)
-            return
-        tool, cleaned = self._tools.resolve(self._name)
-        if tool is None:
-            self._end(self._error(sentences.unknown_tool(shown(self._name), self._tools.known)))
-            return
-        if cleaned:
-            self._repair("tool's name cleaned")
-        arguments = given if ready or not isinstance(given, str) else self._read_input(tool, given)
-        if tool in self._object_tools and not isinstance(arguments, dict):
-            self._end(self._error(sentences.not_an_object(tool, arguments)))
-            return
-        if cut_by:
-            self._repair(f"{cut_by} after the action dropped")
-        self._pieces += (Piece("tool", tool), Piece("input", as_text(arguments)))
-        self._end(Action(tool, arguments, self._thought.value, tuple(self._repairs)))
-
-    def _say_in_answer(self, given: Arguments) -> None:
-        """Take an action's input for the final answer; an object that says no more stands for its text."""
-        if isinstance(given, dict) and len(given) < 2 and _ANSWERS.issuperset(map(str.casefold, given)):
-            given = as_text(next(iter(given.values()), ""))
-        self._state = _State.ANSWER
-        self._say(as_text(given))
-
-    def _read_input(self, tool: str, text: str) -> Arguments:
-        arguments, repairs = read_input(text, is_object=tool in self._object_tools)
-        for repair in repairs:
-            self._repair(repair)
-        return arguments
-
-    def _end(self, move: Action | Answer | FormatError) -> None:
-        self._move, self._state = move, _State.DONE
-
-    def _reread_input(self) -> None:
-        """A fence in the input was never closed: read its lines again, with labels counting."""
-        lines, self._input, self._inner_fence, self._fences = self._input, [], False, False
-        self._repair("open code fence")
-        for line in lines:
-            if not self.done:
-                self._line(line)
 
     # -- JSON that says it all ----------------------------------------------------------------------
 
@@ -651,66 +505,17 @@ class ReplyReader:
         self._blob = None
         call = read_blob(text)
         if call is not None:
-            self._repair("action written as JSON")
-            self._take_call(call)
+            self._move.repair("action written as JSON")
+            self._move.take_call(call)
         elif ended:  # it never closed: its lines are text, and labels in them count
             self._blobs = _MOST_BLOBS
             for line in text.split("\n"):
                 if not self.done:
                     self._line(line)
-        elif self._state is _State.TOOL:
-            self._name = text
+        elif self._move.state is State.TOOL:
+            self._move.name = text
         else:
             self._say(text + "\n")
-
-    # -- what the model reads when its reply cannot be read ----------------------------------------
-
-    def _error(self, sentence: str) -> FormatError:
-        return FormatError(sentence, "".join(self._reply))
-
-    def _no_move(self) -> FormatError:
-        known = self._tools.known
-        choice = sentences.choice(known)
-        if not "".join(self._reply).strip():
-            return self._error(f"Your reply was empty. {choice}")
-        if self._state is _State.TOOL and self._name and not self._tools.declines(self._name, ""):
-            tool, _ = self._tools.resolve(self._name)
-            unknown = sentences.unknown_tool(shown(self._name), known)
-            return self._error(unknown if tool is None else sentences.missing_input(tool))
-        if labels.ACTION in self._seen or "empty action dropped" in self._repairs:
-            return self._error(f"The action named no tool. {choice}")
-        if labels.ACTION_INPUT in self._seen:
-            return self._error(f"There was an 'Action Input:' without an 'Action:' before it. {choice}")
-        if labels.THOUGHT in self._seen:
-            return self._error(f"There was no action and no final answer after the thought. {choice}")
-        return self._error(f"The reply had neither an action nor a final answer. {choice}")
-
-
-class _Text:
-    """Text that arrives in parts and comes out with the white space around it left off."""
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._space: list[str] = []
-
-    def add(self, text: str) -> str:
-        """Add a part; return what has become certain: not yet the white space at its end."""
-        body = text.rstrip()
-        if not body:
-            if self._parts:
-                self._space.append(text)
-            return ""
-        certain = "".join(self._space) + body if self._parts else body.lstrip()
-        self._space = [text[len(body) :]]
-        self._parts.append(certain)
-        return certain
-
-    @property
-    def value(self) -> str:
-        return "".join(self._parts)
-
-    def __bool__(self) -> bool:
-        return bool(self._parts)
 
 
 def _label_within(line: str) -> int | None:
