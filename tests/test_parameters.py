@@ -9,9 +9,8 @@ import pytest
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, Field
 
-from agent_app import parameters
 from agent_app.steps import Action, Observation
-from agent_app.toolbox import Toolbox
+from agent_app.toolbox import Toolbox, parameters
 
 
 class Flag(Enum):
