@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import operator
 import pickle
 import re
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -517,6 +519,26 @@ async def test_a_client_is_closed_where_it_is_used() -> None:
         await client.post(f"{server.url}/chat/completions", json={"messages": []})
         await client.aclose()
     assert client.is_closed
+
+
+async def test_an_agent_that_is_dropped_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As garbage the connections would be found open, which aiohttp complains of to the event loop."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    with FaultyServer(repeat=" Aye\nFinal Answer: Aye.") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        agent = Agent("openai:parrot", "plain", [])
+        result = await agent.ainvoke(QUESTION)
+        said = [event async for event in agent.astream(QUESTION)]
+        assert result.text == "Aye."
+        assert said
+        dropped = weakref.ref(agent)
+        del agent
+        for _ in range(3):
+            gc.collect()
+            await asyncio.sleep(0.05)
+    assert dropped() is None
+    assert not complaints
 
 
 # --- what it says of itself ------------------------------------------------------------------------

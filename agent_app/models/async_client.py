@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from httpx2 import URL
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One of something for each event loop, closed when its loop ends.
+    """One of something for each event loop, closed when its loop ends, or when nobody holds this any more.
 
     A plain client would try an idle connection of a loop that has ended, and fail with a `RuntimeError`
     that says nothing of it.
@@ -28,6 +29,8 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]]) -> None:
         self._make, self._close = make, close
         self._loops: dict[asyncio.AbstractEventLoop, _OfALoop[T]] = {}
+        # Held by this, they are no garbage, and are whole when they are closed.
+        weakref.finalize(self, _close_all, self._loops).atexit = False
 
     async def of_this_loop(self) -> T:
         """Return the running loop's."""
@@ -71,6 +74,13 @@ class _OfALoop(Generic[T]):
             yield
         finally:
             await self._close(self.thing)
+
+
+def _close_all(loops: Mapping[asyncio.AbstractEventLoop, _OfALoop[Any]]) -> None:
+    """Have what belongs to loops that still go on closed there; garbage is found in any thread."""
+    for loop, known in loops.items():
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(known.aclose(), loop)
 
 
 class AnyLoopClient(DefaultAsyncHttpxClient):
