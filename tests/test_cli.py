@@ -22,7 +22,7 @@ from said import Caller
 import agent_app
 from agent_app.cli import _COMMANDS
 from agent_app.prompt import load_prompt
-from agent_app.steps import Result
+from agent_app.steps import Observation, Result
 from agent_app.testing import BreakOff, FaultyServer, Request, Status
 
 REPLIES = script(MULTIPLY, KNOWN)
@@ -87,6 +87,20 @@ def test_the_answer_has_a_line_of_its_own_where_both_streams_are_one(folder: Pat
 
 def test_quiet_leaves_the_answer_alone(run: Caller) -> None:
     assert run(*ASK, "-q", "What is 23 * 47?") == (0, "Arg, 1081!\n", "")
+
+
+def test_of_a_long_observation_as_much_is_shown_as_the_model_reads(run: Caller, folder: Path) -> None:
+    write(
+        folder,
+        {
+            "mine/pages.py": TOOL.format(name="pages", body="return text * 9000"),
+            "replies.txt": script(" I read\nAction: pages\nAction Input: z", " So\nFinal Answer: Arg"),
+        },
+    )
+    ask = (*ASK, "--tools-dir", "mine")
+    shown = f"{'z' * 2000}\n... [6000 characters left out] ...\n{'z' * 1000}"
+    assert f"\nObservation: {shown}\nThought: So\n" in run(*ask, "Hi").err
+    assert Result.from_json(run(*ask, "--json", "Hi").out).steps[1] == Observation("z" * 9000)
 
 
 def test_json_is_the_whole_run(run: Caller) -> None:

@@ -163,7 +163,10 @@ class Screen:
             return
         self._err.end_line()
         if isinstance(step, Observation):
-            self._err.line(f"Observation: {step.text}", dim=True)
+            from agent_app.prompt.scratchpad import MAX_OBSERVATION, shortened
+
+            # As much as the model is shown; --json has all of it.
+            self._err.line(f"Observation: {shortened(step.text, MAX_OBSERVATION)}", dim=True)
         elif isinstance(step, Unreadable):
             self._err.line("(a reply that could not be read)", dim=True)
 
