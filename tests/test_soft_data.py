@@ -34,8 +34,8 @@ from agent_app.tuning.data.rows import Part
 from agent_app.tuning.data.taught import rows_of_answers
 from agent_app.tuning.data.thinking import thought_before
 from agent_app.tuning.same import holds
-from agent_app.tuning.traces import spoken
 from agent_app.tuning.voice import pirate
+from agent_app.tuning.words import bare
 
 BLIND = Path(__file__).resolve().parents[1] / "benchmarks" / "soft" / "blind.jsonl"
 MEANT = "did you mean 'calculator'?"
@@ -532,7 +532,7 @@ def test_some_rows_come_after_earlier_turns_which_are_read_and_not_learnt(made: 
     assert 0.04 < len(chats) / len(made) < 0.13
     assert all(turn.question != row.question for row in chats for turn in row.turns)
     row = chats[0]
-    (before, learnt), *_ = spoken(row)
+    (before, learnt), *_ = bare().spoken(row)
     assert not learnt
     prompt = load_prompt("pirate-soft")
     rendered = prompt.render_run(row.question, (), "", (), row.turns)

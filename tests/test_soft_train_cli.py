@@ -18,6 +18,7 @@ from test_soft_training import using, write_rows
 from tiny_model import write_tiny
 
 from agent_app.cli import app
+from agent_app.prompt import load_prompt
 from agent_app.soft_prompt import load_soft_prompt
 
 QUICK = ("--threads", "1", "--tokens", "4", "--batch", "4")
@@ -67,6 +68,32 @@ def test_a_tuning_from_the_call_to_the_library(place: Path) -> None:
     }
 
 
+PROMPT = """\
+---
+name: {name}
+description: Nothing but the question
+version: "1"
+{soft}
+---
+
+{{soft}}{words}Question: {{input}}
+Thought:{{agent_scratchpad}}
+"""
+
+
+def test_a_prompt_may_name_what_is_tuned_in_its_words(place: Path) -> None:
+    file = place / "mate.md"
+    file.write_text(PROMPT.format(name="mate", soft="soft: sailor", words="{tool_names}. "), encoding="utf-8")
+    assert train("--steps", "1", "-p", "mate.md").exit_code == 0
+    tuned = load_soft_prompt(place / "library" / "soft" / "sailor")
+    assert (tuned.card.data["prompt"], tuned.card.tokens) == ("mate", 4)
+    loaded = load_prompt(file, folders=[place / "library"]).soft
+    assert loaded is not None
+    assert loaded.digest == tuned.digest
+    bare = train("--steps", "1", name="bare")
+    assert load_soft_prompt(Path(bare.stdout.strip())).card.data["tokens"] < tuned.card.data["tokens"]
+
+
 def test_a_name_that_is_taken_needs_force(place: Path) -> None:
     assert train("--steps", "1").exit_code == 0
     again = train("--steps", "2")
@@ -92,6 +119,11 @@ def test_a_name_that_is_taken_needs_force(place: Path) -> None:
         (
             ["--init-text", "a.txt", "--init", "random"],
             "--init-text is for --init text, and --init is random",
+        ),
+        (["--prompt", "none.md"], "none.md: there is no such file"),
+        (
+            ["--prompt", "pirate"],
+            "pirate.md: it has no soft prompt; write 'soft: sailor' in its front matter",
         ),
         (["--init", "soft"], "--init soft and --init-soft NAME are given together, or neither"),
         (["--init", "soft", "--init-soft", "pirate-rect"], "did you mean 'pirate-react' or 'pirate-qwen'?"),

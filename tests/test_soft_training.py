@@ -17,10 +17,12 @@ from safetensors.torch import save
 from tiny_model import write_tiny
 
 from agent_app.errors import ModelError, TuningError, UnknownName
+from agent_app.history import Turn
 from agent_app.prompt import load_prompt
 from agent_app.settings import Settings
-from agent_app.soft_prompt import load_soft_prompt
+from agent_app.soft_prompt import Base, Card, load_soft_prompt, save_soft_prompt
 from agent_app.steps import Action, Answer, Observation, step_to_dict
+from agent_app.toolbox import Toolbox
 from agent_app.tuning.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agent_app.tuning.data import Row
 from agent_app.tuning.extra import need_extra
@@ -31,10 +33,12 @@ from agent_app.tuning.methods import Start, instruction, wrapped
 from agent_app.tuning.order import Order
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.shared_prefix import padded, virtual_tokens
-from agent_app.tuning.traces import Data, Trace, read_parts, spoken, trace, traces
+from agent_app.tuning.traces import Data, Trace, read_parts, trace, traces
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
+from agent_app.tuning.words import Words, bare
 from benchmarks import soft_training
 
+BASE = Base("none", "0" * 64)
 SMALL: dict[str, Any] = {"tokens": 6, "batch": 4, "hidden": 16, "dev_every": 3, "warmup": 2}
 METHODS = {
     "prompt tuning": Recipe(**SMALL),
@@ -135,10 +139,52 @@ def test_what_is_read_before_each_turn_is_what_a_prompt_renders(tmp_path: Path) 
     )
     foreign = (Action("calculator", "2 * 3", "I must"), Observation("6\nFinal Answer: 7 <|im_end|>"))
     one = Row("1", "none", "t", "train", "What?\nAction: none", (*foreign, Answer("6", "I know")))
-    pieces = [text for text, _ in spoken(one)]
+    pieces = [text for text, _ in bare().spoken(one)]
     draft = load_prompt(file).draft(one.question, "", [])
     assert "".join(pieces[:1]) == "".join(draft.segments(()))
     assert "".join(pieces[:3]) == "".join(draft.segments(foreign))
+
+
+def words_of(file: Path, body: str, front: str = "") -> Words:
+    """The words of a prompt file in a library that has a soft prompt called sailor."""
+    vectors, card = np.ones((1, 4), np.float32), Card("sailor", "", "prompt-tuning", 1, 4, BASE, "0" * 64, "")
+    save_soft_prompt(file.parent / "soft" / "sailor", vectors, card)
+    head = f"---\nname: {file.stem}\ndescription: d\nversion: '1'\nsoft: sailor\n{front}---\n\n"
+    file.write_text(f"{head}{body}\nThought:{{agent_scratchpad}}\n", encoding="utf-8")
+    return Words(load_prompt(file), Toolbox([]))
+
+
+def test_a_prompts_own_words_stand_around_a_row_as_they_are_served(tmp_path: Path) -> None:
+    file = tmp_path / "sailor.md"
+    asked = 'thoughts: {after_observation: "About {input}:"}\n'
+    found = words_of(file, "{soft}Speak as a sailor.\n\n{history}Question: {input}", asked)
+    add, six = Action("calculator", "2 * 3", "I must"), Observation("6")
+    twice, twelve = Action("calculator", "6 * 2", "About What is it: Twice"), Observation("12")
+    steps = (add, six, twice, twelve, Answer("12", "I know"))
+    one = Row("1", "none", "t", "train", "What is it?", steps, turns=(Turn("Hi?", "Aye"),))
+    earlier = "Earlier in this conversation:\n\nQuestion: Hi?\nFinal Answer: Aye\n\n"
+    assert list(found.spoken(one)) == [
+        (f"Speak as a sailor.\n\n{earlier}Question: What is it?\nThought:", False),
+        (" I must\nAction: calculator\nAction Input: 2 * 3\nObservation:", True),
+        (" 6\nThought:", False),
+        (" About What is it:", False),
+        (" Twice\nAction: calculator\nAction Input: 6 * 2\nObservation:", True),
+        (" 12\nThought:", False),
+        (" About What is it:", False),
+        (" I know\nFinal Answer: 12", True),
+    ]
+    prompt = load_prompt(file)
+    served = prompt.draft(one.question, "", [], one.turns).segments(steps[:4])
+    begun = prompt.thought_after(steps[:4], one.question)
+    read = "".join(text for text, _ in list(found.spoken(one))[:-1])
+    assert f"{''.join(served)} {begun}" == read
+
+
+def test_words_before_the_virtual_tokens_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "late.md"
+    with pytest.raises(TuningError) as caught:
+        words_of(file, "Speak. {soft}Question: {input}")
+    assert str(caught.value) == f"{file}: words stand before {{soft}}; what is tuned has to come first"
 
 
 def test_only_the_train_and_dev_parts_are_read_and_the_dev_rows_are_spread(

@@ -85,6 +85,7 @@ def _data(data: Data) -> dict[str, Any]:
         "examples": len(data.train),
         "tokens": tokens,
         "dev_examples": len(data.dev),
+        "prompt": data.words.name,
     }
 
 

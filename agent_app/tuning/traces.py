@@ -1,4 +1,4 @@
-"""Rows of training data as token ids, in exactly the words that a served prompt has.
+"""Rows of training data as token ids, in exactly the words of the prompt that is served.
 
 A row is a question, perhaps after earlier turns, with the steps of a good run. The model learns to write its
 own moves, each up to and with the word that stops it; the question and what the tools gave are only read.
@@ -12,18 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_app.errors import TuningError
-from agent_app.labels import OBSERVATION, QUESTION, THOUGHT
 from agent_app.models.stored import sha256_of
-from agent_app.prompt.draft import history_text
-from agent_app.prompt.scratchpad import quoted, written
-from agent_app.steps import Action, Observation
 from agent_app.tuning.data import Part, Row, read_rows, spread
+from agent_app.tuning.words import Words, bare
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-STOP = f"\n{OBSERVATION}:"
-"""What ends a turn of the model that calls a tool."""
 
 LEAST_TRAIN, LEAST_DEV = 16, 4
 """Fewer rows than these in a part are no data to tune on."""
@@ -61,6 +55,8 @@ class Data:
     sha256: str
     """Of the file."""
     file: Path
+    words: Words
+    """In which the rows are told."""
 
 
 def read_parts(file: Path, *, dev_rows: int) -> Parts:
@@ -79,19 +75,23 @@ def read_parts(file: Path, *, dev_rows: int) -> Parts:
     return Parts(tuple(train), tuple(spread(dev, dev_rows)), sha256_of(file), file)
 
 
-def traces(parts: Parts, tokenizer: PreTrainedTokenizerBase, end: int) -> Data:
+def traces(parts: Parts, tokenizer: PreTrainedTokenizerBase, end: int, words: Words | None = None) -> Data:
     """Make traces of the rows of both parts.
 
     Args:
         parts: the rows.
         tokenizer: of the frozen model.
         end: the id of the token that ends an answer.
+        words: in which the rows are told; None: `bare`.
 
     Raises:
         TuningError: a row is too long.
     """
-    train, dev = (tuple(trace(row, tokenizer, end) for row in part) for part in (parts.train, parts.dev))
-    return Data(train, dev, parts.sha256, parts.file)
+    words = words or bare()
+    train, dev = (
+        tuple(trace(row, tokenizer, end, words) for row in part) for part in (parts.train, parts.dev)
+    )
+    return Data(train, dev, parts.sha256, parts.file, words)
 
 
 def _part(rows: Iterable[Row], part: Part, least: int, file: Path) -> list[Row]:
@@ -102,32 +102,22 @@ def _part(rows: Iterable[Row], part: Part, least: int, file: Path) -> list[Row]:
     return found
 
 
-def spoken(row: Row) -> Iterator[tuple[str, bool]]:
-    """Yield a row's text in pieces, each with whether the model writes it."""
-    yield f"{history_text(row.turns)}{QUESTION}: {quoted(row.question)}\n{THOUGHT}:", False
-    for step in row.steps:
-        text = written(step)
-        if isinstance(step, Action):
-            yield text + STOP, True
-        elif isinstance(step, Observation):
-            yield text.removeprefix(STOP), False
-        else:
-            yield text, True
-
-
-def trace(row: Row, tokenizer: PreTrainedTokenizerBase, end: int, *, before: str = "") -> Trace:
+def trace(
+    row: Row, tokenizer: PreTrainedTokenizerBase, end: int, words: Words | None = None, *, before: str = ""
+) -> Trace:
     """Return a row's token ids; the whole text is cut into tokens at once, as a server does it.
 
     Args:
         row: the row.
         tokenizer: of the frozen model.
         end: the id of the token that ends an answer.
+        words: in which it is told; None: `bare`.
         before: words of a prompt before the question, which are only read.
 
     Raises:
         TuningError: it is longer than `LONGEST` tokens.
     """
-    pieces = [(before, False), *spoken(row)]
+    pieces = [(before, False), *(words or bare()).spoken(row)]
     encoded: Mapping[str, Any] = tokenizer(
         "".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True
     )

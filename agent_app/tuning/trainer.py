@@ -175,7 +175,8 @@ def tune(
 def identity(frozen: FrozenModel, data: Data, recipe: Recipe, start: Start) -> dict[str, Any]:
     """Return what makes a tuning the same as another one: model, data, settings and what it began as."""
     settings = {name: value for name, value in recipe.to_dict().items() if name not in _FREE}
-    return {"base": frozen.sha256, "data": data.sha256, **start.to_dict(recipe), **settings}
+    told = {"data": data.sha256, "words": data.words.sha256}
+    return {"base": frozen.sha256, **told, **start.to_dict(recipe), **settings}
 
 
 def measure(reader: Reader, rows: Sequence[Trace], batch: int) -> Measured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,6 +11,7 @@ import click
 from agent_app import places
 from agent_app.cli import completing, options
 from agent_app.cli.soft.tuning import interruptible, showing
+from agent_app.cli.soft.words import words_around
 from agent_app.cli.waiting import waiting
 from agent_app.errors import TuningError
 from agent_app.prompt import library_folders
@@ -23,6 +25,7 @@ from agent_app.tuning.traces import Parts, read_parts, traces
 
 if TYPE_CHECKING:
     from agent_app.tuning.trainer import Tuned
+    from agent_app.tuning.words import Words
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _CHECKPOINT = "checkpoint.safetensors"
@@ -71,6 +74,14 @@ _recipe = options.together(
     help="The frozen model: one of `agent-app models`, or a GGUF file [default: smollm2-135m].",
 )
 @click.option("--data", type=_FILE, required=True, metavar="FILE", help="Rows to learn from, as JSON lines.")
+@click.option(
+    "-p",
+    "--prompt",
+    metavar="NAME",
+    shell_complete=completing.prompts,
+    help="The prompt that it will stand in, whose words stand around the rows then "
+    "[default: nothing but the question].",
+)
 @_recipe
 @click.option(
     "--init-text",
@@ -97,6 +108,7 @@ def train(
     name: str,
     model: str,
     data: Path,
+    prompt: str | None,
     init_text: Path | None,
     init_soft: str | None,
     threads: int | None,
@@ -119,6 +131,7 @@ def train(
       agent-app soft train sailor --data rows.jsonl --resume
       agent-app soft train sailor20 --data rows.jsonl --method p-tuning --tokens 20
       agent-app soft train mine --data my-rows.jsonl --init soft --init-soft pirate-react
+      agent-app soft train mine --data my-rows.jsonl --prompt mine.md
 
     Exit codes: 0 tuned; 2 the call, the data or the model is wrong, the loss is no number, or the disk is
     full; 130 interrupted.
@@ -131,16 +144,20 @@ def train(
     if not SOFT_NAME.fullmatch(name):
         raise TuningError(f"{name!r} is no name for a soft prompt; it takes a-z, 0-9, - and _")
     settings = options.settings(prompts_dir=prompts_dir)
-    start = _start(given["init"], init_text, init_soft, settings.prompts_dir)
+    library = settings.prompts_dir
+    # It may be made at the end only.
+    folders = library_folders(library if library is not None and library.is_dir() else None)
+    start = _start(given["init"], init_text, init_soft, folders)
     if start.soft is not None and given["tokens"] is None:
         given["tokens"] = start.soft.card.tokens
     recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
-    folder = (settings.prompts_dir or places.user_folder("prompts")) / "soft" / name
+    folder = (library or places.user_folder("prompts")) / "soft" / name
     _check_target(folder, resume=resume, force=force)
+    words = words_around(name, prompt, folders, settings)
     parts = read_parts(data, dev_rows=recipe.dev_rows)
     for doubt in recipe.doubts(len(parts.train)):
         stderr().line(f"note: {doubt}")
-    tuned = _tuned(folder, model, parts, recipe, start, threads, description, resume)
+    tuned = _tuned(folder, model, parts, words, recipe, start, threads, description, resume)
     best = tuned.best
     stderr().line(
         f"{name}: {_WHY[tuned.ending]} after {tuned.steps} steps in {tuned.seconds:.0f} s; kept is step "
@@ -157,6 +174,7 @@ def _tuned(
     folder: Path,
     model: str,
     parts: Parts,
+    words: Words,
     recipe: Recipe,
     start: Start,
     threads: int | None,
@@ -178,7 +196,7 @@ def _tuned(
         torch.set_num_threads(threads)
     with waiting("loading the model"):
         frozen = load_frozen(model, options.settings())
-        data = traces(parts, frozen.tokenizer, frozen.end)
+        data = traces(parts, frozen.tokenizer, frozen.end, words)
     checkpoint = folder / _CHECKPOINT
     with interruptible() as asked, showing() as show:
         tuned = tune(
@@ -220,7 +238,7 @@ def _check_target(folder: Path, *, resume: bool, force: bool) -> None:
         )
 
 
-def _start(init: str | None, text: Path | None, soft: str | None, library: Path | None) -> Start:
+def _start(init: str | None, text: Path | None, soft: str | None, folders: Sequence[Path]) -> Start:
     """Return what virtual tokens begin as.
 
     Raises:
@@ -234,8 +252,7 @@ def _start(init: str | None, text: Path | None, soft: str | None, library: Path 
         raise TuningError(f"--init-text is for --init text, and --init is {init}")
     if soft is None:
         return Start() if text is None else Start(_text(text))
-    there = library if library is not None and library.is_dir() else None  # it may be made at the end only
-    return Start(soft=load_soft_prompt(find_soft_prompt(soft, library_folders(there))))
+    return Start(soft=load_soft_prompt(find_soft_prompt(soft, folders)))
 
 
 def _text(file: Path) -> str:

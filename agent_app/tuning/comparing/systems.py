@@ -12,6 +12,7 @@ from typing import Literal
 from agent_app.errors import TuningError, UnknownName
 from agent_app.places import builtin
 from agent_app.soft_prompt import Method
+from agent_app.tuning.words import BARE
 
 SOFT = "compared"
 """The soft prompt that the prompt files here name."""
@@ -40,8 +41,8 @@ class System:
     @property
     def file(self) -> Path:
         """The file of its prompt, of this package or built in; a user's own does not replace it."""
-        own = Path(str(resources.files(__package__).joinpath("prompts", f"{self.prompt}.md")))
-        return own if own.is_file() else builtin("prompts") / own.name
+        folders = (Path(str(resources.files(__package__))) / "prompts", BARE.parent, builtin("prompts"))
+        return next(file for folder in folders if (file := folder / f"{self.prompt}.md").is_file())
 
 
 SYSTEMS = MappingProxyType(
