@@ -32,9 +32,9 @@ from agent_app import (
     load_prompt,
     run_batch,
 )
+from agent_app.batch.formats import Given
 from agent_app.batch.journal.spare import Spare
 from agent_app.batch.output import AnswerRow
-from agent_app.batch.rows import Given
 from agent_app.errors import PromptError
 from agent_app.models.endpoint import EndpointModel
 from agent_app.models.scripted import ScriptedModel

@@ -19,10 +19,10 @@ from jsonschema import Draft202012Validator
 from langchain_core.messages import BaseMessage
 
 from agent_app import Agent, BatchError, SettingError, run_batch
+from agent_app.batch.formats import Given
 from agent_app.batch.judging.judges import judge_for, verdict
 from agent_app.batch.judging.numbers import as_number, number_of, numbers_in
 from agent_app.batch.output import AnswerRow, schema
-from agent_app.batch.rows import Given
 from agent_app.testing import ScriptedModel
 
 VALID = Draft202012Validator(json.loads(schema()))

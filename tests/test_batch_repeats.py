@@ -22,10 +22,10 @@ from pydantic import SecretStr
 from said import Caller
 
 from agent_app import Agent, Retry, SettingError, Usage, run_batch
+from agent_app.batch.formats import Given
 from agent_app.batch.judging.voting import ballot_of, elected
 from agent_app.batch.output import NOT_FINISHED, AnswerRow, schema
 from agent_app.batch.repeating import always_says_the_same, set_temperature
-from agent_app.batch.rows import Given
 from agent_app.models.embedded import open_embedded
 from agent_app.models.endpoint import EndpointModel
 from agent_app.testing import FaultyServer, Request, ScriptedModel, Status

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from agent_app import BatchError
-from agent_app.batch.rows import Given, Reading, Row, Rows, rows_of_file, rows_of_stream, rows_of_values
+from agent_app.batch.formats import Given
+from agent_app.batch.rows import Reading, Row, Rows, rows_of_file, rows_of_stream, rows_of_values
 from agent_app.prompt.inputs import Input
 
 PLAIN = Reading()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import shutil
@@ -13,8 +12,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any
 
+from agent_app.batch.formats import BOM, FORMATS, SUFFIXES, Format, Given, format_of
 from agent_app.batch.identity import canonical_json, key_of
 from agent_app.errors import BatchError, suggest
 from agent_app.prompt.inputs import Input, Value, value_from, wrong_type
@@ -23,25 +23,8 @@ from agent_app.steps import LONGEST_QUESTION
 if TYPE_CHECKING:
     from agent_app.prompt import Prompt
 
-Format = Literal["txt", "jsonl", "csv"]
-Given: TypeAlias = "str | Mapping[str, Any]"
-"""A row of a program: its question, or its fields."""
-
 EXPECTED = "expected"
-_SUFFIXES: dict[str, Format] = {
-    ".txt": "txt",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-}
-_SEPARATORS = ",;\t"
-"""Of CSV's columns. Where a comma is the decimal sign, spreadsheets write semicolons."""
-BOM = b"\xef\xbb\xbf"
-_NO_UTF8 = "it is not UTF-8 text; save the file as UTF-8"
 _CHANGED = "it was changed while it was being read"
-_LONGEST_VALUE = 2**31 - 1
-"""How many characters a value of CSV may have: the most that `csv` takes on every system."""
 _NAMED = 20
 """How many bad rows are named; more would only scroll the first ones away."""
 
@@ -251,24 +234,11 @@ def rows_of_file(
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                kind = kind or _SUFFIXES.get(path.suffix.lower())
+                kind = kind or SUFFIXES.get(path.suffix.lower())
                 return rows_of_stream(file, reading, kind=kind, skip_bad=skip_bad, name=str(path))
     except OSError as error:
         raise BatchError(f"cannot read {path}: {error.strerror}") from error
     return _of_kind(kind or format_of(path), path, path.name, reading, skip_bad=skip_bad)
-
-
-def format_of(path: Path) -> Format:
-    """Return the format that a file's name tells.
-
-    Raises:
-        BatchError: it tells none.
-    """
-    kind = _SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        known = ", ".join(_SUFFIXES)
-        raise BatchError(f"{path}: the suffix tells no format; known: {known}; or give --format")
-    return kind
 
 
 def rows_of_stream(
@@ -341,115 +311,9 @@ def _own_id(value: Any, name: str) -> str | None:
     return str(value)
 
 
-# --- lines, by format ---
-
-
 def _of_kind(kind: Format, path: Path, name: str, reading: Reading, *, skip_bad: bool) -> Rows:
-    lines, parse = _FORMATS[kind]
+    lines, parse = FORMATS[kind]
     return Rows(name, lambda: lines(path), parse, reading, typed=kind == "jsonl", skip_bad=skip_bad)
-
-
-def _lines_of_text(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if number == 1:
-                line = line.removeprefix(BOM)
-            if not line.isspace():
-                yield number, line
-
-
-def _text(line: bytes) -> str:
-    try:
-        return line.decode().strip()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 text, at byte {error.start + 1}") from None
-
-
-def _object(line: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(_text(line), parse_constant=_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is not JSON: {error.msg}, at character {error.pos + 1}") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError('it is no JSON object such as {"question": "..."}')  # noqa: TRY004 - the line's fault
-    return value
-
-
-def _constant(name: str) -> None:
-    """Read ``NaN`` as null: Python writes it for a value that is missing, and JSON does not know it."""
-    if name != "NaN":
-        raise ValueError(f"it is not JSON: {name} is no number of JSON")
-
-
-def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
-    """Yield CSV's records, each with the header; a record may have several lines and is named by its last."""
-    # Bytes that are no UTF-8 become surrogates, so that only the records that hold them are bad.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=_separator(file), strict=True)
-        try:
-            records = _filled(reader)
-            header = next(records, [])
-            if not _is_utf8(header):
-                raise BatchError(f"{path.name}:{reader.line_num}: {_NO_UTF8}")
-            twice = next((name for name in header if header.count(name) > 1), None)
-            if twice is not None:
-                raise BatchError(f"{path.name}:{reader.line_num}: two columns are called {twice!r}")
-            for values in records:
-                yield reader.line_num, (header, values)
-        except csv.Error as error:
-            raise BatchError(f"{path.name}:{reader.line_num}: it is not CSV: {error}") from error
-
-
-def _separator(file: IO[str]) -> str:
-    """Return what makes the most columns of a file's first line, and go back to its beginning."""
-    first = next((line for line in file if not line.isspace()), "")
-    file.seek(0)
-    return max(_SEPARATORS, key=lambda each: len(_next_record(csv.reader([first], delimiter=each)) or []))
-
-
-def _filled(reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Yield the records that are more than a blank line, which a spreadsheet may write as ``,,,``."""
-    while (values := _next_record(reader)) is not None:
-        if any(value.strip() for value in values):
-            yield values
-
-
-def _next_record(reader: Iterator[list[str]]) -> list[str] | None:
-    """Return the next record, however long its values are; None after the last one.
-
-    The limit is the whole process's, so it is the old one again for whoever reads CSV in between.
-    """
-    before = csv.field_size_limit(_LONGEST_VALUE)
-    try:
-        return next(reader, None)
-    finally:
-        csv.field_size_limit(before)
-
-
-def _record(raw: tuple[list[str], list[str]]) -> Mapping[str, str]:
-    header, values = raw
-    if not _is_utf8(values):
-        raise ValueError(_NO_UTF8)
-    if len(values) != len(header):
-        raise ValueError(f"it has {len(values)} values for {len(header)} columns")
-    return dict(zip(header, values, strict=True))
-
-
-def _is_utf8(values: list[str]) -> bool:
-    try:
-        "".join(values).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-_FORMATS: dict[Format, tuple[Callable[[Path], Iterator[tuple[int, Any]]], Callable[[Any], Given]]] = {
-    "txt": (_lines_of_text, _text),
-    "jsonl": (_lines_of_text, _object),
-    "csv": (_records, _record),
-}
 
 
 def _value(given: Any) -> Given:

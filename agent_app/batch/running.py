@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar, U
 
 from agent_app.batch.blocking import from_thread
 from agent_app.batch.engine import PATIENT, Batch, Rules
+from agent_app.batch.formats import Given
 from agent_app.batch.identity import fingerprint
 from agent_app.batch.journal.journal import SUFFIX, Journal, open_journal
 from agent_app.batch.judging.judges import Function, Judge, judge_for
@@ -19,7 +20,7 @@ from agent_app.batch.judging.marking import Marking
 from agent_app.batch.output import AnswerRow
 from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
-from agent_app.batch.rows import Given, Reading, Rows, check_values, rows_of_file, rows_of_values
+from agent_app.batch.rows import Reading, Rows, check_values, rows_of_file, rows_of_values
 from agent_app.errors import SettingError
 from agent_app.retrying import Retry
 

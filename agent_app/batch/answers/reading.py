@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agent_app.batch.formats import BOM
 from agent_app.batch.output import AnswerRow, open_answers
-from agent_app.batch.rows import BOM
 from agent_app.errors import BatchError
 
 _DEFAULTS = AnswerRow("", "", "missing").to_dict()

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
+from agent_app.batch.formats import Format, format_of
 from agent_app.batch.output import (
     FIELDS,
     KEPT,
@@ -24,7 +25,7 @@ from agent_app.batch.output import (
     open_alone,
     part_of,
 )
-from agent_app.batch.rows import Format, Reading, Rows, format_of, rows_of_stream
+from agent_app.batch.rows import Reading, Rows, rows_of_stream
 from agent_app.errors import BatchError, DiskFull
 from agent_app.paths import place_of
 

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from agent_app.batch.formats import BOM
 from agent_app.batch.journal.index import OPENING, read_index, read_record
 from agent_app.batch.journal.journal import SUFFIX
 from agent_app.batch.output import answer_row, open_answers
-from agent_app.batch.rows import BOM, Row
+from agent_app.batch.rows import Row
 from agent_app.errors import BatchError
 from agent_app.terminal import clean, clean_line
 
