@@ -25,18 +25,19 @@ from typing import Any, TypeAlias, TypedDict, Unpack, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.tools import BaseTool, ToolException
-from pydantic import BaseModel, Field
+from langchain_core.tools import BaseTool
 
+from agent_app.agent_tool import tool_of
 from agent_app.answer_form import AnswerForm, ResponseFormat
 from agent_app.approvals import Approvals
+from agent_app.arguments import check_above_zero, check_kinds, check_lists, check_parts, check_soft
 from agent_app.budget import Budget
 from agent_app.drivers import adrive, drive
 from agent_app.errors import QuestionError, SettingError, kind_of
 from agent_app.events import Event, Finished
 from agent_app.history import Said, turns_of
 from agent_app.loop import Limits, OnLimit
-from agent_app.models import Chain, ChatModel, chat_model_in, check_can_read, check_model, load_model
+from agent_app.models import Chain, ChatModel, check_model, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices, read_prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -130,7 +131,7 @@ class Agent(Runnable[Question, Result]):
         redactor: Redactor | None = None,
         settings: Settings | None = None,
     ) -> None:
-        _check_above_zero(
+        check_above_zero(
             max_steps=max_steps,
             max_seconds=max_seconds,
             max_tokens=max_tokens,
@@ -140,9 +141,9 @@ class Agent(Runnable[Question, Result]):
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
         )
-        _check_lists(tools=tools, fallbacks=fallbacks)
-        _check_parts((model, *fallbacks), prompt)
-        _check_kinds(
+        check_lists(tools=tools, fallbacks=fallbacks)
+        check_parts((model, *fallbacks), prompt)
+        check_kinds(
             budget=(budget, Budget),
             retry=(retry, Retry),
             approvals=(approvals, Approvals),
@@ -169,7 +170,7 @@ class Agent(Runnable[Question, Result]):
         )
         self._given = ((model, *fallbacks), prompt, None if tools is None else tuple(tools))
         if isinstance(prompt, Prompt):
-            _check_soft(prompt, self._given[0])
+            check_soft(prompt, self._given[0])
         self._parts: Parts | None = None
         self._opened = False
         self._opening = threading.RLock()
@@ -354,24 +355,11 @@ class Agent(Runnable[Question, Result]):
             name: None: ``ask_`` and the prompt's name.
             description: None: the prompt's own.
         """
-        from langchain_core.tools import StructuredTool
-
-        # LangChain hands a tool the config of its caller; the tool's own one, which makes the agent's run a
-        # child of the tool's, is in the context.
-        def ask(input: str, **values: Any) -> str:  # noqa: A002 - LangChain gives a lone text by position
-            with _question_of_a_model():
-                return _told(self.invoke({"input": input, **values}))
-
-        async def aask(input: str, **values: Any) -> str:  # noqa: A002
-            with _question_of_a_model():
-                return _told(await self.ainvoke({"input": input, **values}))
-
-        return StructuredTool.from_function(
-            ask,
-            coroutine=aask,
+        return tool_of(
+            self,
+            args_schema,
             name=name or f"ask_{self.prompt.name}",
             description=description or f"{self.prompt.description}. Input: a question.",
-            args_schema=args_schema or _Asked,
         )
 
     def transform(  # type: ignore[override]
@@ -449,7 +437,7 @@ class Agent(Runnable[Question, Result]):
         models, given, tools = self._given
         folders = library_folders(self.settings.prompts_dir)
         prompt = given if isinstance(given, Prompt) else load_prompt(given, folders=folders)
-        _check_soft(prompt, models)
+        check_soft(prompt, models)
 
         def load(name: str) -> BaseChatModel:
             return load_model(name, settings=self.settings, soft=prompt.soft_prompts)
@@ -462,41 +450,6 @@ class Agent(Runnable[Question, Result]):
             models=Chain(models, load, self.redactor),
             terms=self.terms,
         )
-
-
-def _check_parts(models: Sequence[str | ChatModel], prompt: str | Path | Prompt) -> None:
-    for model in models:
-        if not isinstance(model, str):
-            chat_model_in(model)
-    if not isinstance(prompt, str | Path | Prompt):
-        raise SettingError(
-            f"a prompt is a name, a path or a Prompt, and no {kind_of(prompt)}; "
-            "agent_app.prompt.from_langchain makes one of a LangChain template"
-        )
-
-
-def _check_lists(**lists: object) -> None:
-    for name, given in lists.items():
-        if isinstance(given, str) or not isinstance(given, Sequence | None):
-            raise SettingError(f"{name} takes a list, and no {kind_of(given)}")
-
-
-def _check_kinds(**given: tuple[object, type]) -> None:
-    for name, (value, kind) in given.items():
-        if value is not None and not isinstance(value, kind):
-            raise SettingError(f"{name} takes {kind.__name__}(...), and no {kind_of(value)}")
-
-
-def _check_soft(prompt: Prompt, models: Sequence[str | ChatModel]) -> None:
-    if prompt.soft is not None:
-        for model in models:
-            check_can_read(model, prompt.soft)
-
-
-def _check_above_zero(**numbers: float | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and not (isinstance(number, int | float) and number > 0):
-            raise SettingError(f"{name} is {number!r}; it takes a number above 0")
 
 
 def _tools(
@@ -515,36 +468,6 @@ def _joined(parts: list[Any]) -> Any:
     for part in parts[1:]:
         whole = whole + part if isinstance(whole, str) else {**whole, **part}
     return whole
-
-
-class _Asked(BaseModel):
-    """What the tool that an agent becomes is given."""
-
-    input: str = Field(description="the question")
-
-
-@contextlib.contextmanager
-def _question_of_a_model() -> Iterator[None]:
-    """Let another agent read what is wrong with its question.
-
-    Raises:
-        ToolException: something is.
-    """
-    try:
-        yield
-    except QuestionError as error:
-        raise ToolException(str(error)) from error
-
-
-def _told(result: Result) -> str:
-    """Return what another agent should read of a result.
-
-    Raises:
-        ToolException: there is no answer.
-    """
-    if not result.text:
-        raise ToolException(f"no answer was found: stopped by the limit of {result.stopped_by}")
-    return result.text
 
 
 def _result(last: Event) -> Result:
