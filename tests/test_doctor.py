@@ -622,6 +622,18 @@ def test_the_named_prompt_must_load_and_be_made_for_runs(home: Path) -> None:
     assert rest[1].says == "6 can be used, see `agent-app prompts`"
 
 
+def test_a_prompts_virtual_tokens_say_which_embedded_model_is_looked_at(home: Path) -> None:
+    soft = Settings(prompt="pirate-soft", model_dir=home)
+    assert next(check_prompts(soft)).status == "ok"
+    model = next(found for found in examine(soft) if found.check == "model")
+    assert "smollm2-135m" in model.says
+    other = next(check_prompts(dataclasses.replace(soft, model="embedded:qwen2.5-coder-1.5b")))
+    assert other.status == "fail"
+    assert "was tuned for smollm2-135m" in other.says
+    server = next(check_prompts(dataclasses.replace(soft, model="openai:parrot")))
+    assert "openai:parrot cannot read the soft prompt 'pirate-react'" in server.says
+
+
 REQUIRED = [
     "click>=8.2",
     "langchain>=1.4",

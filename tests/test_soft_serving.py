@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from agent_app import Agent, Result, places
 from agent_app.agent import Question
 from agent_app.errors import ModelError, PromptError
 from agent_app.events import Finished
-from agent_app.models import Named, can_read, load_model, soft_message
+from agent_app.models import Named, can_read, load_model, meant_by, soft_message
 from agent_app.models.embedded import EmbeddedModel
 from agent_app.models.virtual import Piece
 from agent_app.prompt import load_prompt
@@ -233,11 +234,27 @@ def test_another_embedded_model_is_refused_before_it_is_looked_for(
 ) -> None:
     prompt = load_prompt("mate", folders=[library])
     with pytest.raises(PromptError, match=r"tuned for smollm2-135m .* embedded:qwen2.* is another"):
-        Agent("embedded", prompt, [])
+        Agent("embedded:qwen2.5-coder-1.5b", prompt, [])
     with pytest.raises(ModelError, match=r"embedded:.* cannot read the soft prompt 'capitals'"):
         Agent(plain, prompt, [])
     with pytest.raises(ModelError, match="cannot read"):
         Agent("embedded:smollm2-135m", prompt, [], fallbacks=["openai:parrot"])
+
+
+def test_embedded_alone_is_the_model_that_a_soft_prompt_was_tuned_for(library: Path) -> None:
+    prompt = load_prompt("mate", folders=[library])
+    agent = Agent("embedded", prompt, ["calculator"], max_steps=1)
+    assert agent.invoke("What is 2 + 3?").model == "embedded:smollm2-135m"
+    assert prompt.soft is not None
+    base = replace(prompt.soft.card.base, sha256="a" * 64)
+    strange = replace(prompt.soft, card=replace(prompt.soft.card, base=base))
+    assert [meant_by("embedded", soft) for soft in (prompt.soft, strange, None)] == [
+        "embedded:smollm2-135m",
+        "embedded:qwen2.5-coder-1.5b",
+        "embedded:qwen2.5-coder-1.5b",
+    ]
+    named = ("embedded:./mine.gguf", "embedded:qwen2.5-coder-0.5b", "openai:parrot")
+    assert [meant_by(name, prompt.soft) for name in named] == [*named]
 
 
 def test_the_users_own_file_of_another_model_is_refused_when_it_is_loaded(

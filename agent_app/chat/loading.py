@@ -77,10 +77,12 @@ class Loader:
             UserError: something cannot be had; says which and what would be right.
         """
         from agent_app.agent import Agent
+        from agent_app.models import meant_by
 
         prompt = self.prompt(setup)
         offered = self._offered(setup.tools)
-        before, model = self._model, self._loaded(setup.model, prompt)
+        name = meant_by(setup.model, prompt.soft)
+        before, model = self._model, self._loaded(name, prompt)
         agent = Agent.from_settings(
             self.settings,
             model=model,
@@ -90,7 +92,7 @@ class Loader:
             approvals=self._approvals,
         )
         agent.open()
-        self._model = setup.model, model
+        self._model = name, model
         if before is not None and before[1] is not model:
             _close(before[1])
         return agent

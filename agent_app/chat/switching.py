@@ -9,7 +9,8 @@ from pathlib import Path
 from agent_app.chat.conversation import Conversation
 from agent_app.chat.effects import Effect, Loading, Rows, Tell
 from agent_app.errors import UnknownName, UserError
-from agent_app.models.pinned import DEFAULT, pinned_models
+from agent_app.models.pinned import pinned_models
+from agent_app.models.virtual import meant_by
 from agent_app.prompt import library_folders, list_prompts
 from agent_app.prompt.library import part_names
 
@@ -47,7 +48,7 @@ def persona(chat: Conversation, name: str) -> Iterator[Effect]:
 def model(chat: Conversation, name: str) -> Iterator[Effect]:
     """List the models, or go on with another one."""
     if not name:
-        present = f"embedded:{DEFAULT}" if chat.setup.model == "embedded" else chat.setup.model
+        present = meant_by(chat.setup.model, chat.prompt.soft)
         known = {f"embedded:{pinned.name}": pinned.description for pinned in pinned_models().values()}
         others = [
             ("embedded:PATH.gguf", "a file of your own"),

@@ -10,7 +10,7 @@ from agent_app.errors import ModelError
 from agent_app.models.fetch import Progress, check_space, fetch
 from agent_app.models.pinned import Pinned, pinned_model
 from agent_app.models.stored import file_named, find
-from agent_app.models.virtual import check_can_read
+from agent_app.models.virtual import check_can_read, meant_by
 from agent_app.places import model_folder
 from agent_app.prompt import Prompt
 from agent_app.settings import Settings
@@ -33,9 +33,10 @@ def make_sure(settings: Settings, *, yes: bool, prompt: Prompt | None = None) ->
         FetchError: the disk has no room for it; nothing has been fetched then.
         ModelError: the person at the terminal would rather not, or the model reads no soft prompts.
     """
-    if prompt is not None and prompt.soft is not None:
-        check_can_read(settings.model, prompt.soft)
-    kind, _, rest = settings.model.strip().partition(":")
+    soft = None if prompt is None else prompt.soft
+    if soft is not None:
+        check_can_read(settings.model, soft)
+    kind, _, rest = meant_by(settings.model, soft).strip().partition(":")
     if kind != "embedded" or file_named(rest):
         return
     pinned = pinned_model(rest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent_app.doctor.files import check_folders, check_prompts, check_tools
+from agent_app.doctor.files import check_folders, check_prompts, check_tools, soft_prompt_of
 from agent_app.doctor.finding import Finding, Status
 from agent_app.doctor.kept import check_mcp, check_prices, check_sessions
 from agent_app.doctor.keys import check_keys
@@ -16,6 +16,7 @@ from agent_app.doctor.model import check_embedded
 from agent_app.doctor.remote import check_remote
 from agent_app.doctor.terminal import check_terminal, this_terminal
 from agent_app.doctor.versions import check_extras, check_versions, extras, requirements
+from agent_app.models.virtual import meant_by
 from agent_app.settings import Settings
 
 __all__ = ["Finding", "Status", "examine"]
@@ -31,7 +32,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_sessions()
     yield from check_prompts(settings)
     yield from check_prices(settings)
-    kind, _, name = settings.model.strip().partition(":")
+    kind, _, name = meant_by(settings.model, soft_prompt_of(settings)).strip().partition(":")
     if kind == "embedded":
         yield check_keys(kind)
         yield from check_embedded(name, settings)

@@ -11,9 +11,11 @@ from agent_app import places
 from agent_app.doctor.finding import Finding
 from agent_app.doctor.model import size_of
 from agent_app.errors import PromptError, ToolFileError, UserError
+from agent_app.models.virtual import check_can_read
 from agent_app.prompt import check_library, library_folders, load_prompt
 from agent_app.prompt.inputs import InputType, Value
 from agent_app.settings import Settings
+from agent_app.soft_prompt import SoftPrompt
 from agent_app.toolbox import load_tool_file, tool_files, tool_folders
 
 _EXAMPLES: dict[InputType, Value] = {"string": "", "integer": 1, "number": 1.0, "boolean": True, "list": ()}
@@ -54,7 +56,7 @@ def check_prompts(settings: Settings) -> Iterator[Finding]:
     except PromptError as error:
         yield Finding("prompts", "fail", str(error), "name a folder that is there")
         return
-    yield _check_named(settings.prompt, folders)
+    yield _check_named(settings, folders)
     problems = check_library(folders)
     broken = {file: found[0].error() for file, found in problems.items() if found}
     for problem in broken.values():
@@ -62,9 +64,19 @@ def check_prompts(settings: Settings) -> Iterator[Finding]:
     yield Finding("prompts", "ok", f"{len(problems) - len(broken)} can be used, see `agent-app prompts`")
 
 
-def _check_named(name: str, folders: tuple[Path, ...]) -> Finding:
+def soft_prompt_of(settings: Settings) -> SoftPrompt | None:
+    """Return the soft prompt in the prompt that the settings name, if it can be loaded and has one."""
     try:
-        prompt = load_prompt(name, folders=folders)
+        return load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir)).soft
+    except UserError:  # `check_prompts` tells of it
+        return None
+
+
+def _check_named(settings: Settings, folders: tuple[Path, ...]) -> Finding:
+    try:
+        prompt = load_prompt(settings.prompt, folders=folders)
+        if prompt.soft is not None:
+            check_can_read(settings.model, prompt.soft)
         needed = {slot: spec for slot, spec in prompt.inputs.items() if spec.default is None}
         # Only a prompt for runs can be written like this; the values are never seen.
         prompt.draft("?", "", (), **{slot: _EXAMPLES[spec.type] for slot, spec in needed.items()})

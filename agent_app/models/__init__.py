@@ -1,6 +1,7 @@
 """A model's name becomes a LangChain chat model.
 
-embedded, embedded:NAME, embedded:PATH.gguf    llama.cpp in this process
+embedded, embedded:NAME, embedded:PATH.gguf    llama.cpp in this process; `embedded` alone is the default
+                                               model, or the one that a soft prompt was tuned for
 openai:NAME                                    OpenAI, or a server that speaks its protocol
 PROVIDER:NAME                                  any provider that LangChain knows
 scripted:FILE                                  replies from a file
@@ -28,7 +29,7 @@ from agent_app.models.traits import (
     name_of,
     traits_of,
 )
-from agent_app.models.virtual import Named, can_read, check_can_read, soft_message
+from agent_app.models.virtual import Named, can_read, check_can_read, meant_by, soft_message
 from agent_app.paths import path_of
 from agent_app.settings import Settings
 from agent_app.soft_prompt import SoftPrompt
@@ -52,6 +53,7 @@ __all__ = [
     "context_of",
     "explain",
     "load_model",
+    "meant_by",
     "name_of",
     "pinned_model",
     "pinned_models",
@@ -86,7 +88,7 @@ def load_model(
         PromptError: a soft prompt was tuned for another model.
         SettingError: no call could be made with a server's address or key.
     """
-    kind, colon, rest = name.strip().partition(":")
+    kind, colon, rest = _meant(name, soft).strip().partition(":")
     if kind != "embedded" and not colon:
         known = [
             "embedded",
@@ -124,13 +126,17 @@ def check_model(
         PromptError: as for `load_model`.
         SettingError: as for `load_model`.
     """
-    kind, _, rest = name.strip().partition(":")
+    kind, _, rest = _meant(name, soft).strip().partition(":")
     if kind == "embedded":
         for one in soft:
             check_can_read(name, one)
         _embedded_file(rest, settings or Settings(), folder)
     else:
         load_model(name, settings=settings, folder=folder, soft=soft)
+
+
+def _meant(name: str, soft: Sequence[SoftPrompt]) -> str:
+    return meant_by(name, soft[0] if soft else None)
 
 
 # The three modules below subclass LangChain's models, and LangChain takes a second to import: `agent-app

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agent_app.errors import ModelError
-from agent_app.models.pinned import pinned_model
+from agent_app.models.pinned import DEFAULT, pinned_model, pinned_models
 from agent_app.models.stored import file_named
 from agent_app.models.traits import ChatModel, chat_model_in, name_of
 from agent_app.soft_prompt import SoftPrompt
@@ -67,6 +67,18 @@ def can_read(model: ChatModel, soft: SoftPrompt) -> bool:
     return rows is not None and rows.digest == soft.digest
 
 
+def meant_by(name: str, soft: SoftPrompt | None) -> str:
+    """Return the whole name of the model that a name means with a prompt.
+
+    ``embedded`` alone leaves the choice to the program: the listed model that the prompt's virtual tokens
+    were tuned for, or else the default one.
+    """
+    if name.strip().removesuffix(":") != "embedded":
+        return name
+    bases = [pinned for pinned in pinned_models().values() if soft and pinned.sha256 == soft.card.base.sha256]
+    return f"embedded:{bases[0].name if bases else DEFAULT}"
+
+
 def check_can_read(model: ChatModel | str, soft: SoftPrompt) -> None:
     """Make sure that a model can read a soft prompt, before it is loaded or fetched.
 
@@ -80,7 +92,7 @@ def check_can_read(model: ChatModel | str, soft: SoftPrompt) -> None:
         PromptError: the soft prompt was tuned for another model.
         UnknownName: there is no such embedded model.
     """
-    kind, _, rest = (model if isinstance(model, str) else "").strip().partition(":")
+    kind, _, rest = (meant_by(model, soft) if isinstance(model, str) else "").strip().partition(":")
     if kind == "embedded":
         if file_named(rest) is None:
             pinned = pinned_model(rest)

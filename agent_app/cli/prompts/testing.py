@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 import time
@@ -26,6 +27,7 @@ from agent_app.cli.prompts.tokens import (
 )
 from agent_app.cli.waiting import waiting
 from agent_app.errors import AgentAppError, UserError
+from agent_app.models.virtual import meant_by
 from agent_app.prompt import Prompt, PromptTest, library_folders, list_prompts, load_prompt
 from agent_app.settings import Settings
 from agent_app.terminal import clean_line, stderr, stdout
@@ -96,7 +98,10 @@ def test(
     See also: agent-app prompts check.
     """
     settings = options.settings(model=model, prompts_dir=prompts_dir, tools_dir=tools_dir)
-    pairs = _readable(_tests(names, library_folders(settings.prompts_dir)), settings, named=bool(names))
+    found = _tests(names, library_folders(settings.prompts_dir))
+    soft = found[0][0].soft if names else None  # one model is asked for all of them
+    settings = dataclasses.replace(settings, model=meant_by(settings.model, soft))
+    pairs = _readable(found, settings, named=bool(names))
     runner = _Runner(settings, tokenizer)
     runner.check(pairs)  # before a model is fetched
     if any(test.needs_answer for _, test in pairs):

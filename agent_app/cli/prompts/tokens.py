@@ -11,7 +11,7 @@ import click
 from agent_app.cli import completing
 from agent_app.cli.waiting import waiting
 from agent_app.errors import ModelError
-from agent_app.models.pinned import DEFAULT
+from agent_app.models.virtual import meant_by
 from agent_app.prompt import Prompt
 from agent_app.settings import Settings
 from agent_app.terminal import stderr
@@ -43,8 +43,7 @@ def tokenizer_name(given: str | None, settings: Settings) -> str:
     """
     if given is not None and not _is_embedded(given):
         raise ModelError(f"--tokenizer takes an embedded model, not {given!r}")
-    name = given or (settings.model if _is_embedded(settings.model) else "embedded")
-    return f"embedded:{DEFAULT}" if name == "embedded" else name
+    return meant_by(given or (settings.model if _is_embedded(settings.model) else "embedded"), None)
 
 
 def open_tokenizer(name: str, settings: Settings) -> Count:
