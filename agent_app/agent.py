@@ -37,7 +37,7 @@ from agent_app.errors import QuestionError, SettingError, kind_of
 from agent_app.events import Event, Finished
 from agent_app.history import Said, turns_of
 from agent_app.loop import Limits, OnLimit
-from agent_app.models import Chain, ChatModel, check_model, load_model
+from agent_app.models import Chain, ChatModel, bound_to, check_model, load_model
 from agent_app.parts import Parts
 from agent_app.prices import Prices, read_prices
 from agent_app.prompt import Prompt, library_folders, load_prompt
@@ -217,6 +217,11 @@ class Agent(Runnable[Question, Result]):
     def model(self) -> BaseChatModel:
         """The chat model; loaded when first asked for."""
         return self._loaded().models[0].given
+
+    @property
+    def bound(self) -> Mapping[str, Any]:
+        """What was bound to the model, and goes into each of its calls."""
+        return bound_to(self._loaded().models[0].model)
 
     @property
     def fallbacks(self) -> tuple[str | ChatModel, ...]:

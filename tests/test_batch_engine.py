@@ -434,3 +434,17 @@ def test_the_guide_to_batches_is_true(tmp_path: Path, monkeypatch: pytest.Monkey
     exec(compile(code, "batches.md", "exec"), {"print": lambda *values: said.append(values)})
     assert said[1] == ("who", "answered", "Arg!", None, {"topic": "crew"})
     assert (tmp_path / "answers.journal").exists()
+
+
+def test_what_is_bound_to_a_model_makes_another_agent(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal"
+    model: Any = ScriptedModel(repeat=echo)
+    warm, cold = model.bind(temperature=1.0).bind(seed=7), model.bind(seed=7, temperature=0.0)
+    assert agent_of(tmp_path, warm).bound == {"temperature": 1.0, "seed": 7}
+    for _ in range(2):
+        assert len(list(run_batch(agent_of(tmp_path, warm), numbers(2), journal=journal))) == 2
+    for other in cold, model:
+        with pytest.raises(
+            BatchError, match=r"another agent: bound to the model (was|is gone)"
+        ):
+            list(run_batch(agent_of(tmp_path, other), numbers(2), journal=journal))

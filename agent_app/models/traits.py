@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from agent_app.errors import SettingError, kind_of
 
@@ -77,6 +77,17 @@ def chat_model_in(model: ChatModel) -> BaseChatModel:
         hint = "; the models that take over go into fallbacks" if hasattr(inner, "fallbacks") else ""
         raise SettingError(f"a model is a name or a LangChain chat model, and no {kind_of(inner)}{hint}")
     return inner
+
+
+def bound_to(model: ChatModel) -> dict[str, Any]:
+    """Return what ``bind`` gave a model for all its calls; what was bound last counts."""
+    from langchain_core.runnables.base import RunnableBindingBase
+
+    bound: dict[str, Any] = {}
+    while isinstance(model, RunnableBindingBase):
+        bound = {**model.kwargs, **bound}
+        model = model.bound
+    return bound
 
 
 def name_of(model: ChatModel) -> str:
