@@ -444,7 +444,5 @@ def test_what_is_bound_to_a_model_makes_another_agent(tmp_path: Path) -> None:
     for _ in range(2):
         assert len(list(run_batch(agent_of(tmp_path, warm), numbers(2), journal=journal))) == 2
     for other in cold, model:
-        with pytest.raises(
-            BatchError, match=r"another agent: bound to the model (was|is gone)"
-        ):
+        with pytest.raises(BatchError, match=r"another agent: bound to the model (was|is gone)"):
             list(run_batch(agent_of(tmp_path, other), numbers(2), journal=journal))

@@ -44,7 +44,7 @@ KINDS = "known: action, unreadable, observation, answer"
 
 @pytest.fixture(scope="module")
 def made() -> list[Row]:
-    return make_rows(1200, seed=5)
+    return make_rows(1200, seed=6)
 
 
 # --- what is made ---

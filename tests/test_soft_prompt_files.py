@@ -19,7 +19,7 @@ from agent_app.middleware.offer import Offer
 from agent_app.models.stored import sha256_of
 from agent_app.prompt import Prompt, check_file, load_prompt
 from agent_app.prompt.draft import Virtual
-from agent_app.soft_prompt import Base, save_soft_prompt
+from agent_app.soft_prompt import Base, load_soft_prompt, save_soft_prompt
 from agent_app.soft_prompt.derived import table_rows
 from agent_app.soft_prompt.exporting import export_embeds
 from agent_app.steps import Action, Observation
@@ -240,3 +240,45 @@ def test_the_vectors_of_a_text_come_after_the_virtual_tokens(library: Path, smol
     vectors = load_file(library / "whole.safetensors")["prompt_embeds"]
     assert (vectors[:8] == soft.vectors).all()
     assert (vectors[8:] == table_rows(smollm2, [5, 7])).all()
+
+
+def test_the_mean_of_soft_prompts_is_another_one(call: Call, library: Path) -> None:
+    second = kept(library, "deck", noise(2))
+    (second.folder / "loss.svg").write_text("its curve")
+    assert call("soft", "average", "both", "crew", "deck") == (0, f"{library / 'soft' / 'both'}\n", "")
+    both = load_soft_prompt(library / "soft" / "both")
+    assert both.vectors == pytest.approx((noise(1) + noise(2)) / 2)
+    first = load_soft_prompt(library / "soft" / "crew")
+    assert both.card.settings["mean_of"] == [first.digest, second.digest]
+    assert both.card.description == "The mean of crew, deck"
+    assert both.card.metrics == {"last_tuning": {}}
+    assert (both.folder / "loss.svg").read_text() == "its curve"
+    again = call("soft", "average", "both", "crew", "both")
+    assert again[0] == 2
+    assert "there is a soft prompt already; choose another name, or --force replaces it" in again[2]
+    assert call("soft", "average", "both", "crew", "deck", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("both", "crew"), "a mean takes two soft prompts or more"),
+        (("Both!", "crew", "deck"), "'Both!' is no name for a soft prompt; it takes a-z, 0-9, - and _"),
+        (("both", "crew", "dek"), "unknown soft prompt 'dek'; did you mean 'deck'?"),
+        (("both", "crew", "few"), "it has 4 tokens, and crew has 8; a mean takes as many of each"),
+        (
+            ("both", "crew", "other"),
+            "it is for qwen2.5-coder-0.5b, and crew for smollm2-135m; a mean takes soft prompts of one model",
+        ),
+    ],
+)
+def test_what_has_no_mean_is_said_in_one_line(
+    words: tuple[str, ...], says: str, call: Call, library: Path
+) -> None:
+    kept(library, "deck", noise(2))
+    kept(library, "few", noise(2, tokens=4))
+    kept(library, "other", noise(2), base="qwen2.5-coder-0.5b")
+    code, out, err = call("soft", "average", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+    assert not (library / "soft" / "both").exists()

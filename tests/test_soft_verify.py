@@ -22,7 +22,7 @@ from agent_app.models.stored import sha256_of
 from agent_app.settings import Settings
 from agent_app.soft_prompt import Base, SoftPrompt, save_soft_prompt
 from agent_app.tuning.frozen import load_frozen
-from agent_app.tuning.verifying import Compared, compare
+from agent_app.tuning.verifying import Compared, _written, compare
 
 QUESTION = "What is 7 + 8?"
 
@@ -64,6 +64,15 @@ def test_both_read_the_same_vectors_alike(verify: Caller) -> None:
     first, _, *_, last = said.out.splitlines()
     assert re.fullmatch(r"ok    What is 7 \+ 8\?  .*, first tokens 0\.\d{3} apart.*", first)
     assert last == "2 of 2 agree"
+
+
+def test_what_would_stand_after_the_call_of_a_tool_is_not_compared(home: Path) -> None:
+    frozen = load_frozen("./tiny.gguf", Settings())
+    call, rest = "Action Input: 7 + 8\nObservation:", " 15, and so on"
+    tokens = frozen.tokenizer(f"{call}{rest}", add_special_tokens=False)["input_ids"]
+    kept, text = _written(tokens, frozen)
+    assert text == call
+    assert [*kept] == tokens[: len(kept)]
 
 
 def test_a_difference_beyond_what_is_tolerated_fails(verify: Caller) -> None:

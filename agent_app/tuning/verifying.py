@@ -19,6 +19,7 @@ from agent_app.models import Named, soft_message
 from agent_app.prompt.scratchpad import quoted
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.tuning.frozen import FrozenModel
+from agent_app.tuning.words import STOP
 
 if TYPE_CHECKING:
     from agent_app.models.embedded import EmbeddedModel
@@ -162,7 +163,12 @@ def _parting(tokens: Sequence[int], others: Sequence[int]) -> int | None:
 
 
 def _written(tokens: Sequence[int], frozen: FrozenModel) -> tuple[tuple[int, ...], str]:
-    """Return what was written, without what comes after the end, as tokens and as text."""
+    """Return what was written as tokens and as text, up to the end or to where a tool would be called.
+
+    What would stand after that is never asked for, and no tuning has taught it.
+    """
     end = tokens.index(frozen.end) if frozen.end in tokens else len(tokens)
     tokenizer: Any = frozen.tokenizer
+    called = (n for n in range(1, end) if STOP in tokenizer.decode(tokens[:n]))
+    end = next(called, end)
     return tuple(tokens[:end]), tokenizer.decode(tokens[:end])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from agent_app.cli.soft.average import average
 from agent_app.cli.soft.compare import compare
 from agent_app.cli.soft.data import data
 from agent_app.cli.soft.export import export
@@ -12,7 +13,7 @@ from agent_app.cli.soft.show import show
 from agent_app.cli.soft.train import train
 from agent_app.cli.soft.verify import verify
 
-_COMMANDS: tuple[click.Command, ...] = (data, train, score, show, verify, compare, export)
+_COMMANDS: tuple[click.Command, ...] = (data, train, average, score, show, verify, compare, export)
 
 
 @click.group()

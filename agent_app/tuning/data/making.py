@@ -68,7 +68,7 @@ _WEIGHTS = {
     "web_search/search and weekday": 3,
     "web_search/found nothing": 2.5,
 }
-_OF_A_TOPIC = 1.5
+_OF_A_TOPIC = 2.6
 """The weight of each topic of the web search."""
 
 
