@@ -109,12 +109,17 @@ def _take_slot(model: Any) -> None:
 
 
 def _ask(agent: Agent, model: Any, question: str, taken: Taken) -> list[Any]:
-    """Let the agent answer a question and return the HTTP requests that it made."""
+    """Let the agent answer a question and return the HTTP requests for replies that it made."""
     requests: list[Any] = []
+
+    def keep(request: Any) -> None:
+        if request.url.path.endswith("/completions"):  # and not one that counts tokens
+            requests.append(request)
+
     client = model.root_client._client
     outcome = Outcome()
     hooks = client.event_hooks
-    client.event_hooks = {"request": [requests.append]}
+    client.event_hooks = {"request": [keep]}
     try:
         begun = time.perf_counter()
         agent.invoke(question, {"callbacks": [Recorder(outcome)]})
