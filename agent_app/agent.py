@@ -219,7 +219,7 @@ class Agent(Runnable[Question, Result]):
         return self._loaded().models[0].given
 
     @property
-    def bound(self) -> Mapping[str, Any]:
+    def model_options(self) -> Mapping[str, Any]:
         """What was bound to the model, and goes into each of its calls."""
         return bound_to(self._loaded().models[0].model)
 

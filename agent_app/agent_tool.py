@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool, ToolException
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
 from agent_app.errors import QuestionError
@@ -23,7 +23,6 @@ def tool_of(agent: Runnable[Any, Result], args_schema: Any, *, name: str, descri
         name: the tool's.
         description: what a model reads of it.
     """
-    from langchain_core.tools import StructuredTool
 
     # LangChain hands a tool the config of its caller; the tool's own one, which makes the agent's run a
     # child of the tool's, is in the context.

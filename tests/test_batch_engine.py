@@ -440,7 +440,7 @@ def test_what_is_bound_to_a_model_makes_another_agent(tmp_path: Path) -> None:
     journal = tmp_path / "a.journal"
     model: Any = ScriptedModel(repeat=echo)
     warm, cold = model.bind(temperature=1.0).bind(seed=7), model.bind(seed=7, temperature=0.0)
-    assert agent_of(tmp_path, warm).bound == {"temperature": 1.0, "seed": 7}
+    assert agent_of(tmp_path, warm).model_options == {"temperature": 1.0, "seed": 7}
     for _ in range(2):
         assert len(list(run_batch(agent_of(tmp_path, warm), numbers(2), journal=journal))) == 2
     for other in cold, model:

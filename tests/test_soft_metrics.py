@@ -16,7 +16,7 @@ from agent_app.history import Turn
 from agent_app.models import traits_of
 from agent_app.models.scripted import ScriptedModel
 from agent_app.parser import FormatError, ReActOutputParser
-from agent_app.prompt.draft import history_text
+from agent_app.prompt import load_prompt
 from agent_app.prompt.scratchpad import scratchpad
 from agent_app.settings import Settings
 from agent_app.steps import Action, Answer, Observation, Step, Unreadable, step_to_dict
@@ -25,6 +25,7 @@ from agent_app.tuning.metrics import Move, moves_of, score, without_grammar
 from agent_app.tuning.runs import Asked, RecordedTools, ask
 from agent_app.tuning.same import holds, same_input
 from agent_app.tuning.shares import Share
+from agent_app.tuning.words import BARE
 
 SUM = Row(
     id="sum",
@@ -147,12 +148,20 @@ def test_a_share_says_how_far_it_can_be_trusted() -> None:
 # --- move by move ---
 
 
+BARE_PROMPT = load_prompt(BARE)
+
+
+def told(question: str, steps: Sequence[Step], turns: Sequence[Turn]) -> str:
+    """The very text that soft prompts are tuned on."""
+    return "".join(BARE_PROMPT.draft(question, "", [], turns).segments(steps))
+
+
 def moves_by(complete: Callable[[str, Sequence[str]], str]) -> Move:
     """What follows from going on with the very text that soft prompts are tuned on."""
     parser = ReActOutputParser(tool_names=TOOLS)
 
     def move(question: str, steps: Sequence[Step], turns: Sequence[Turn] = ()) -> Step:
-        text = f"{history_text(turns)}Question: {question}\nThought:{scratchpad(steps)}"
+        text = told(question, steps, turns)
         reply = complete(text, ("\nObservation:",))
         try:
             return parser.parse(reply)
@@ -177,9 +186,7 @@ def test_what_writes_the_rows_themselves_makes_every_move_rightly() -> None:
 def test_every_row_that_is_made_is_right_by_its_own_measure() -> None:
     rows = make_rows(300, seed=11)
     known = {
-        f"{history_text(row.turns)}Question: {row.question}\nThought:{scratchpad(row.steps[:n])}": scratchpad(
-            [row.steps[n]]
-        )
+        told(row.question, row.steps[:n], row.turns): scratchpad([row.steps[n]])
         for row in rows
         for n in range(0, len(row.steps), 2)
     }

@@ -48,7 +48,7 @@ def fingerprint(agent: Agent, values: Mapping[str, Any]) -> dict[str, Any]:
         "prompt": f"{ref.name} {ref.version} ({ref.hash[:_SHOWN]})",
         "model": name_of(agent.model),
         "model settings": _hash(_settings_of(agent.model)),
-        **({"bound to the model": _hash(agent.bound)} if agent.bound else {}),
+        **({"bound to the model": _hash(agent.model_options)} if agent.model_options else {}),
         **({"fallbacks": ", ".join(others)} if others else {}),
         **{f"tool {name}": _hash([agent.toolbox.describe_one(name), schema])
            for name, schema in sorted(agent.toolbox.schemas().items())},

@@ -90,7 +90,8 @@ def load_model(
         PromptError: a soft prompt was tuned for another model.
         SettingError: no call could be made with a server's address or key.
     """
-    kind, colon, rest = _meant(name, soft).strip().partition(":")
+    name = meant_by(name, soft[0] if soft else None)
+    kind, colon, rest = name.strip().partition(":")
     if kind != "embedded" and not colon:
         known = [
             "embedded",
@@ -128,17 +129,14 @@ def check_model(
         PromptError: as for `load_model`.
         SettingError: as for `load_model`.
     """
-    kind, _, rest = _meant(name, soft).strip().partition(":")
+    name = meant_by(name, soft[0] if soft else None)
+    kind, _, rest = name.strip().partition(":")
     if kind == "embedded":
         for one in soft:
             check_can_read(name, one)
         _embedded_file(rest, settings or Settings(), folder)
     else:
         load_model(name, settings=settings, folder=folder, soft=soft)
-
-
-def _meant(name: str, soft: Sequence[SoftPrompt]) -> str:
-    return meant_by(name, soft[0] if soft else None)
 
 
 # The three modules below subclass LangChain's models, and LangChain takes a second to import: `agent-app

@@ -173,11 +173,6 @@ def laid_out(words: Sequence[Segment], examples: Sequence[str], history: str, so
     return Segments(fill(words, texts), "", virtual, shown)
 
 
-def history_text(turns: Sequence[Turn]) -> str:
-    """Write earlier turns as they stand in a prompt's slot for them."""
-    return _joined_turns([turn_text(turn) for turn in turns])
-
-
 def _joined_turns(texts: Sequence[str]) -> str:
     return "".join(f"{text}\n\n" for text in (_EARLIER, *texts)) if texts else ""
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from agent_app import places
 from agent_app.cli import completing, options
+from agent_app.cli.soft import library
 from agent_app.cli.soft.tuning import interruptible, showing
 from agent_app.cli.soft.words import words_around
 from agent_app.cli.waiting import waiting
 from agent_app.errors import TuningError
-from agent_app.prompt import library_folders
-from agent_app.soft_prompt import SOFT_NAME, Method, find_soft_prompt, load_soft_prompt
-from agent_app.soft_prompt.stored import CARD
+from agent_app.soft_prompt import Method, find_soft_prompt, load_soft_prompt
 from agent_app.terminal import clean_line, stderr, stdout
 from agent_app.tuning.extra import need_extra
 from agent_app.tuning.methods import Start
@@ -97,9 +95,7 @@ _recipe = options.together(
 )
 @click.option("--threads", type=options.THREADS, help="Threads to use [default: as torch has it].")
 @click.option("--description", default="", metavar="TEXT", help="What it is for, in a line.")
-@click.option(
-    "--prompts-dir", type=options.FOLDER, metavar="FOLDER", help="The library it goes to [default: your own]."
-)
+@library.target
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same command.")
 @click.option(
     "--force", is_flag=True, help="Replace the soft prompt, or begin anew in spite of a checkpoint."
@@ -141,17 +137,12 @@ def train(
     See also: agent-app models.
     """
     need_extra()
-    if not SOFT_NAME.fullmatch(name):
-        raise TuningError(f"{name!r} is no name for a soft prompt; it takes a-z, 0-9, - and _")
     settings = options.settings(prompts_dir=prompts_dir)
-    library = settings.prompts_dir
-    # It may be made at the end only.
-    folders = library_folders(library if library is not None and library.is_dir() else None)
+    folder, folders = library.folder_for(name, settings), library.libraries(settings)
     start = _start(given["init"], init_text, init_soft, folders)
     if start.soft is not None and given["tokens"] is None:
         given["tokens"] = start.soft.card.tokens
     recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
-    folder = (library or places.user_folder("prompts")) / "soft" / name
     _check_target(folder, resume=resume, force=force)
     words = words_around(name, prompt, folders, settings)
     parts = read_parts(data, dev_rows=recipe.dev_rows)
@@ -232,10 +223,7 @@ def _check_target(folder: Path, *, resume: bool, force: bool) -> None:
         raise TuningError(
             f"{checkpoint}: an unfinished tuning is there; --resume goes on, --force begins anew"
         )
-    if (folder / CARD).exists():
-        raise TuningError(
-            f"{folder}: there is a soft prompt already; choose another name, or --force replaces it"
-        )
+    library.check_free(folder)
 
 
 def _start(init: str | None, text: Path | None, soft: str | None, folders: Sequence[Path]) -> Start:
