@@ -28,16 +28,16 @@ Step = Callable[[Sequence[Any]], float]
 
 def ours(model: Any) -> Step:
     """Return what learns from a batch as `agent-app soft train` does, and gives its loss."""
-    from agent_app.tuning.lean import Reader
+    from agent_app.tuning.methods import virtual_tokens
+    from agent_app.tuning.reader import Reader
 
-    return Reader(model).learn
+    reader = Reader(model.get_base_model())
+    return lambda batch: reader.learn(virtual_tokens(model), batch)
 
 
 def plain(model: Any) -> Step:
     """Return what learns from a batch by PEFT's own forward, and gives its loss."""
     import torch
-
-    from agent_app.tuning.shared_prefix import padded
 
     def learn(batch: Sequence[Any]) -> float:
         ids, learnt = padded(batch)
@@ -48,6 +48,19 @@ def plain(model: Any) -> Step:
         return float(loss.item())
 
     return learn
+
+
+def padded(batch: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the token ids of rows, filled up at their ends, and which are learnt; both [rows, longest]."""
+    import torch
+
+    longest = max(len(trace.ids) for trace in batch)
+    ids = torch.zeros((len(batch), longest), dtype=torch.long)
+    learnt = torch.zeros((len(batch), longest), dtype=torch.bool)
+    for row, trace in enumerate(batch):
+        ids[row, : len(trace.ids)] = torch.tensor(trace.ids)
+        learnt[row, : len(trace.ids)] = torch.tensor(trace.learnt)
+    return ids, learnt
 
 
 def seconds(step: Step, batch: Sequence[Any], adam: Any) -> tuple[float, float]:

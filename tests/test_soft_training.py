@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import warnings
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, TaskType, get_peft_model
 from safetensors.torch import save
 from tiny_model import write_tiny
 
@@ -28,15 +30,15 @@ from agent_app.tuning.data import Row
 from agent_app.tuning.extra import need_extra
 from agent_app.tuning.frozen import FrozenModel, load_frozen
 from agent_app.tuning.keeping import keep
-from agent_app.tuning.lean import Reader
-from agent_app.tuning.methods import Start, instruction, wrapped
+from agent_app.tuning.methods import Start, instruction, virtual_tokens, wrapped
 from agent_app.tuning.order import Order
+from agent_app.tuning.reader import Reader
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import padded, virtual_tokens
 from agent_app.tuning.traces import Data, Trace, read_parts, trace, traces
 from agent_app.tuning.trainer import Progress, Tuned, measure, tune
 from agent_app.tuning.words import Words, bare
 from benchmarks import soft_training
+from benchmarks.soft_training import padded
 
 BASE = Base("none", "0" * 64)
 SMALL: dict[str, Any] = {"tokens": 6, "batch": 4, "hidden": 16, "dev_every": 3, "warmup": 2}
@@ -249,10 +251,10 @@ def test_loss_and_gradients_are_those_of_pefts_own_forward(
         labels = ids.masked_fill(~learnt, -100)
         theirs = model(input_ids=ids, attention_mask=mask.long(), labels=labels).loss
         expected = torch.autograd.grad(theirs, parameters)
-        reader = Reader(model)
-        ours = reader.read(rows)
+        reader = Reader(model.get_base_model())
+        ours = reader.read(virtual_tokens(model), rows)
         found = torch.autograd.grad(ours.loss, parameters)
-        in_parts = reader.learn(rows)
+        in_parts = reader.learn(virtual_tokens(model), rows)
         assert torch.get_num_threads() == threads
     assert ours.loss.item() == pytest.approx(theirs.item(), rel=1e-5)
     assert in_parts == pytest.approx(theirs.item(), rel=1e-5)
@@ -262,11 +264,65 @@ def test_loss_and_gradients_are_those_of_pefts_own_forward(
     assert len(ours.right) == learnt.sum()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_words_before_virtual_tokens_are_read_as_the_model_reads_them(
+    family: FrozenModel, threads: int
+) -> None:
+    rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33, 4)]
+    words = family.tokenizer("Answer!")["input_ids"]
+    embed: Any = family.model.get_input_embeddings()
+    with wrapped(family, METHODS["prompt tuning"], Start()) as model, using(threads):
+        (parameter,) = [p for p in model.parameters() if p.requires_grad]
+        begun = torch.cat([embed(torch.tensor(words)), virtual_tokens(model)])
+        losses = []
+        for one in rows:
+            hidden = torch.cat([begun, embed(torch.tensor(one.ids))])[None]
+            logits = family.model(inputs_embeds=hidden).logits[0, len(begun) : -1]
+            wanted = torch.tensor(one.learnt[1:])
+            losses.append(
+                torch.nn.functional.cross_entropy(
+                    logits[wanted], torch.tensor(one.ids[1:])[wanted], reduction="none"
+                )
+            )
+        theirs = torch.cat(losses).mean()
+        (expected,) = torch.autograd.grad(theirs, [parameter])
+        ours = Reader(model.get_base_model(), words).learn(virtual_tokens(model), rows)
+    assert ours == pytest.approx(theirs.item(), rel=1e-5)
+    torch.testing.assert_close(parameter.grad, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("words", ["", "Answer!"], ids=["bare", "behind words"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of what PEFT calls in transformers
+@pytest.mark.parametrize("targets", [["q_proj", "v_proj"], ["k_proj"]], ids=" and ".join)
+def test_lora_is_read_as_pefts_own_forward_reads_it(
+    family: FrozenModel, targets: list[str], words: str, threads: int
+) -> None:
+    config = LoraConfig(task_type=TaskType.CAUSAL_LM, r=3, target_modules=targets, init_lora_weights=False)
+    rows = [trace(row(n), family.tokenizer, family.end) for n in (1, 222, 33, 4, 70)]
+    before = family.tokenizer(words)["input_ids"]
+    unseen = (False,) * len(before)
+    ids, learnt = padded([Trace((*before, *one.ids), (*unseen, *one.learnt)) for one in rows])
+    with using(threads):
+        torch.manual_seed(0)
+        model: Any = get_peft_model(copy.deepcopy(family.model), config)
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        theirs = model(input_ids=ids, labels=ids.masked_fill(~learnt, -100)).loss
+        expected = torch.autograd.grad(theirs, [*named.values()])
+        reader = Reader(model.get_base_model(), before)
+        ours = reader.learn(torch.empty(0, family.dimension), rows)
+    assert ours == pytest.approx(theirs.item(), rel=1e-5)
+    assert len(named) == 2 * 2 * len(targets)
+    for p, wanted in zip(named.values(), expected, strict=True):
+        torch.testing.assert_close(p.grad, wanted, rtol=1e-3, atol=1e-6)
+
+
 def test_each_learnt_token_is_known_by_its_row(tiny: FrozenModel) -> None:
     rows = [trace(row(n), tiny.tokenizer, tiny.end) for n in (5, 333, 40)]
     with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model, torch.no_grad():
-        found = Reader(model).read(rows)
-        alone = [Reader(model).read([one]) for one in rows]
+        reader, virtual = Reader(model.get_base_model()), virtual_tokens(model)
+        found = reader.read(virtual, rows)
+        alone = [reader.read(virtual, [one]) for one in rows]
     for number, one in enumerate(alone):
         torch.testing.assert_close(found.losses[found.rows == number], one.losses, rtol=1e-4, atol=1e-6)
 
@@ -274,9 +330,10 @@ def test_each_learnt_token_is_known_by_its_row(tiny: FrozenModel) -> None:
 def test_the_benchmark_takes_turns_and_compares_each_loss(
     tiny: FrozenModel, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ours = soft_training.ours
     with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model:
         taken = soft_training.measure(model, data.train, 4, 2)
-        monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * Reader(model).learn(batch))
+        monkeypatch.setattr(soft_training, "ours", lambda model: lambda batch: 2 * ours(model)(batch))
         with pytest.raises(RuntimeError, match="the losses differ"):
             soft_training.measure(model, data.train, 4, 1)
     assert {way: len(took) for way, took in taken.items()} == {"ours": 2, "PEFT": 2}
@@ -289,8 +346,9 @@ def test_the_benchmark_takes_turns_and_compares_each_loss(
 
 def test_measuring_counts_tokens_and_whole_rows(tiny: FrozenModel, data: Data) -> None:
     with wrapped(tiny, METHODS["prompt tuning"], Start("a b")) as model, torch.no_grad():
-        single = [Reader(model).read([one]) for one in data.dev]
-        found = measure(Reader(model), data.dev, batch=3)
+        reader, virtual = Reader(model.get_base_model()), virtual_tokens(model)
+        single = [reader.read(virtual, [one]) for one in data.dev]
+        found = measure(reader, virtual, data.dev, batch=3)
     tokens = sum(len(one.right) for one in single)
     assert found.loss == pytest.approx(sum(one.loss.item() * len(one.right) for one in single) / tokens)
     assert found.tokens_right == pytest.approx(sum(one.right.sum().item() for one in single) / tokens)
@@ -350,11 +408,9 @@ def test_with_fewer_bits_it_learns_nearly_the_same_and_keeps_float32(tuned: Tune
 @methods
 def test_virtual_tokens_are_exact_where_the_model_is_not(recipe: Recipe, tiny: FrozenModel) -> None:
     with wrapped(tiny, recipe, Start("a b")) as model:
-        exact = virtual_tokens(model)
-        with torch.autocast("cpu", torch.bfloat16):
-            assert torch.equal(virtual_tokens(model), exact)
-        rough = Reader(model, bfloat16=True).read([trace(row(3), tiny.tokenizer, tiny.end)])
-        assert rough.losses.dtype == torch.float32
+        reader, virtual = Reader(model.get_base_model(), bfloat16=True), virtual_tokens(model)
+        rough = reader.read(virtual, [trace(row(3), tiny.tokenizer, tiny.end)])
+        assert (virtual.dtype, rough.losses.dtype) == (torch.float32, torch.float32)
 
 
 def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, tuned: Tuner) -> None:
@@ -367,7 +423,8 @@ def test_the_best_table_on_the_dev_part_is_kept(tiny: FrozenModel, data: Data, t
     with wrapped(tiny, Recipe(**SMALL), Start("a b")) as model:
         (learnt,) = [p for p in model.parameters() if p.requires_grad]
         learnt.data.copy_(torch.from_numpy(done.vectors))
-        assert measure(Reader(model), data.dev, batch=1).loss == done.best.loss
+        reader = Reader(model.get_base_model())
+        assert measure(reader, virtual_tokens(model), data.dev, batch=1).loss == done.best.loss
 
 
 def test_the_same_seed_gives_the_same_table_and_another_one_another(tuned: Tuner, tmp_path: Path) -> None:

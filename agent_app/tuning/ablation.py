@@ -14,7 +14,7 @@ from agent_app.errors import TuningError
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.statistics import Interval, Mean
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.shared_prefix import memory_of, read_after
+from agent_app.tuning.reader import Reader
 from agent_app.tuning.traces import Trace
 
 if TYPE_CHECKING:
@@ -91,30 +91,27 @@ def ablate(
         numbers = f"its vectors have {soft.card.dimension} numbers, and those of {frozen.name}"
         raise TuningError(f"{soft.folder}: {numbers} {frozen.dimension}")
     rows = sorted(rows, key=lambda row: len(row.ids))
-    whole = _foretold(frozen, soft.vectors, rows)
+    reader = Reader(frozen.model)
+    whole = _foretold(reader, soft.vectors, rows)
     without = []
     for number in range(len(soft.vectors)):
-        found = _foretold(frozen, np.delete(soft.vectors, number, axis=0), rows)
+        found = _foretold(reader, np.delete(soft.vectors, number, axis=0), rows)
         without.append(_difference(number, found, whole))
         on_token(without[-1])
     loss, right = whole.losses.sum() / whole.tokens, whole.right / whole.tokens
     return Ablation(len(rows), whole.tokens, float(loss), right, tuple(without))
 
 
-def _foretold(frozen: FrozenModel, vectors: np.ndarray, rows: Sequence[Trace]) -> _Foretold:
+def _foretold(reader: Reader, vectors: np.ndarray, rows: Sequence[Trace]) -> _Foretold:
     """Read rows after some vectors."""
     import torch
 
-    virtual = torch.tensor(vectors)[None]
+    parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
     losses, right, tokens = [], 0, 0
-    with torch.inference_mode():
-        before = memory_of(frozen.model, inputs_embeds=virtual)
-        for first in range(0, len(rows), _BATCH):
-            part = rows[first : first + _BATCH]
-            read = read_after(frozen.model, before, part)
-            losses.append(torch.bincount(read.rows, read.losses.double(), minlength=len(part)))
-            right += int(read.right.sum())
-            tokens += len(read.right)
+    for part, read in zip(parts, reader.look(torch.tensor(vectors), parts), strict=True):
+        losses.append(torch.bincount(read.rows, read.losses.double(), minlength=len(part)))
+        right += int(read.right.sum())
+        tokens += len(read.right)
     return _Foretold(torch.cat(losses).numpy(), right, tokens)
 
 

@@ -17,6 +17,7 @@ from agent_app.tuning.frozen import FrozenModel
 from agent_app.tuning.recipe import Recipe
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
 
 _INITS = MappingProxyType(
@@ -78,6 +79,12 @@ def wrapped(frozen: FrozenModel, recipe: Recipe, start: Start) -> Iterator[PeftM
         # PEFT leaves its mark on the model, and would complain of it when the next one is put before it.
         for mark in ("peft_config", "_hf_peft_config_loaded"):
             frozen.model.__dict__.pop(mark, None)
+
+
+def virtual_tokens(model: PeftModel) -> torch.Tensor:
+    """Return virtual tokens as they are now, [tokens, dimension], with the graph to what is learnt."""
+    found: torch.Tensor = model.get_prompt(1)[0]
+    return found
 
 
 def _check(frozen: FrozenModel, recipe: Recipe, start: Start) -> None:

@@ -15,9 +15,9 @@ from agent_app.errors import TuningError
 from agent_app.soft_prompt import Point
 from agent_app.tuning.checkpoint import Checkpoint, damaged, load_checkpoint, save_checkpoint
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.lean import Reader
-from agent_app.tuning.methods import Start, wrapped
+from agent_app.tuning.methods import Start, virtual_tokens, wrapped
 from agent_app.tuning.order import Order
+from agent_app.tuning.reader import Reader
 from agent_app.tuning.recipe import Recipe
 from agent_app.tuning.traces import Data, Trace
 
@@ -179,18 +179,19 @@ def identity(frozen: FrozenModel, data: Data, recipe: Recipe, start: Start) -> d
     return {"base": frozen.sha256, **told, **start.to_dict(recipe), **settings}
 
 
-def measure(reader: Reader, rows: Sequence[Trace], batch: int) -> Measured:
+def measure(reader: Reader, virtual: torch.Tensor, rows: Sequence[Trace], batch: int) -> Measured:
     """Read rows without learning from them.
 
     Args:
-        reader: reads them after a model's virtual tokens.
+        reader: of the model.
+        virtual: the virtual tokens, [tokens, dimension].
         rows: what is foretold.
         batch: how many are read at once.
     """
     loss = tokens = tokens_right = rows_right = 0.0
     ordered = sorted(rows, key=lambda row: len(row.ids))
     parts = [ordered[first : first + batch] for first in range(0, len(ordered), batch)]
-    for part, found in zip(parts, reader.look(parts), strict=True):
+    for part, found in zip(parts, reader.look(virtual, parts), strict=True):
         loss += found.losses.sum().item()
         tokens += len(found.right)
         tokens_right += found.right.sum().item()
@@ -207,7 +208,7 @@ class _Tuning:
         import torch
 
         self._model, self._data, self._recipe = model, data, recipe
-        self._reader = Reader(model, bfloat16=recipe.bfloat16)
+        self._reader = Reader(model.get_base_model(), bfloat16=recipe.bfloat16)
         self._file, self._same = checkpoint, same
         self._order = Order(len(data.train), recipe.batch, recipe.seed)
         self._learnt = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -304,7 +305,7 @@ class _Tuning:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.zero_grad()
-        loss = self._reader.learn(batch)
+        loss = self._reader.learn(virtual_tokens(self._model), batch)
         norm = torch.nn.utils.clip_grad_norm_(self._learnt.values(), recipe.clip).item()
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise TuningError(self._not_finite(rate))
@@ -316,7 +317,7 @@ class _Tuning:
     def _look(self) -> None:
         """Measure on the dev part, and keep the table if it is the best so far."""
         at = self._at
-        at.dev = measure(self._reader, self._data.dev, self._recipe.batch)
+        at.dev = measure(self._reader, virtual_tokens(self._model), self._data.dev, self._recipe.batch)
         if not math.isfinite(at.dev.loss):
             raise TuningError(self._not_finite(self._recipe.rate))
         if at.best is None or at.dev.loss < at.best.loss:

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,10 @@ from agent_app.errors import TuningError
 from agent_app.tuning.comparing.systems import System
 from agent_app.tuning.data import Row
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.methods import Start, wrapped
+from agent_app.tuning.methods import Start, virtual_tokens, wrapped
 from agent_app.tuning.order import Order
+from agent_app.tuning.reader import Reader
 from agent_app.tuning.recipe import Recipe
-from agent_app.tuning.shared_prefix import memory_of, multiplying, read_after, virtual_tokens
 from agent_app.tuning.traces import Trace, trace
 
 if TYPE_CHECKING:
@@ -139,8 +140,10 @@ def learn(
             model = stack.enter_context(wrapped(frozen, recipe, Start()))
             traces = [trace(row, frozen.tokenizer, frozen.end) for row in rows]
             common = tuple(frozen.tokenizer(words, add_special_tokens=False)["input_ids"]) if words else ()
-        beginning = _beginning(model, common, lora=system.method == "lora")
-        steps, seconds, losses = _steps(model, traces, recipe, beginning, tell)
+        reader = Reader(model.get_base_model(), common, bfloat16=recipe.bfloat16)
+        virtual = _none(frozen) if system.method == "lora" else partial(virtual_tokens, model)
+        from_batch = lambda batch: reader.learn(virtual(), batch)  # noqa: E731
+        steps, seconds, losses = _steps(model, from_batch, traces, recipe, tell)
         found: dict[str, Any] = _added(model) if system.method == "lora" else _vectors(model)
     read = steps * min(recipe.batch, len(rows))
     return Learnt(steps, read, seconds, sum(losses[-_LAST:]) / len(losses[-_LAST:]), **found)
@@ -177,24 +180,18 @@ def _without_beginning(traces: Sequence[Trace]) -> tuple[list[Trace], tuple[int,
     return [Trace(one.ids[shared:], one.learnt[shared:]) for one in traces], traces[0].ids[:shared]
 
 
-def _beginning(model: Any, common: tuple[int, ...], *, lora: bool) -> Callable[[], Any]:
-    """Return what reads, for each step anew, all that stands before the rows."""
+def _none(frozen: FrozenModel) -> Callable[[], torch.Tensor]:
+    """Return what gives no virtual tokens."""
     import torch
 
-    base = model.get_base_model()
-    ids = {"input_ids": torch.tensor([common])} if common else {}
-    if lora:
-        return lambda: memory_of(base, **ids)
-    with torch.no_grad():  # words before virtual tokens never change
-        before = memory_of(base, **ids)
-    return lambda: memory_of(base, before, inputs_embeds=virtual_tokens(model))
+    return lambda: torch.empty(0, frozen.dimension)
 
 
 def _steps(
     model: Any,
+    learn_from: Callable[[Sequence[Trace]], float],
     traces: Sequence[Trace],
     recipe: Recipe,
-    beginning: Callable[[], Any],
     tell: Callable[[int, float], None],
 ) -> tuple[int, float, list[float]]:
     import torch
@@ -209,15 +206,12 @@ def _steps(
         for group in adam.param_groups:
             group["lr"] = recipe.rate_at(step, min(1.0, max(step / recipe.steps, seconds / limit)))
         adam.zero_grad()
-        batch = [traces[row] for row in order.rows(step)]
-        with multiplying(bfloat16=recipe.bfloat16):
-            loss = read_after(model.get_base_model(), beginning(), batch).loss
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = learn_from([traces[row] for row in order.rows(step)])
         norm = torch.nn.utils.clip_grad_norm_(learnt, recipe.clip).item()
-        if not math.isfinite(loss.item()) or not math.isfinite(norm):
+        if not math.isfinite(loss) or not math.isfinite(norm):
             raise TuningError(f"the loss is no number any more at step {step + 1}")
         adam.step()
-        losses.append(loss.item())
+        losses.append(loss)
         seconds = time.monotonic() - began
         tell(step + 1, losses[-1])
     return len(losses), seconds, losses
