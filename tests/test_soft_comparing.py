@@ -24,7 +24,7 @@ from agent_app.tuning.comparing.figures import Figure, curves, figure, worth
 from agent_app.tuning.comparing.learning import Effort, Learnt, chosen, learn
 from agent_app.tuning.comparing.merged import write_merged
 from agent_app.tuning.comparing.report import write_report
-from agent_app.tuning.comparing.systems import ARMS, SYSTEMS, System, Task, tasks
+from agent_app.tuning.comparing.systems import ARMS, SYSTEMS, USUAL, System, Task, tasks
 from agent_app.tuning.frozen import FrozenModel, load_frozen
 
 MADE_WITH = {
@@ -93,6 +93,14 @@ def test_every_system_has_a_prompt_file_and_only_one_has_examples() -> None:
     systems = [*SYSTEMS.values(), *ARMS.values()]
     assert [system.label for system in systems if not system.file.is_file()] == []
     assert [bool(load_prompt(SYSTEMS[name].file).examples) for name in ("hard", "examples")] == [False, True]
+
+
+def test_what_is_shipped_is_compared_where_it_is_asked_for() -> None:
+    assert set(SYSTEMS) - set(USUAL) == {"shipped"}
+    assert [task.key for task in tasks(["shipped"], 3, [], 1)] == ["shipped-0"]
+    soft = load_prompt(SYSTEMS["shipped"].file).soft
+    assert soft is not None
+    assert soft.card.base.name == "smollm2-135m"
 
 
 def test_an_unknown_system_and_a_point_of_no_examples_are_refused() -> None:
@@ -320,6 +328,10 @@ def test_a_comparison_goes_on_where_it_was_and_the_report_is_made_of_cells_alone
     ("more", "line"),
     [
         (("--systems", "sof"), "unknown system 'sof'; did you mean 'soft-50' or 'soft-20'?"),
+        (
+            ("--systems", "shipped", "--curve", "none"),
+            "the soft prompt 'pirate-react' was tuned for smollm2-135m",
+        ),
         (("--report-only",), "w: there are no cells; measure some before making the report"),
         (("--curve", "30"), "a point of the curve takes 30 examples, and the data has 20 rows "),
         (("--curve", "10,many"), "'10,many' is no list of numbers such as 10,30,100"),

@@ -24,7 +24,7 @@ from agent_app.__main__ import main
 from agent_app.errors import ModelError, TuningError
 from agent_app.models.pinned import pinned_model
 from agent_app.models.stored import sha256_of
-from agent_app.prompt import library_folders
+from agent_app.prompt import library_folders, load_prompt
 from agent_app.settings import Settings
 from agent_app.soft_prompt import Base, SoftPrompt, find_soft_prompt, save_soft_prompt
 from agent_app.soft_prompt.derived import table_rows
@@ -32,11 +32,13 @@ from agent_app.soft_prompt.neighbours import neighbourhood
 from agent_app.soft_prompt.stored import CARD
 from agent_app.soft_prompt.vocabulary import vocabulary
 from agent_app.statistics import Mean
+from agent_app.toolbox import Toolbox
 from agent_app.tuning.ablation import Ablation, Without, ablate
 from agent_app.tuning.frozen import FrozenModel, load_frozen
 from agent_app.tuning.methods import instruction
 from agent_app.tuning.token_map import Axes
 from agent_app.tuning.traces import Trace, trace
+from agent_app.tuning.words import Words
 
 A, B = b"ab"
 """Two tokens of the tiny model: its vocabulary begins with the bytes."""
@@ -348,6 +350,24 @@ def test_leaving_out_tokens_sorts_the_table_by_what_is_missed(
         "high": pytest.approx(expected.ranked[0].interval.high, abs=1e-4),  # type: ignore[union-attr]
         "tokens_right": expected.ranked[0].tokens_right,
     }
+
+
+def test_rows_are_told_in_the_words_of_the_prompt_that_it_stands_in(
+    call: Call, base: Path, frozen: FrozenModel, tmp_path: Path, rows: Path
+) -> None:
+    soft = crew(tmp_path, base, np.random.default_rng(1).normal(0, 1, (4, 32)).astype(np.float32))
+    mate = tmp_path / "mate.md"
+    mate.write_text(
+        "---\nname: mate\ndescription: Has words of its own.\nversion: '1.0'\nsoft: crew\n"
+        "stop: ['\\nObservation:']\n---\n{soft}Ahoy. Question: {input}\nThought:{agent_scratchpad}\n",
+        encoding="utf-8",
+    )
+    ablated = ("crew", "-m", base, "--ablate", rows, "--part", "dev", "--limit", "1", "--json")
+    told = json.loads(call(*ablated, "--prompt", mate)[1])["ablation"]
+    words = Words(load_prompt(mate, folders=[tmp_path]), Toolbox([]))
+    (one,) = [trace(row(n, "dev"), frozen.tokenizer, frozen.end, words) for n in (100,)]
+    assert told["loss"] == pytest.approx(ablate(frozen, soft, [one]).loss)
+    assert told["loss"] != json.loads(call(*ablated)[1])["ablation"]["loss"]
 
 
 # --- the picture ----------------------------------------------------------------------------------

@@ -66,6 +66,17 @@ def test_both_read_the_same_vectors_alike(verify: Caller) -> None:
     assert last == "2 of 2 agree"
 
 
+def test_both_read_the_words_of_the_prompt_that_it_stands_in(verify: Caller, home: Path) -> None:
+    (home / "mate.md").write_text(
+        "---\nname: mate\ndescription: Has words of its own.\nversion: '1.0'\nsoft: sailor\n"
+        "stop: ['\\nObservation:']\n---\n{soft}Mate: Question: {input}\nThought:{agent_scratchpad}\n",
+        encoding="utf-8",
+    )
+    bare, around = (json.loads(verify("--json", *more).out) for more in ((), ("-p", "mate.md")))
+    assert max(one["gap"] for one in (*bare, *around)) < 0.1
+    assert bare[0]["transformers"] != around[0]["transformers"]
+
+
 def test_what_would_stand_after_the_call_of_a_tool_is_not_compared(home: Path) -> None:
     frozen = load_frozen("./tiny.gguf", Settings())
     call, rest = "Action Input: 7 + 8\nObservation:", " 15, and so on"

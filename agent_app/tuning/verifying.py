@@ -14,12 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_app.labels import QUESTION, THOUGHT
 from agent_app.models import Named, soft_message
-from agent_app.prompt.scratchpad import quoted
 from agent_app.soft_prompt import SoftPrompt
 from agent_app.tuning.frozen import FrozenModel
-from agent_app.tuning.words import STOP
+from agent_app.tuning.words import STOP, Words, bare
 
 if TYPE_CHECKING:
     from agent_app.models.embedded import EmbeddedModel
@@ -89,7 +87,13 @@ class Compared:
 
 
 def compare(
-    question: str, frozen: FrozenModel, served: EmbeddedModel, soft: SoftPrompt, *, tokens: int
+    question: str,
+    frozen: FrozenModel,
+    served: EmbeddedModel,
+    soft: SoftPrompt,
+    *,
+    tokens: int,
+    words: Words | None = None,
 ) -> Compared:
     """Let both go on from the virtual tokens and a question.
 
@@ -99,8 +103,9 @@ def compare(
         served: the same model in llama.cpp, with the soft prompt in it.
         soft: the soft prompt.
         tokens: how many tokens are written.
+        words: in which it is asked; None: `bare`.
     """
-    text = f"{QUESTION}: {quoted(question)}\n{THOUGHT}:"
+    text = (words or bare()).before(question)
     one = _in_transformers(text, frozen, soft, tokens)
     return Compared(question, one, _in_llama(text, frozen, served, soft, tokens, one))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from agent_app.errors import TuningError
+from agent_app.history import Turn
 from agent_app.labels import OBSERVATION
 from agent_app.prompt import Prompt, load_prompt
 from agent_app.prompt.scratchpad import written
@@ -48,14 +49,21 @@ class Words:
         said = [self._prompt.text, dict(self._prompt.thoughts), self._described]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
+    def before(self, question: str, turns: Sequence[Turn] = ()) -> str:
+        """Return what the model reads before its first word, after any virtual tokens.
+
+        Raises:
+            PromptError: as `spoken` does.
+        """
+        return "".join(self._prompt.draft(question, self._described, self._names, turns).segments(()))
+
     def spoken(self, row: Row) -> Iterator[tuple[str, bool]]:
         """Yield a row's text in pieces, each with whether the model writes it.
 
         Raises:
             PromptError: the prompt takes no earlier turns, and the row has some, or it wants other values.
         """
-        draft = self._prompt.draft(row.question, self._described, self._names, row.turns)
-        yield "".join(draft.segments(())), False
+        yield self.before(row.question, row.turns), False
         begun = ""
         for number, step in enumerate(row.steps, 1):
             if isinstance(step, Observation):

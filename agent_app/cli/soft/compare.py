@@ -12,7 +12,7 @@ from agent_app.cli import completing, options
 from agent_app.cli.waiting import waiting
 from agent_app.errors import TuningError
 from agent_app.terminal import clean_line, stderr, stdout
-from agent_app.tuning.comparing.systems import SIZES, SYSTEMS, Task, tasks
+from agent_app.tuning.comparing.systems import SIZES, SYSTEMS, USUAL, Task, tasks
 from agent_app.tuning.extra import need_extra
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ _effort = options.together(
 )
 @click.option(
     "--systems",
-    default=",".join(SYSTEMS),
+    default=",".join(USUAL),
     metavar="LIST",
-    help=f"Some of {','.join(SYSTEMS)} [default: all].",
+    help=f"Some of {','.join(SYSTEMS)} [default: all but shipped, which is tuned for one model].",
 )
 @click.option("--seeds", type=_COUNT, default=3, help="Of each system that learns [default: 3].")
 @click.option(
@@ -140,6 +140,8 @@ def _measure(file: Path, work: Path, wanted: tuple[Task, ...], given: dict[str, 
 
 
 def _setup(file: Path, wanted: tuple[Task, ...], given: dict[str, Any]) -> Setup:
+    from agent_app.prompt import load_prompt
+    from agent_app.soft_prompt.derived import check_base
     from agent_app.tuning.comparing.learning import Effort, chosen
     from agent_app.tuning.comparing.measuring import Setup
     from agent_app.tuning.data import TOOLS, DataError, read_rows
@@ -158,8 +160,12 @@ def _setup(file: Path, wanted: tuple[Task, ...], given: dict[str, Any]) -> Setup
     scored = test if given["rows"] >= len(test) else _spread(test, given["rows"])
     effort = Effort(given["steps"], given["batch"], given["passes"], given["minutes_each"], given["bfloat16"])
     settings = options.settings(threads=given["threads"])
+    frozen = load_frozen(given["model"], settings)
+    for task in wanted:
+        if task.system.method is None and (soft := load_prompt(task.system.file).soft):
+            check_base(soft, frozen.sha256, frozen.name)
     return Setup(
-        frozen=load_frozen(given["model"], settings),
+        frozen=frozen,
         train=train,
         test=scored,
         data=file,

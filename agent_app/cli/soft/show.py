@@ -16,6 +16,7 @@ from agent_app.cli.columns import columns
 from agent_app.cli.showing import print_json_line
 from agent_app.cli.soft.base import base_file
 from agent_app.cli.soft.counting import counting
+from agent_app.cli.soft.words import prompt_option, words_around
 from agent_app.cli.waiting import waiting
 from agent_app.errors import SettingError
 from agent_app.prompt import library_folders
@@ -58,6 +59,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
     metavar="N",
     help=f"With --ablate: no more rows than this, evenly spread [default: {_ROWS}].",
 )
+@prompt_option
 @click.option("-m", "--model", metavar="FILE", help="The GGUF file of its base model [default: by its name].")
 @options.prompts_dir
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -68,6 +70,7 @@ def show(
     ablate: Path | None,
     part: str,
     limit: int,
+    prompt: str | None,
     model: str | None,
     prompts_dir: Path | None,
     as_json: bool,
@@ -100,7 +103,7 @@ def show(
     base = base_file(soft, model, settings)
     with waiting("looking"):
         around = neighbourhood(soft, base, top=top, began_as=_began_as(soft, base, settings))
-    ablation = None if rows is None else _ablation(soft, rows, model, settings)
+    ablation = None if rows is None else _ablation(soft, rows, prompt, model, settings)
     if picture is not None:
         _draw(picture, soft, base, around, ablation)
     if as_json:
@@ -144,14 +147,17 @@ def _began_as(soft: SoftPrompt, base: Path, settings: Settings) -> list[int]:
     return tokens
 
 
-def _ablation(soft: SoftPrompt, rows: Sequence[Row], model: str | None, settings: Settings) -> Ablation:
+def _ablation(
+    soft: SoftPrompt, rows: Sequence[Row], prompt: str | None, model: str | None, settings: Settings
+) -> Ablation:
     from agent_app.tuning.ablation import ablate
     from agent_app.tuning.frozen import load_frozen
     from agent_app.tuning.traces import trace
 
+    words = words_around(soft.name, prompt, library_folders(settings.prompts_dir), settings)
     with waiting("loading the model"):
         frozen = load_frozen(soft.card.base.name if model is None else str(Path(model).resolve()), settings)
-        traces = [trace(row, frozen.tokenizer, frozen.end) for row in rows]
+        traces = [trace(row, frozen.tokenizer, frozen.end, words) for row in rows]
     with counting(soft.card.tokens, "tokens", "left out") as advance:
         return ablate(frozen, soft, traces, advance)
 

@@ -11,7 +11,7 @@ import click
 from agent_app.cli import completing, options
 from agent_app.cli.soft import library
 from agent_app.cli.soft.tuning import interruptible, showing
-from agent_app.cli.soft.words import words_around
+from agent_app.cli.soft.words import prompt_option, words_around
 from agent_app.cli.waiting import waiting
 from agent_app.errors import TuningError
 from agent_app.soft_prompt import Method, find_soft_prompt, load_soft_prompt
@@ -72,14 +72,7 @@ _recipe = options.together(
     help="The frozen model: one of `agent-app models`, or a GGUF file [default: smollm2-135m].",
 )
 @click.option("--data", type=_FILE, required=True, metavar="FILE", help="Rows to learn from, as JSON lines.")
-@click.option(
-    "-p",
-    "--prompt",
-    metavar="NAME",
-    shell_complete=completing.prompts,
-    help="The prompt that it will stand in, whose words stand around the rows then "
-    "[default: nothing but the question].",
-)
+@prompt_option
 @_recipe
 @click.option(
     "--init-text",

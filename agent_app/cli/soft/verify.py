@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_app.cli import options
+from agent_app.cli.soft.words import prompt_option, words_around
 from agent_app.cli.waiting import waiting
 from agent_app.prompt import library_folders
 from agent_app.soft_prompt import SoftPrompt, find_soft_prompt, load_soft_prompt
@@ -21,6 +22,7 @@ from agent_app.tuning.extra import need_extra
 if TYPE_CHECKING:
     from agent_app.settings import Settings
     from agent_app.tuning.verifying import Compared
+    from agent_app.tuning.words import Words
 
 _CONTEXT = 1024
 
@@ -36,6 +38,7 @@ _CONTEXT = 1024
     default=0.5,
     help="How far log-probabilities may be apart [default: 0.5].",
 )
+@prompt_option
 @options.prompts_dir
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def verify(
@@ -44,6 +47,7 @@ def verify(
     questions: tuple[str, ...],
     tokens: int,
     tolerance: float,
+    prompt: str | None,
     prompts_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -57,6 +61,7 @@ def verify(
     \b
     Examples:
       agent-app soft verify pirate-react
+      agent-app soft verify mine --prompt mine.md
       agent-app soft verify pirate-react -q "What is 7 + 8?" -q "What time is it?" --tokens 60
 
     Exit codes: 0 they agree; 1 they do not; 2 the soft prompt or its model cannot be had; 130 interrupted.
@@ -68,7 +73,8 @@ def verify(
     need_extra(("torch", "transformers"))
     settings = options.settings(prompts_dir=prompts_dir)
     soft = load_soft_prompt(find_soft_prompt(name, library_folders(settings.prompts_dir)))
-    compared = _compared(soft, model or soft.card.base.name, questions, tokens, settings)
+    words = words_around(soft.name, prompt, library_folders(settings.prompts_dir), settings)
+    compared = _compared(soft, model or soft.card.base.name, questions, tokens, words, settings)
     agreeing = sum(one.agrees(tolerance) for one in compared)
     if as_json:
         stdout().line(json.dumps([_as_dict(one, tolerance) for one in compared], indent=2))
@@ -82,7 +88,7 @@ def verify(
 
 
 def _compared(
-    soft: SoftPrompt, model: str, questions: tuple[str, ...], tokens: int, settings: Settings
+    soft: SoftPrompt, model: str, questions: tuple[str, ...], tokens: int, words: Words, settings: Settings
 ) -> list[Compared]:
     from agent_app.models import load_model
     from agent_app.models.embedded import EmbeddedModel
@@ -97,7 +103,8 @@ def _compared(
         frozen = load_frozen(model, settings)
         check_base(soft, frozen.sha256, frozen.name)
     with waiting("comparing"):
-        return [compare(text, frozen, served, soft, tokens=tokens) for text in questions or QUESTIONS]
+        asked = questions or QUESTIONS
+        return [compare(text, frozen, served, soft, tokens=tokens, words=words) for text in asked]
 
 
 def _lines(one: Compared, tolerance: float) -> list[str]:

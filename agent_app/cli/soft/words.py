@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from agent_app.cli import completing
 from agent_app.errors import TuningError
 from agent_app.prompt import load_prompt
 from agent_app.soft_prompt import Base, Card, save_soft_prompt
@@ -17,12 +20,21 @@ if TYPE_CHECKING:
 
 _NOBODY = "0" * 64
 
+prompt_option = click.option(
+    "-p",
+    "--prompt",
+    metavar="NAME",
+    shell_complete=completing.prompts,
+    help="The prompt that the soft prompt stands in, whose words stand around the questions then "
+    "[default: nothing but the question].",
+)
+
 
 def words_around(name: str, prompt: str | None, folders: Sequence[Path], settings: Settings) -> Words:
     """Return the words of a prompt, or of one that says nothing but the question.
 
     Args:
-        name: of the soft prompt to be tuned, which the prompt may name though it is not there yet.
+        name: of the soft prompt, which the prompt may name though it is not there yet.
         prompt: a prompt's name or file; None: nothing but the question.
         folders: the libraries that the prompt may be in.
         settings: where tools are.

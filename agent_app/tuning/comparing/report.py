@@ -171,6 +171,7 @@ def _method(cells: Sequence[Cell]) -> str:
         rank=RANK,
         alpha=ALPHA,
         longest=LONGEST_REPLY,
+        shipped=_prose("shipped") + "\n" if any(cell.task.name == "shipped" for cell in cells) else "",
     )
 
 

@@ -35,8 +35,8 @@ class System:
 
     @property
     def hard(self) -> bool:
-        """Whether the words of the hard prompt stand before the question."""
-        return self.prompt not in ("soft", "bare")
+        """Whether what is learnt stands behind the words of the hard prompt."""
+        return self.prompt.startswith("hard")
 
     @property
     def file(self) -> Path:
@@ -57,9 +57,13 @@ SYSTEMS = MappingProxyType(
         "p-100": System("p-tuning, 100 tokens", "soft", "p-tuning", 100),
         "hard-soft": System("hard and soft, 50 tokens", "hard-soft", "prompt-tuning", 50),
         "lora": System("LoRA, r = 8", "bare", "lora"),
+        "shipped": System("soft, as shipped", "pirate-soft"),
     }
 )
 """By the name that a call gives."""
+
+USUAL = tuple(name for name in SYSTEMS if name != "shipped")
+"""Those that any model has; what is shipped was tuned for one."""
 
 ARMS: Mapping[Arm, System] = MappingProxyType(
     {
