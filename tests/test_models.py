@@ -394,6 +394,20 @@ async def test_nothing_is_said_twice_when_a_stream_cannot_be_read_any_more(
     assert str(explain(caught.value)) == f"{server.url} answered with something that is no JSON"
 
 
+@pytest.mark.parametrize("call", [_stream, _astream])
+async def test_a_stream_without_an_end_is_broken_off_where_others_have_one(
+    serve: Serve, call: Callable[[BaseChatModel], Any]
+) -> None:
+    half = Garbage(_event("aho"))
+    server = serve(half, "ahoy", half, "ahoy")
+    model = load_model("openai:parrot")
+    assert [await call(model), await call(model)] == ["aho", "ahoy"]
+    with pytest.raises(APIError) as caught:
+        await call(model)
+    assert str(explain(caught.value)) == f"{server.url} broke off its answer"
+    assert await call(model) == "ahoy"
+
+
 @pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])
 async def test_an_answer_that_is_no_json_is_said_to_be_none_and_by_whom(
     serve: Serve, call: Callable[[BaseChatModel], Any]

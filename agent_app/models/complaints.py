@@ -33,6 +33,7 @@ _BROKEN = {
     "UnicodeDecodeError": "answered with something that is no JSON",
     "NoReply": "answered with something that is no reply of a chat",
     "Withheld": "withheld its reply: its content filter objects to the question or to the answer",
+    "Unfinished": "broke off its answer",
     "RemoteProtocolError": "broke off its answer",
     "ReadError": "broke off its answer",
     "APIConnectionError": "cannot be reached; is it running, and is its address right?",

@@ -26,7 +26,7 @@ from agent_app.errors import ModelError
 from agent_app.models.access import check_address, check_key
 from agent_app.models.async_client import AnyLoopClient
 from agent_app.models.client_calls import call_of
-from agent_app.models.no_reply import NoReply, check_choice, no_reply
+from agent_app.models.no_reply import NoReply, check_choice, no_reply, unfinished
 from agent_app.models.server_words import words_of
 from agent_app.models.streamed import Told, in_one_piece
 from agent_app.models.traits import Traits
@@ -56,12 +56,14 @@ class EndpointModel(ChatOpenAI):
 
     Where the answer to a call for a stream is none that can be read, the whole reply is asked for, and from
     then on always: some servers know no streams, and some proxies send signs of life in them that OpenAI's
-    client takes for broken JSON (openai-python, issue 2722).
+    client takes for broken JSON (openai-python, issue 2722). A server that has once said why a stream ends
+    does so always: one that ends without it was broken off on its way.
     """
 
     traits: ClassVar[Traits] = Traits(bounds=True)
     _refused: set[str] = PrivateAttr(default_factory=set)
     _streams: bool = PrivateAttr(default=True)
+    _tells_ends: bool = PrivateAttr(default=False)
     _whole: WholeReplies | None = PrivateAttr(default=None)
 
     def take_whole(self, replies: WholeReplies) -> None:
@@ -168,6 +170,12 @@ class EndpointModel(ChatOpenAI):
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise no_reply(reply, self.root_client)  # noqa: B904 - it says itself what it came from
 
+    def _check_end(self, told: Told) -> None:
+        """Make sure that a stream came to its end, if the server is one that says so."""
+        if self._tells_ends and not told.ended:
+            raise unfinished(self.root_client)
+        self._tells_ends = told.ended
+
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         known, told = frozenset(self._refused), Told()
         if self._streams:
@@ -185,6 +193,7 @@ class EndpointModel(ChatOpenAI):
                     raise self._unread(error) from error
             else:
                 if told.anything:
+                    self._check_end(told)
                     return
         result = self._generate(*args, **kwargs)
         self._streams = False
@@ -207,6 +216,7 @@ class EndpointModel(ChatOpenAI):
                     raise self._unread(error) from error
             else:
                 if told.anything:
+                    self._check_end(told)
                     return
         result = await self._agenerate(*args, **kwargs)
         self._streams = False

@@ -19,6 +19,10 @@ class Withheld(ValueError):  # noqa: N818 - as above
     """A server's filter has kept back the reply, or the rest of it."""
 
 
+class Unfinished(ValueError):  # noqa: N818 - as above
+    """A stream was closed before it told of an end."""
+
+
 def no_reply(given: Any, client: Client) -> openai.APIError:
     """Return the client's error for what should be a reply of a chat and is none.
 
@@ -51,6 +55,11 @@ def check_choice(given: Any, client: Client) -> None:
         raise openai.APIError(words_of(told), call_of(client), body=told)
     if isinstance(end, str) and end.startswith("content_filter"):
         raise _caused(Withheld(), client)
+
+
+def unfinished(client: Client) -> openai.APIError:
+    """Return the client's error for a stream that ended without saying why (`finish_reason`)."""
+    return _caused(Unfinished(), client)
 
 
 def _caused(cause: Exception, client: Client) -> openai.APIConnectionError:

@@ -15,6 +15,8 @@ class Told:
         """Whether there was a piece at all; what is no stream of events has none."""
         self.text = False
         """Whether somebody may have read a word of it."""
+        self.ended = False
+        """Whether it said why it ends."""
         self._usage: UsageMetadata | None = None
 
     def take(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
@@ -25,6 +27,7 @@ class Told:
         """
         self.anything = True
         self.text = self.text or bool(chunk.text)
+        self.ended = self.ended or bool((chunk.generation_info or {}).get("finish_reason"))
         message = chunk.message
         if isinstance(message, AIMessageChunk) and message.usage_metadata:
             total = message.usage_metadata
