@@ -449,6 +449,19 @@ FAIL  mine: (no input)
     assert call("test", file, *NO_TOKENIZER) == Said(2, "", gone)
 
 
+def test_each_prompt_is_tested_on_the_model_that_embedded_means_with_it(
+    call: Caller, home: Path, smollm2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_APP_MODEL_DIR", str(smollm2.parent))
+    mine = put(home / "mine.md", "---\ntests: [{max_tokens: 3}]\n---\nHello world!")
+    report = home / "report.xml"
+    counting = ("--tokenizer", f"embedded:{smollm2}")
+    said = call("test", mine, "pirate-soft", "-m", "embedded", *counting, "--junit", report)
+    assert (said.code, said.out.splitlines()[-1]) == (0, "2 passed"), said
+    asked = [one.get("value") for one in ET.parse(report).iter("property") if one.get("name") == "model"]
+    assert asked == ["embedded:qwen2.5-coder-1.5b", "embedded:smollm2-135m"]
+
+
 def test_a_prompt_without_tests_is_said_when_it_is_named(call: Caller, home: Path) -> None:
     file = put(home / "mine.md", "Hi")
     said = f"agent-app: {file}: it has no tests; write some under 'tests'\n"

@@ -16,19 +16,18 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _TAGS = {"FAIL": "failure", "ERROR": "error"}
 
 
-def junit_xml(outcomes: Sequence[Outcome], model: str) -> str:
+def junit_xml(outcomes: Sequence[Outcome]) -> str:
     """Return a report with one suite a prompt and one case a test; characters that XML lacks are left out.
 
     Args:
         outcomes: the tests, those of one prompt after each other.
-        model: the name of the model that was asked.
     """
     root = ET.Element("testsuites", _totals(outcomes))
     for prompt, some in itertools.groupby(outcomes, lambda outcome: outcome.prompt):
         group = list(some)
         suite = ET.SubElement(root, "testsuite", {"name": _text(prompt.name), **_totals(group)})
         facts = {
-            "model": model,
+            "model": group[0].model,
             "prompt.version": prompt.version,
             "prompt.hash": prompt.hash,
             "prompt.file": str(prompt.path),

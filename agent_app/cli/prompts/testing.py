@@ -52,6 +52,8 @@ class Outcome:
     """How one test of a prompt went."""
 
     prompt: Prompt
+    model: str
+    """The name of the model that the prompt is for, asked or not."""
     test: PromptTest
     status: Status
     reasons: tuple[str, ...]
@@ -83,7 +85,8 @@ def test(
 
     A test stands under `tests` in a prompt file: an `input`, values for `inputs`, and what must be
     true of the answer: `contains`, `lacks`, `matches` (regular expressions). `max_tokens` is how long
-    the prompt itself may be; a test of that alone asks no model.
+    the prompt itself may be; a test of that alone asks no model. With the model `embedded` a prompt with a
+    soft prompt is tested on the model that this was tuned for.
 
     \b
     Examples:
@@ -99,13 +102,12 @@ def test(
     """
     settings = options.settings(model=model, prompts_dir=prompts_dir, tools_dir=tools_dir)
     found = _tests(names, library_folders(settings.prompts_dir))
-    soft = found[0][0].soft if names else None  # one model is asked for all of them
-    settings = dataclasses.replace(settings, model=meant_by(settings.model, soft))
     pairs = _readable(found, settings, named=bool(names))
     runner = _Runner(settings, tokenizer)
     runner.check(pairs)  # before a model is fetched
-    if any(test.needs_answer for _, test in pairs):
-        make_sure(settings, yes=yes)
+    for prompt, case in pairs:
+        if case.needs_answer:
+            make_sure(settings, yes=yes, prompt=prompt)
     outcomes = []
     for prompt, case in pairs:
         outcomes.append(runner.run(prompt, case))
@@ -113,7 +115,7 @@ def test(
             stdout().line(clean_line(line))
     stdout().line(_summary(outcomes))
     if junit is not None:
-        _write_junit(junit, outcomes, settings.model)
+        _write_junit(junit, outcomes)
     runner.close()
     if any(outcome.status != "ok" for outcome in outcomes):
         sys.exit(1)
@@ -164,13 +166,19 @@ def _all_names(folders: Sequence[Path]) -> list[str]:
 
 
 class _Runner:
-    """Runs tests; the model, the tools and the tokenizer are loaded when a test first needs them."""
+    """Runs tests; models, tools and tokenizers are loaded when a test first needs them.
+
+    Raises:
+        ModelError: the tokenizer that is named is none that is at hand.
+    """
 
     def __init__(self, settings: Settings, tokenizer: str | None) -> None:
-        self._settings = settings
-        self._tokenizer = tokenizer_name(tokenizer, settings)
-        self._asked = False
-        self._soft: dict[str, SoftPrompt] = {}
+        self._settings, self._given = settings, tokenizer
+        self._tokenizer_of("")
+        self._models: dict[str, BaseChatModel] = {}
+        self._counts: dict[str, Count] = {}
+        self._soft: dict[str, dict[str, SoftPrompt]] = {}
+        """By the name of the model that reads them."""
 
     def check(self, pairs: Sequence[tuple[Prompt, PromptTest]]) -> None:
         """Make sure that tools, and each test's values, are what they should be; no model is needed.
@@ -180,13 +188,15 @@ class _Runner:
         """
         for prompt, test in pairs:
             first_messages(prompt, self.toolbox, test.values)
-            self._soft |= {soft.name: soft for soft in prompt.soft_prompts}
+            read = self._soft.setdefault(self._name_for(prompt), {})
+            read |= {soft.name: soft for soft in prompt.soft_prompts}
 
     def run(self, prompt: Prompt, test: PromptTest) -> Outcome:
         """Run one test. What goes wrong on the way to the answer is an error of the test."""
         began = time.monotonic()
         messages = first_messages(prompt, self.toolbox, test.values)
-        model = self.model if test.needs_answer else None
+        name = self._name_for(prompt)
+        model = self.model(name) if test.needs_answer else None
         reasons = [] if test.max_tokens is None else self.too_long(prompt, messages, test.max_tokens)
         answer, status = "", _OK
         try:
@@ -199,11 +209,11 @@ class _Runner:
         except AgentAppError as error:
             reasons.append(str(error))
             status = _ERROR
-        return Outcome(prompt, test, status, tuple(reasons), answer, time.monotonic() - began)
+        return Outcome(prompt, name, test, status, tuple(reasons), answer, time.monotonic() - began)
 
     def too_long(self, prompt: Prompt, messages: Messages, limit: int) -> list[str]:
         """Return what is wrong with the length of a prompt, if anything is."""
-        tokens = length(messages, prompt, self.count)
+        tokens = length(messages, prompt, self.count(self._tokenizer_of(self._name_for(prompt))))
         return [f"the prompt has {tokens} tokens; at most {limit} are allowed"] if tokens > limit else []
 
     def answer(self, model: BaseChatModel, prompt: Prompt, test: PromptTest, messages: Messages) -> str:
@@ -211,7 +221,6 @@ class _Runner:
         from agent_app.agent import Agent
         from agent_app.models import explain
 
-        self._asked = True
         if "agent_scratchpad" in prompt.slots:
             settings = self._settings
             agent = Agent(
@@ -234,34 +243,41 @@ class _Runner:
         Raises:
             ScriptError: one is.
         """
-        if not self._asked:
-            return
         from agent_app.models.scripted import ScriptedModel
 
-        if isinstance(self.model, ScriptedModel):
-            self.model.assert_done()
+        for model in self._models.values():
+            if isinstance(model, ScriptedModel):
+                model.assert_done()
 
-    @functools.cached_property
-    def model(self) -> BaseChatModel:
-        """The model that is asked."""
+    def model(self, name: str) -> BaseChatModel:
+        """Return a model that is asked, loaded once."""
         from agent_app.models import load_model
 
-        with waiting("loading"):
-            return load_model(self._settings.model, settings=self._settings, soft=tuple(self._soft.values()))
+        if name not in self._models:
+            with waiting("loading"):
+                soft = tuple(self._soft[name].values())
+                self._models[name] = load_model(name, settings=self._settings, soft=soft)
+        return self._models[name]
 
     @functools.cached_property
     def toolbox(self) -> Toolbox:
         """The tools at hand."""
         return tools_at_hand(self._settings)
 
-    @functools.cached_property
-    def count(self) -> Count:
-        """What counts tokens; a model is not loaded twice."""
-        from agent_app.models import name_of
+    def count(self, tokenizer: str) -> Count:
+        """Return what counts tokens as a model reads them; a model is not loaded twice."""
+        if tokenizer not in self._counts:
+            model = self._models.get(tokenizer)
+            self._counts[tokenizer] = (
+                count_with(model) if model else open_tokenizer(tokenizer, self._settings)
+            )
+        return self._counts[tokenizer]
 
-        if "model" in vars(self) and name_of(self.model) == self._tokenizer:
-            return count_with(self.model)
-        return open_tokenizer(self._tokenizer, self._settings)
+    def _name_for(self, prompt: Prompt) -> str:
+        return meant_by(self._settings.model, prompt.soft)
+
+    def _tokenizer_of(self, model: str) -> str:
+        return tokenizer_name(self._given, dataclasses.replace(self._settings, model=model))
 
 
 def _lines(outcome: Outcome) -> Iterator[str]:
@@ -282,11 +298,11 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(part for part in parts if not part.startswith("0 "))
 
 
-def _write_junit(file: Path, outcomes: Sequence[Outcome], model: str) -> None:
+def _write_junit(file: Path, outcomes: Sequence[Outcome]) -> None:
     from agent_app.cli.prompts.junit import junit_xml
     from agent_app.prompt.saving import replace_file
 
     try:
-        replace_file(file, junit_xml(outcomes, model))
+        replace_file(file, junit_xml(outcomes))
     except OSError as error:
         raise UserError(f"{file}: cannot write the file: {error.strerror}") from error
