@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -110,10 +112,13 @@ def _by_type(wanted: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
 
     def validate(value: Any) -> Any:
         try:
-            return adapter.validate_json(json.dumps(value))
+            found = adapter.validate_json(json.dumps(value))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
             raise Misfit("; ".join(_place(p["loc"]) + p["msg"] for p in problems)) from error
+        if not _is_finite(adapter.dump_python(found, warnings=False)):
+            raise Misfit("a number has no end, which JSON cannot hold")
+        return found
 
     return schema, validate
 
@@ -121,6 +126,8 @@ def _by_type(wanted: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
 def _by_schema(schema: dict[str, Any]) -> Callable[[Any], Any]:
     from jsonschema import SchemaError
     from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     kind = validator_for(schema)
     try:
@@ -128,15 +135,34 @@ def _by_schema(schema: dict[str, Any]) -> Callable[[Any], Any]:
     except SchemaError as error:
         place = _place(error.absolute_path)
         raise SettingError(f"response_format is not a JSON schema: {place}{error.message}") from error
-    validator = kind(schema)
+    none: Registry[Any] = Registry()  # without one it would fetch what a reference names
+    validator = kind(schema, registry=none)
 
     def validate(value: Any) -> Any:
-        problems = sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.absolute_path)))
+        try:
+            problems = sorted(validator.iter_errors(value), key=lambda e: list(map(str, e.absolute_path)))
+        except Unresolvable as error:
+            raise SettingError(f"response_format refers to what is not in it: {error.ref}") from error
+        except RecursionError as error:
+            raise SettingError("response_format refers to itself without an end") from error
         if problems:
             raise Misfit("; ".join(_place(p.absolute_path) + p.message for p in problems))
         return value
 
+    tried: tuple[Any, ...] = ({}, [], "", 0)
+    for value in tried:  # so that most references are followed before a model is asked
+        with contextlib.suppress(Misfit):
+            validate(value)
     return validate
+
+
+def _is_finite(data: Any) -> bool:
+    """Say whether data has no number that JSON cannot hold; Pydantic makes one of the text ``"Infinity"``."""
+    if isinstance(data, float):
+        return math.isfinite(data)
+    if isinstance(data, Mapping):
+        return all(map(_is_finite, data.values()))
+    return not isinstance(data, list | tuple | set | frozenset) or all(map(_is_finite, data))
 
 
 def _place(path: Any) -> str:

@@ -29,6 +29,7 @@ raised to the caller: it becomes an `Observation` that the model reads next.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,7 +211,8 @@ def partial_result(error: BaseException) -> Result | None:
 
 def keep_partial(error: BaseException, run: Result) -> Result:
     """Attach to an error how far the run had come that it broke off, and return that."""
-    setattr(error, _PARTIAL, run)
+    with contextlib.suppress(Exception):  # some exceptions are frozen, and say more than this does
+        setattr(error, _PARTIAL, run)
     return run
 
 

@@ -185,14 +185,14 @@ class Result:
         Raises:
             ValueError: a step is of an unknown kind, or a field is missing or unknown.
         """
-        fields = {k: v for k, v in data.items() if k != "repairs"}
         try:
+            fields = {k: v for k, v in data.items() if k != "repairs"}
             fields["steps"] = tuple(step_from_dict(s) for s in fields["steps"])
             fields["usage"] = Usage(**fields["usage"])
             fields["prompt"] = PromptRef(**fields["prompt"])
             fields["left_out"] = LeftOut(**fields.get("left_out", {}))
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a stored result: {error}") from error
 
     @classmethod
@@ -239,12 +239,12 @@ def step_from_dict(data: Mapping[str, Any]) -> Step:
         ValueError: the kind is unknown, or a field is missing or unknown.
     """
     fields = dict(data)
-    kind = _KINDS.get(fields.pop("kind", ""))
+    kind = _KINDS.get(str(fields.pop("kind", "")))
     if kind is None:
         raise ValueError(f"unknown kind of step {data.get('kind')!r}; known: {', '.join(_KINDS)}")
-    if "repairs" in fields:
-        fields["repairs"] = tuple(fields["repairs"])
     try:
+        if "repairs" in fields:
+            fields["repairs"] = tuple(fields["repairs"])
         return kind(**fields)
     except TypeError as error:
         raise ValueError(f"not a stored {data['kind']}: {error}") from error

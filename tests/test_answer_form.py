@@ -73,6 +73,8 @@ def test_an_answer_becomes_data(wanted: Any, text: str, data: Any) -> None:
         (float, "3/4", "The Final Answer is no JSON: other text after the value at character 2. "),
         (bool, "true or false", "The Final Answer is no JSON: other text after the value at character 5. "),
         (SCHEMA, "[]", "The Final Answer does not fit: [] is not of type 'object'. "),
+        (float, '"Infinity"', "The Final Answer does not fit: a number has no end, which JSON cannot hold. "),
+        (list[float], '["nan"]', "The Final Answer does not fit: a number has no end, "),
     ],
 )
 def test_the_model_is_told_what_is_wrong_and_what_is_wanted(wanted: Any, text: str, says: str) -> None:
@@ -94,6 +96,9 @@ def test_the_instruction_shows_the_schema() -> None:
     ("wanted", "says"),
     [
         ({"type": "ship"}, "response_format is not a JSON schema: type: 'ship' is not valid under"),
+        ({"$ref": "#/$defs/x"}, "response_format refers to what is not in it: /$defs/x"),
+        ({"$ref": "http://ships.invalid/x"}, "response_format refers to what is not in it: http://ships."),
+        ({"$ref": "#"}, "response_format refers to itself without an end"),
         (open, "response_format takes a Pydantic model, a type or a JSON schema, not <built-in function"),
         (3, "response_format takes a Pydantic model, a type or a JSON schema, not 3"),
         ("int", "response_format takes a Pydantic model, a type or a JSON schema, not the text 'int'"),

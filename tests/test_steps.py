@@ -138,7 +138,9 @@ def test_json_keeps_letters_as_they_are() -> None:
     [
         ({"kind": "dream"}, "unknown kind of step 'dream'; known: action, unreadable, observation, answer"),
         ({"text": "x"}, "unknown kind of step None; known: action, unreadable, observation, answer"),
+        ({"kind": []}, "unknown kind of step []; known: action, unreadable, observation, answer"),
         ({"kind": "unreadable"}, "not a stored unreadable: "),
+        ({"kind": "answer", "text": "x", "thought": "", "repairs": 3}, "not a stored answer: "),
         ({"kind": "answer", "text": "x", "mood": "y"}, "not a stored answer: "),
     ],
 )
