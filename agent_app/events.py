@@ -41,7 +41,7 @@ class Said(_Chunk):
     """The model has written a part of a step.
 
     All parts of one kind that come before a `Stepped`, joined, are that part of its step; unless a
-    `Retrying` or `Switched` comes between, which withdraws what was said of the step so far.
+    `Retrying`, `Switched` or `LimitMet` comes between, which withdraws what was said of the step so far.
     """
 
     event: ClassVar[str] = "said"
@@ -153,7 +153,7 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
         raise ValueError(f"unknown event {name!r}; known: {', '.join(_BY_NAME)}")
     try:
         return kind(**{key: _from_data(key, value) for key, value in fields.items()})
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise ValueError(f"not a stored event {name!r}: {error}") from error
 
 

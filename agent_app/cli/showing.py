@@ -12,6 +12,7 @@ from agent_app.events import (
     Decided,
     Event,
     Finished,
+    LimitMet,
     Retrying,
     Said,
     Started,
@@ -141,6 +142,8 @@ class Screen:
                 self._withdraw(f"{error}; trying again in {seconds:.1f} s")
             case Switched(error=error, model=model):
                 self._withdraw(f"{error}; {model} takes over")
+            case LimitMet():
+                self._withdraw()
             case Decided(action=action, decision="edited"):
                 self._note(f"{action.tool} is called with {json.dumps(action.input, ensure_ascii=False)}")
 
@@ -170,11 +173,13 @@ class Screen:
         elif isinstance(step, Unreadable):
             self._err.line("(a reply that could not be read)", dim=True)
 
-    def _withdraw(self, why: str) -> None:
+    def _withdraw(self, why: str = "") -> None:
+        """Take back what was said of the step so far, and say why where that is not told later."""
         self._begun = ""
         self._answer.clear()
         self._end_lines()
-        self._err.line(f"agent-app: {why}")
+        if why:
+            self._err.line(f"agent-app: {why}")
 
     def _note(self, text: str) -> None:
         if self._steps:

@@ -18,7 +18,7 @@ from rich.text import Text
 from agent_app.cli.chat.markdown import Block, Blocks
 from agent_app.cli.chat.quiet import quiet_keys
 from agent_app.cli.console import SafeConsole
-from agent_app.events import Decided, Event, Retrying, Said, Stepped, Switched
+from agent_app.events import Decided, Event, LimitMet, Retrying, Said, Stepped, Switched
 from agent_app.steps import Action, Answer, Arguments, Observation, Step, Unreadable
 from agent_app.terminal import clean, clean_line
 
@@ -94,6 +94,8 @@ class RunView:
                 self._withdraw(f"{error}; trying again in {seconds:.1f} s")
             case Switched(error=error, model=model):
                 self._withdraw(f"{error}; {model} takes over")
+            case LimitMet():
+                self._withdraw()
             case Decided(action=action, decision=decision, reason=reason):
                 self._note(f"{action.tool} is {decision}{': ' if reason else ''}{reason}")
 
@@ -153,10 +155,12 @@ class RunView:
         self._console.print()
         self._console.print(Block(text))
 
-    def _withdraw(self, why: str) -> None:
+    def _withdraw(self, why: str = "") -> None:
+        """Take back what was said of the step so far, and say why where that is not told later."""
         self._draft = dict.fromkeys(self._draft, "")
         self._blocks, self._said = Blocks(), False
-        self._note(why)
+        if why:
+            self._note(why)
 
     def _note(self, text: str) -> None:
         self._print(Text(f"({clean_line(text)})", style="yellow"))
