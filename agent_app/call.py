@@ -10,13 +10,10 @@ from langchain_core.messages import BaseMessage
 
 from agent_app.answer_form import AnswerForm, Misfit
 from agent_app.events import Said
-from agent_app.labels import FINAL_ANSWER
 from agent_app.loop import Move, Unread
-from agent_app.models import ReadyModel
+from agent_app.models import ReadyModel, is_cut
 from agent_app.parser import FormatError, Piece, ReplyReader
 from agent_app.steps import Answer, Usage
-
-_CUT = "Your reply was cut off, since it came to the most tokens that a reply may have; be brief."
 
 
 class Call:
@@ -29,7 +26,6 @@ class Call:
         options: what the model is called with beside the messages.
         reader: reads the reply.
         form: what the final answer has to be, if it is to be data.
-        last: only a final answer is wanted.
     """
 
     def __init__(
@@ -40,8 +36,6 @@ class Call:
         options: dict[str, Any],
         reader: ReplyReader,
         form: AnswerForm | None,
-        *,
-        last: bool,
     ) -> None:
         self.ready, self.messages, self.options, self.reader = ready, messages, options, reader
         self.usage = Usage(calls=1)
@@ -50,8 +44,6 @@ class Call:
         self._form = form
         self._reply: list[str] = []
         self._is_cut = False
-        if last:
-            reader.feed(f"{FINAL_ANSWER}:\n")
 
     @property
     def prompt(self) -> str:
@@ -74,7 +66,7 @@ class Call:
     def move(self) -> Move:
         """End the reply and return what the model wants."""
         try:
-            move = self.reader.close()
+            move = self.reader.close(cut=self._is_cut)
             if self._form is not None and isinstance(move, Answer):
                 self._form.read(move.text)
         except FormatError as error:
@@ -91,12 +83,12 @@ class Call:
 
     def _unread(self, complaint: str) -> Unread:
         """Return the reply as one that is none, with the sentence that the model reads next."""
-        return Unread(f"{self._begun}{self.reply}", f"{_CUT} {complaint}" if self._is_cut else complaint)
+        return Unread(f"{self._begun}{self.reply}", complaint)
 
     def _fed(self, message: BaseMessage, *, last: bool = False) -> list[Piece]:
         text = message.text
         self._reply.append(text)
-        self._is_cut = self._is_cut or message.response_metadata.get("finish_reason") == "length"
+        self._is_cut = self._is_cut or is_cut(message.response_metadata)
         usage = getattr(message, "usage_metadata", None)
         if usage:
             self.usage += Usage(

@@ -19,6 +19,8 @@ _WORD = re.compile(r"[^\W\d]\w*")
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_MEANT = re.compile(r"[^\W_]|[.()\[\]{}+*?^|-]")
+"""What a backslash that JSON does not know is meant before: a regular expression's, or a path's."""
 
 
 class NotJson(ValueError):  # noqa: N818 - reads as the statement that it is
@@ -38,8 +40,9 @@ def read(text: str) -> tuple[Any, int, tuple[str, ...]]:
     """Read the JSON value that a text begins with, in time linear in its length.
 
     Forgiven: Python's quotes and words, comments, commas too many, keys without quotes, closing
-    brackets missing at the very end, typographic quotes. A string must be closed; nothing else is guessed.
-    What comes out can always be written as JSON again: no endless number, no half of a surrogate pair.
+    brackets missing at the very end, typographic quotes, and backslashes that JSON does not know (``\\d``).
+    A string must be closed; nothing else is guessed. What comes out can always be written as JSON again: no
+    endless number, no half of a surrogate pair.
 
     Returns:
         The value, where the text after it begins, and what was forgiven, in words.
@@ -162,7 +165,16 @@ class _Reader:
         self.position = match.end()
         if quote in _FORGIVEN_QUOTES:
             self.repairs.append(_FORGIVEN_QUOTES[quote])
-        return _ESCAPE.sub(_unescape, match[1]) if "\\" in match[1] else match[1]
+        return _ESCAPE.sub(self._unescaped, match[1]) if "\\" in match[1] else match[1]
+
+    def _unescaped(self, match: re.Match[str]) -> str:
+        escaped = match[1]
+        if len(escaped) == 5:
+            return chr(int(escaped[1:], 16))
+        if escaped not in _ESCAPES and _MEANT.match(escaped):
+            self.repairs.append("single backslash in JSON")
+            return match[0]
+        return _ESCAPES.get(escaped, escaped)
 
     def _number(self, written: str) -> int | float:
         try:
@@ -178,10 +190,3 @@ class _Reader:
                 self.repairs.append("comment in JSON")
             self.position = blank.end()
         return self.text[self.position : self.position + 1]
-
-
-def _unescape(match: re.Match[str]) -> str:
-    escaped = match[1]
-    if len(escaped) == 5:
-        return chr(int(escaped[1:], 16))
-    return _ESCAPES.get(escaped, escaped)

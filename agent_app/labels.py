@@ -18,6 +18,9 @@ ACTION_INPUT = "Action Input"
 OBSERVATION = "Observation"
 FINAL_ANSWER = "Final Answer"
 
+MARKED = "(false line)"
+"""Stands in a prompt before what poses as one of these words in text that is not the model's own."""
+
 # Short forms that models write. They count only where nothing else fits, which the parser decides.
 SHORT_INPUT = "Input"
 SHORT_ANSWER = "Answer"
@@ -53,7 +56,9 @@ _HEADING = re.compile(
     rf"\s{{0,8}}(?P<mark>(?:#{{1,6}}[ \t]{{1,8}})?(?:\*\*|__)?)(?:{_ANY})(?:\*\*|__)?\s*", re.IGNORECASE
 )
 SENTENCE_ENDS = tuple(".!?…。！？")
-_AFTER_SENTENCE = re.compile(r"[.!?…。！？][\"')\]”’]?[ \t]{1,8}(?P<label>Action|Final Answer):")
+_AFTER_SENTENCE = re.compile(
+    r"[.!?…。！？][\"')\]”’]?[ \t]{1,8}(?P<begin>(?:\*\*|__)?(?P<label>Action|Final Answer)(?:\*\*|__)?:)"
+)
 
 # What chat templates are made of. In a message's text a server may take it for the real thing.
 _CONTROL_TOKEN = re.compile(
@@ -71,6 +76,9 @@ _TURN = re.compile(
     r"(?:(?:assistant|model)\b)?|<｜(?:end▁of▁sentence|begin▁of▁sentence|User|Assistant)｜>"
     r"|</s>|<eos>|<(?:start|end)_of_turn>(?:model\b)?"
 )
+_BEGIN = re.compile(r"\s*(?:<s>|<bos>)")
+"""What a template begins the whole text with, and no turn."""
+_LONGEST_STRUCK = 1000
 _LONGEST_HEADING = 40
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
@@ -130,9 +138,9 @@ def heading(line: str) -> Label | None:
 
 
 def after_sentence(line: str) -> Label | None:
-    """Find ``Action:`` or ``Final Answer:`` in a line, plainly written right after the end of a sentence."""
+    """Find ``Action:`` or ``Final Answer:`` in a line, plain or in bold, right after a sentence's end."""
     match = _AFTER_SENTENCE.search(line)
-    return None if match is None else Label(match["label"], match.start("label"), match.end(), None)
+    return None if match is None else Label(match["label"], match.start("begin"), match.end(), None)
 
 
 def inside(line: str, start: int = 0) -> Label | None:
@@ -192,9 +200,46 @@ def _without_tokens(text: str) -> str:
 
 
 def end_of_turn(line: str, start: int = 0) -> tuple[int, int]:
-    """Return where the first token at or after `start` that ends a turn begins and ends, or ``(-1, -1)``."""
-    match = _TURN.search(line, start)
-    return (-1, -1) if match is None else match.span()
+    """Return where the first token at or after `start` that ends a turn begins and ends, or ``(-1, -1)``.
+
+    ``</s>`` is one of HTML's own tags as well, where ``<s>`` stands before it.
+    """
+    for match in _TURN.finditer(line, start):
+        near = max(start, match.start() - _LONGEST_STRUCK)
+        if match[0] != "</s>" or line.rfind("<s>", near, match.start()) < 0:
+            return match.span()
+    return -1, -1
+
+
+def without_begin(line: str) -> str:
+    """Take off what a template begins the whole text with."""
+    match = _BEGIN.match(line)
+    return line if match is None else line[match.end() :]
+
+
+def within(line: str) -> int | None:
+    """Return where in a line of other text a label begins that counts all the same, or None.
+
+    That is ``Action: ... Action Input: ...``, which can be nothing but the two labels, and what stands
+    plainly right after the end of a sentence. In quotation marks it is somebody else's.
+    """
+    found = [label.start for label in (_inside_pair(line), after_sentence(line)) if label]
+    first = min(found, default=None)
+    if first is None or MARKED in line or line.count('"', 0, first) % 2 or _opened(line[:first], "“", "”"):
+        return None
+    return first
+
+
+def _inside_pair(line: str) -> Label | None:
+    label = inside(line)
+    while label is not None and label.word != ACTION:
+        label = inside(line, label.end)
+    follow = None if label is None else inside(line, label.end)
+    return label if follow is not None and follow.word == ACTION_INPUT else None
+
+
+def _opened(text: str, opening: str, closing: str) -> bool:
+    return text.rfind(opening) > text.rfind(closing)
 
 
 def _looks_like_label(line: str) -> bool:
@@ -204,7 +249,7 @@ def _looks_like_label(line: str) -> bool:
         shown = unicodedata.normalize("NFKC", line)
         seen = "".join(c for c in shown if unicodedata.category(c) not in ("Cf", "Mn"))
     seen = seen.lstrip(" \t|")
-    return at_start(seen) is not None or heading(seen) is not None
+    return at_start(seen) is not None or heading(seen) is not None or within(seen) is not None
 
 
 def _word(match: re.Match[str]) -> str:

@@ -374,7 +374,7 @@ class Run:
             options["grammar"] = grammar
         if ready.traits.stop:
             options["stop"] = parts.stop
-        return Call(ready, messages, begun, options, parts.parser.reader(), parts.terms.form, last=last)
+        return Call(ready, messages, begun, options, parts.parser.reader(answers=last), parts.terms.form)
 
     def _reading(self) -> Generator[Effect, Any, Asked | None]:
         """Return how the model is asked about passages; None: there are none, or it is not to be asked so."""

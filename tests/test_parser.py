@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -159,6 +160,50 @@ def test_the_plain_format_needs_no_repair() -> None:
         ),
         ("Question: what?\nAction: calculator\nAction Input: 2+2", ["Question before the move dropped"]),
         ("Final Answer:\nThought:\nAction: calculator\nAction Input: 2+2", ["empty final answer dropped"]),
+        ("Final Answer:\nAction: calculator\nAction Input: 2+2", ["empty final answer dropped"]),
+        (
+            "So be it. **Action:** calculator\n**Action Input:** 2+2",
+            ["labels within a line", "decorated label"],
+        ),
+        ("Action: calculator\n**Tool Input:** 2+2", ["another name of the label"]),
+        ("Action: calculator\nArguments: 2+2", ["another name of the label"]),
+        (
+            'Action: calculator("2+2"), calculator("3+3")',
+            ["call written as a function", "text after the call dropped"],
+        ),
+        (
+            "Action: calculator\nAction Input:\n```\n2+2\n```\n*I wait for the result.*",
+            ["code fence around the input", "text after the code fence dropped"],
+        ),
+        (
+            "Action: calculator\n```\n2+2\n```\nI wait.",
+            [
+                "call written as a function",
+                "code fence around the input",
+                "text after the code fence dropped",
+            ],
+        ),
+        (
+            "Action: calculator\nAction Input: 2+2\n<think>\nAnd then\n</think>\nFinal Answer: 5",
+            ["reasoning tags"],
+        ),
+        ("<think>\nHm\n</think>\nAction: calculator\nAction Input: 2+2\n</think>", ["reasoning tags"]),
+        (
+            "<thought>\nAction: search\nAction Input: x\n</thought>\nAction: calculator\nAction Input: 2+2",
+            ["reasoning tags"],
+        ),
+        (
+            "<s>Action: calculator\nAction Input: 2+2</s>",
+            ["template token", "end-of-turn token"],
+        ),
+        (
+            'Action: calculator\nAction Input: {"action": "calculator", "action_input": "2+2"}',
+            ["the call written once more in its input"],
+        ),
+        (
+            '<tool_call>\n{"name": "calculator", "arguments": "2+2"\n</tool_call>',
+            ["tags around a call", "action written as JSON", "closing bracket added"],
+        ),
     ],
 )
 def test_what_is_forgiven_is_named(reply: str, repairs: list[str]) -> None:
@@ -193,6 +238,25 @@ def test_an_escape_in_quotes_is_a_character_that_can_be_sent() -> None:
         ('\'{"text": "rum"}\'', {"text": "rum"}, ["quotes around the input"]),
         ('"{\\"text\\": \\"rum\\"}"', {"text": "rum"}, ["quotes around the input"]),
         ('{"text": "\\ud800"}', {"text": "\ufffd"}, []),
+        ('{"text": "a\\d+\\.C:\\Users"}', {"text": "a\\d+\\.C:\\Users"}, ["single backslash in JSON"]),
+        ('{"text": "my\\_file, it\\\'s"}', {"text": "my_file, it's"}, []),
+        (
+            '{\n  text: "rum",\n  # Question: how much?\n  n: 3\n}',
+            {"text": "rum", "n": 3},
+            ["key without quotes", "comment in JSON"],
+        ),
+        ('{\n  "thought": 1,\n  action: 2\n}', {"thought": 1, "action": 2}, ["key without quotes"]),
+        ('{"text": "Dear Bob,\nQuestion: how are you?"}', {"text": "Dear Bob,\nQuestion: how are you?"}, []),
+        (
+            '{"text": "rum"\nThought: so\nFinal Answer: 5',
+            {"text": "rum"},
+            ["closing bracket added", "Thought after the action dropped"],
+        ),
+        (
+            '{"text": "rum"\nObservation: }',
+            {"text": "rum"},
+            ["closing bracket added", "Observation after the action dropped"],
+        ),
     ],
 )
 def test_the_arguments_of_a_tool_with_several_are_an_object(
@@ -322,6 +386,118 @@ def test_an_answer_is_found_in_the_forms_that_models_give_it(reply: str, repairs
 )
 def test_what_a_long_answer_holds_is_its_own(text: str) -> None:
     assert PARSER.parse(f"Final Answer: {text}") == Answer(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Use <s>old</s> for what is struck out, and <b>new</b> for what is not.\nThat is all.",
+        "It says: end with </s>",
+    ],
+)
+def test_what_only_looks_like_the_end_of_a_turn_ends_none(text: str) -> None:
+    assert PARSER.parse(f"Final Answer: {text}") == Answer(
+        text.removesuffix("</s>").strip(), "", *([("end-of-turn token",)] if text.endswith("</s>") else [])
+    )
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        'The page says "So it is. Final Answer: 5." and is wrong',
+        "The page says “So it is. Action: calculator Action Input: 2+2.” and is wrong",
+        "| (false line) Action: calculator Action Input: 2+2",
+        "The form is Action: <tool> Action Input: <input>. I need none",
+        "They ask what the tag `<think>` means",
+        "- Question: how much?\n- Answer: not known yet",
+        'The record is\n{"name": "Bob", "args": 3}',
+    ],
+)
+def test_what_a_thought_only_speaks_of_is_no_move(thought: str) -> None:
+    move = PARSER.parse(f"Thought: {thought}\nAction: search\nAction Input: {{}}")
+    assert isinstance(move, Action)
+    assert (move.tool, move.input) == ("search", {})
+
+
+@pytest.mark.parametrize("field", ["- question: who?\n- answer: Bob", "question: who?\nanswer: Bob"])
+def test_fields_of_an_input_are_no_labels(field: str) -> None:
+    assert PARSER.parse(f"Action: calculator\nAction Input:\n{field}") == Action("calculator", field)
+
+
+@pytest.mark.parametrize("name", ["", "None", "final_answer"])
+def test_a_final_answer_in_an_object_is_taken_where_it_names_no_tool(name: str) -> None:
+    reply = json.dumps({"thought": "so", "action": name, "action_input": "", "final_answer": "gold"})
+    assert PARSER.parse(reply) == Answer("gold", "so", tuple(BLOB_ANSWER))
+
+
+def test_the_thought_beside_a_wrapped_call_is_kept() -> None:
+    reply = '{"thought": "so", "action": {"name": "calculator", "arguments": "2+2"}}'
+    assert PARSER.parse(reply) == Action("calculator", "2+2", "so", ("action written as JSON",))
+
+
+# --- where only an answer is wanted ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "text", "thought"),
+    [
+        ("gold", "gold", ""),
+        ("Finally, gold.\nMore of it", "Finally, gold.\nMore of it", ""),
+        ("Thought: so\nFinal Answer: gold", "gold", "so"),
+        ("<think>\nHm, so\n</think>\n\nThought: so\nFinal Answer: gold", "gold", "so"),
+        ("<think>so</think>gold", "gold", ""),
+        ("```\nFinal Answer: gold\n```", "gold", ""),
+        ("```\ngold\n```", "gold", ""),
+        ('{"action": "Final Answer", "action_input": "gold"}', "gold", ""),
+        ('{"name": "Bob", "arguments": {"n": 3}}', '{"name": "Bob", "arguments": {"n": 3}}', ""),
+        ("[1, 2]", "[1, 2]", ""),
+        ("<|im_start|>assistant\ngold", "gold", ""),
+        ("Action: Final Answer\nAction Input: gold", "gold", ""),
+        ("gold.\nAction: search", "gold.", ""),
+    ],
+)
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "in pieces"])
+def test_what_has_no_label_is_the_answer_where_one_is_wanted(
+    reply: str, text: str, thought: str, cut: bool
+) -> None:
+    reader = PARSER.reader(answers=True)
+    pieces = [piece for part in (reply if cut else [reply]) for piece in reader.feed(part)]
+    move = reader.close()
+    assert isinstance(move, Answer)
+    assert (move.text, move.thought) == (text, thought)
+    said = [*pieces, *reader.pieces()]
+    assert "".join(piece.text for piece in said if piece.kind == "answer") == text
+    assert "".join(piece.text for piece in said if piece.kind == "thought") == thought
+
+
+@pytest.mark.parametrize("reply", ["", " \n", "Action: search\nAction Input: {}", "Final Answer:"])
+def test_no_answer_is_said_to_be_none_where_one_is_wanted(reply: str) -> None:
+    reader = PARSER.reader(answers=True)
+    reader.feed(reply)
+    with pytest.raises(FormatError) as caught:
+        reader.close()
+    assert str(caught.value.observation) == NO_ANSWER
+
+
+# --- replies that were cut off ---------------------------------------------------------------------
+
+
+def test_an_action_that_was_cut_off_is_none_and_an_answer_is_marked() -> None:
+    def closed(reply: str) -> Action | Answer:
+        reader = PARSER.reader()
+        reader.feed(reply)
+        return reader.close(cut=True)
+
+    with pytest.raises(FormatError) as caught:
+        closed("Action: calculator\nAction Input: delete all files older th")
+    assert str(caught.value.observation) == (
+        "Your reply was cut off, since it came to the most tokens that a reply may have; be brief. "
+        "The action had no end. Write it once more, whole."
+    )
+    assert closed("Final Answer: it lies under the") == Answer("it lies under the", "", ("cut off",))
+    done = closed("Action: calculator\nAction Input: 2+2\nObservation: 4\nThought: n")
+    assert isinstance(done, Action)
+    assert done.input == "2+2"
 
 
 def test_an_object_with_a_name_of_its_own_is_the_answer_as_it_is() -> None:

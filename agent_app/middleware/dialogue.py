@@ -22,7 +22,7 @@ from agent_app.labels import OBSERVATION
 from agent_app.layout import laid_out, with_room_for
 from agent_app.middleware.conversation import Conversation
 from agent_app.middleware.offer import Offer
-from agent_app.models import Traits
+from agent_app.models import Traits, is_cut
 from agent_app.parser import FormatError
 from agent_app.passages import Asked
 from agent_app.planning import Plan, Window, plan
@@ -89,7 +89,7 @@ class Call:
         Raises:
             FormatError: that cannot be made out.
         """
-        return self._reader.close()
+        return self._reader.close(cut=is_cut(self.metadata))
 
 
 @dataclass(kw_only=True)

@@ -17,6 +17,7 @@ from agent_app import places
 from agent_app.errors import ModelError, UnknownName
 from agent_app.models.chain import Chain, ReadyModel
 from agent_app.models.complaints import explain
+from agent_app.models.ending import is_cut
 from agent_app.models.pinned import Pinned, pinned_model, pinned_models
 from agent_app.models.provider import open_provider
 from agent_app.models.stored import check_gguf, checked_file, file_named, sha256_of
@@ -54,6 +55,7 @@ __all__ = [
     "check_model",
     "context_of",
     "explain",
+    "is_cut",
     "load_model",
     "meant_by",
     "name_of",

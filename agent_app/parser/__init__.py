@@ -50,6 +50,10 @@ class ReActOutputParser(BaseOutputParser[Action | Answer]):
         reader.feed(text)
         return reader.close()
 
-    def reader(self) -> ReplyReader:
-        """Return a reader for a reply that arrives piece by piece."""
-        return ReplyReader(self._names, self.object_tools)
+    def reader(self, *, answers: bool = False) -> ReplyReader:
+        """Return a reader for a reply that arrives piece by piece.
+
+        Args:
+            answers: a final answer is wanted, and what has no label is one.
+        """
+        return ReplyReader(self._names, self.object_tools, answers=answers)

@@ -17,7 +17,10 @@ _LANGUAGE = re.compile(r"json[5c]?\s{1,8}(?=\{)", re.IGNORECASE)
 _CALL = re.compile(
     r"(?P<name>[\w.-]{1,64})(?:\s{1,4}(?=\([{\"']))?(?P<open>[(\[])(?P<inner>.*)[)\]]\.?$", re.DOTALL
 )
-_CALL_WITHOUT_LABEL = re.compile(r"(?P<name>[^\n{(\[]{1,64}?)[\s:]{0,8}(?P<input>\{.*|```.*```)$", re.DOTALL)
+_CALL_WITHOUT_LABEL = re.compile(
+    r"(?P<name>[^\n{(\[]{1,64}?)[\s:]{0,8}(?P<input>\{.*|```.*```.*)$", re.DOTALL
+)
+_CLOSED_FENCE = re.compile(r"\n[ \t]{0,8}```[ \t.]{0,8}(?=\n|$)")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "`": "`"}
 _KEYWORD = re.compile(r"\s{0,8}([^\W\d]\w{0,63})\s{0,8}=")
 _LONGEST_CALL = 10_000
@@ -25,7 +28,10 @@ _SHORTEST_CUT = len("Obs")
 _CALL_WRAPPERS = ("action", "function", "toolcall", "toolcalls")
 _CALL_TOOL = ("action", "tool", "toolname", "name", "function")
 _CALL_INPUT = ("actioninput", "toolinput", "input", "arguments", "parameters", "args")
+_WHOLE_CALL = frozenset(("thought", "action", "actioninput", "tool", "toolinput"))
 _ANSWER = "finalanswer"
+_NO_TOOL = ("", "none", "null", "na", _ANSWER, "finish")
+"""What stands for a tool's name beside a final answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def _call_without_label(text: str) -> Call | None:
     if match is None:
         return None
     given, repairs = read_input(match["input"])
-    if isinstance(given, str) and match["input"].startswith("{"):
+    if isinstance(given, str) and given.startswith(("{", "```")):
         return None
     call = _call_in(given, tuple(repairs))  # such an object may name the tool once more
     if call is not None and fold(call.name) == fold(match["name"]):
@@ -113,7 +119,14 @@ def read_blob(text: str) -> Call | None:
     return _call_in(value, repairs)
 
 
-def _call_in(value: Any, repairs: tuple[str, ...]) -> Call | None:
+def call_in(given: Arguments) -> Call | None:
+    """Return the call that an action's input names once more: ``{"action": ..., "action_input": ...}``."""
+    if not isinstance(given, dict) or not _WHOLE_CALL.issuperset(map(fold, given)):
+        return None
+    return _call_in(given, ())
+
+
+def _call_in(value: Any, repairs: tuple[str, ...], thought: Any = None) -> Call | None:
     """Find the call that a JSON value stands for, bare or within the wrappers of OpenAI's protocol."""
     if isinstance(value, list) and value:
         if len(value) > 1:
@@ -122,20 +135,22 @@ def _call_in(value: Any, repairs: tuple[str, ...]) -> Call | None:
     if not isinstance(value, dict):
         return None
     value = {fold(key): given for key, given in value.items()}  # as "Action Input" and "actionInput" are one
+    thought = value.get("thought", thought)
     wrapped = next((value[k] for k in _CALL_WRAPPERS if isinstance(value.get(k), dict | list)), None)
     if wrapped is not None:
-        return _call_in(wrapped, repairs)
+        return _call_in(wrapped, repairs, thought)
     name = next((value[k] for k in _CALL_TOOL if isinstance(value.get(k), str)), None)
     key = next((k for k in _CALL_INPUT if k in value), None)
-    if name is None and value.get(_ANSWER) is not None:
+    if value.get(_ANSWER) and fold(name or "") in _NO_TOOL:
         name, key = _ANSWER, _ANSWER
     if name is None or (key is None and "action" not in value):
         return None
     given = "" if key is None else value[key]
+    if isinstance(given, int | float) and isinstance(value.get("name"), str):
+        return None  # facts about somebody, as no tool's input is a bare number
     if isinstance(given, str) and key in ("arguments", "parameters"):
         given, forgiven = read_input(given)  # OpenAI's protocol has the arguments as JSON within a string
         repairs = (*repairs, *forgiven)
-    thought = value.get("thought")
     return Call(
         name,
         given if isinstance(given, dict) else as_text(given),
@@ -160,7 +175,8 @@ class Blob:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._depth = 0
-        self._in_string = False
+        self.in_string = False
+        """Whether the lines so far end within a string."""
 
     @property
     def text(self) -> str:
@@ -170,7 +186,7 @@ class Blob:
     @property
     def complete(self) -> bool:
         """Whether its brackets are balanced, or nested more deeply than any action."""
-        return (self._depth <= 0 and not self._in_string) or self._depth > self._DEEPEST
+        return (self._depth <= 0 and not self.in_string) or self._depth > self._DEEPEST
 
     def add(self, line: str) -> None:
         """Take one more line, and count its brackets outside strings."""
@@ -181,12 +197,12 @@ class Blob:
             if escaped:
                 escaped = False
             elif char == "\\":
-                escaped = self._in_string
+                escaped = self.in_string
             elif char == '"':
-                self._in_string = not self._in_string
-            elif not self._in_string and char in "{[":
+                self.in_string = not self.in_string
+            elif not self.in_string and char in "{[":
                 self._depth += 1
-            elif not self._in_string and char in "}]":
+            elif not self.in_string and char in "}]":
                 self._depth -= 1
 
 
@@ -215,6 +231,10 @@ def _unfenced(text: str) -> tuple[str, list[str]]:
         return (text[fence_end(text) :] if begins else text[:-3]).strip("`").strip(), ["stray code fence"]
     if fences == 2 and begins and ends:
         return text[fence_end(text) : -3].strip("`").strip(), ["code fence around the input"]
+    closed = _CLOSED_FENCE.search(text) if fences == 2 and begins else None
+    if closed is not None:
+        inner = text[fence_end(text) : closed.start()].strip()
+        return inner, ["code fence around the input", "text after the code fence dropped"]
     language = _LANGUAGE.match(text)
     return (text[language.end() :], ["stray code fence"]) if language else (text, [])
 
@@ -242,7 +262,12 @@ def _call_arguments(inner: str) -> tuple[Arguments, tuple[str, ...]]:
             value, end, repairs = jsonish.read(inner)
         except jsonish.NotJson:
             return inner, ()
-        return (value, repairs) if end == len(inner) and isinstance(value, str | dict) else (inner, ())
+        if isinstance(value, str | dict):
+            if end == len(inner):
+                return value, repairs
+            if inner[end:].lstrip().startswith(")"):
+                return value, (*repairs, "text after the call dropped")
+        return inner, ()
     named = _keywords(inner)
     return (inner, ()) if named is None else (named, ())
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent_app import labels
 from agent_app.parser import sentences
-from agent_app.parser.inputs import Call, as_text, read_call, read_input
+from agent_app.parser.inputs import Blob, Call, as_text, call_in, read_call, read_input
 from agent_app.parser.names import ToolNames, shown
 from agent_app.steps import Action, Answer, Arguments
 
@@ -47,10 +47,12 @@ class OpenMove:
     Args:
         tools: the tools that exist.
         object_tools: those of them whose input has to be a JSON object.
+        answers: text without any label is the final answer.
     """
 
-    def __init__(self, tools: ToolNames, object_tools: Collection[str]) -> None:
+    def __init__(self, tools: ToolNames, object_tools: Collection[str], *, answers: bool = False) -> None:
         self._tools, self._object_tools = tools, frozenset(object_tools)
+        self.answers = answers
         self.state = State.THOUGHT
         self.result: Action | Answer | str = ""
         """What it came to, once it is done: a step, or what the model reads when it is none."""
@@ -62,6 +64,7 @@ class OpenMove:
         self.after_name: list[str] = []
         """Lines that may be an input without its label."""
         self.input: list[str] = []
+        self._object: Blob | None = None
         self._thought, self._answer = _Text(), _Text()
         self._pieces: list[Piece] = []
 
@@ -80,8 +83,23 @@ class OpenMove:
         """Whether a final answer has words already."""
         return self.state is State.ANSWER and bool(self._answer)
 
+    @property
+    def in_object(self) -> bool:
+        """Whether the input so far is an object of JSON that is not closed."""
+        return self._object is not None and not self._object.complete
+
+    def knows(self, name: str) -> bool:
+        """Whether there is such a tool."""
+        return self._tools.resolve(name)[0] is not None
+
+    def takes(self, call: Call) -> bool:
+        """Whether JSON that names a tool is a call; where an answer is wanted it may be data."""
+        return not self.answers or self._tools.finishes(call.name) or self.knows(call.name)
+
     def pieces(self) -> list[Piece]:
         """Return what has become certain and was not returned yet."""
+        if self.answers and not self.labels and not self.done:
+            return []  # it may yet be the answer
         pieces, self._pieces = self._pieces, []
         return pieces
 
@@ -100,12 +118,22 @@ class OpenMove:
 
     def add_input(self, line: str) -> None:
         """Take a line of an action's input; blank ones before its first are none of it."""
+        if not self.input and line.lstrip().startswith("{"):
+            self._object = Blob()
+        if self._object is not None:
+            self._object.add(line)
         if self.input or line.strip():
             self.input.append(line)
 
+    def take_input(self) -> list[str]:
+        """Return the lines of the input that have been read, and forget them."""
+        lines, self.input, self._object = self.input, [], None
+        return lines
+
     def think_anew(self) -> None:
         """Forget the action that was being read: it is none."""
-        self.state, self.name, self.input = State.THOUGHT, "", []
+        self.take_input()
+        self.state, self.name = State.THOUGHT, ""
 
     def drop_after_name(self) -> None:
         """Forget what stood below the tool's name, as it is no input."""
@@ -143,6 +171,12 @@ class OpenMove:
                 self.take_call(call, cut_by)
             elif cut_by is not None:
                 self._end(self.complaint())
+
+    def answer_without_label(self) -> None:
+        """Take what has been read for the final answer, if that is wanted and no label said what it is."""
+        if self.answers and not self.labels and self.state is State.THOUGHT and self._thought:
+            self._pieces = [Piece("answer", self._thought.value)]
+            self._end(Answer(self._thought.value, "", tuple(self.repairs)))
 
     def take_call(self, call: Call, cut_by: str | None = None) -> None:
         """Take a tool's name and its arguments that were written as one."""
@@ -223,6 +257,10 @@ class OpenMove:
         arguments, repairs = read_input(text, is_object=tool in self._object_tools)
         for repair in repairs:
             self.repair(repair)
+        call = call_in(arguments)
+        if call is not None and self._tools.resolve(call.name)[0] == tool:
+            self.repair("the call written once more in its input")
+            return call.given
         return arguments
 
     def _end(self, result: Action | Answer | str) -> None:

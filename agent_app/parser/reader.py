@@ -10,7 +10,7 @@ from agent_app import labels
 from agent_app.parser.inputs import Blob, fence_end, read_blob
 from agent_app.parser.move import OpenMove, Piece, State
 from agent_app.parser.names import LONGEST_NAME, ToolNames
-from agent_app.parser.sentences import FormatError
+from agent_app.parser.sentences import CUT_OFF, EMPTY_ANSWER, OPEN_ACTION, FormatError
 from agent_app.parser.tags import after_reasoning, channels_as_tags, first_tag
 from agent_app.steps import Action, Answer
 
@@ -22,8 +22,17 @@ _HEADING = r"(?:[#*_][ \t]?|__|\*\*)(?:thought|action|final|answer|input)|observ
 _SPECIAL = re.compile(rf"[:：`<{{\[]|{_HEADING}", re.IGNORECASE)
 _SPECIAL_BUT_BLOBS = re.compile(rf"[:：`<\[]|{_HEADING}", re.IGNORECASE)
 # The rest of a line from here on is certain only at its end.
-_HELD_IN_THOUGHT = re.compile(r"[<\[]|(?<!\S)(?:action|final)", re.IGNORECASE)
+_HELD_IN_THOUGHT = re.compile(r"[<\[]|(?<!\S)(?:\*\*|__)?(?:action|final)", re.IGNORECASE)
 _HELD_IN_ANSWER = re.compile("<")
+# Names of an input's label that count below the name of a tool only.
+_INPUT_NAMES = re.compile(
+    r"[ \t*_]{0,8}(?:tool[ _]input|action inputs|arguments|parameters)[*_]{0,3}[ \t]{0,8}:[*_]{0,3}",
+    re.IGNORECASE,
+)
+_BULLETS = ("- ", "* ", "• ", "– ")
+_QUOTES = ("`", '"', "'", "“")
+# What ends a call in tags or in a fence whose JSON lacks brackets at its end.
+_BLOB_ENDS = re.compile(r"[ \t]{0,8}(?:</|```[ \t]*$|\[/)")
 _MOST_BLOBS = 16  # JSON objects in one reply that may turn out to be no action, before it is all text
 _MOST_PARTS = 64  # labels and tags within one line that count, as each costs a look at all that follows it
 
@@ -36,13 +45,19 @@ class ReplyReader:
     Args:
         tool_names: the tools that exist; when empty, any name is taken for a tool.
         object_tools: those of them whose input has to be a JSON object.
+        answers: a final answer is wanted, and what has no label is one.
     """
 
     def __init__(
-        self, tool_names: ToolNames | Collection[str] = (), object_tools: Collection[str] = ()
+        self,
+        tool_names: ToolNames | Collection[str] = (),
+        object_tools: Collection[str] = (),
+        *,
+        answers: bool = False,
     ) -> None:
         tools = tool_names if isinstance(tool_names, ToolNames) else ToolNames(tool_names)
-        self._move = OpenMove(tools, object_tools)
+        self._move = OpenMove(tools, object_tools, answers=answers)
+        self._opening = "" if answers else None  # of a reply, until it is clear whether it needs no label
         self._reply: list[str] = []
         # The line that is not ended yet, without what was given out of it.
         self._partial: list[str] = []
@@ -55,10 +70,12 @@ class ReplyReader:
         self._blob: Blob | None = None
         self._blobs = 0
         self._thinking = False
+        self._reasoned = False  # what a model thinks aloud was opened as such
         self._foreign = False  # after an invented Observation or Question: its text is none of the model's
         self._outer_fence = False  # a fence around the reply itself
         self._inner_fence = False  # a fence within an input or an answer: labels are text there
         self._fences = True  # whether a fence within an input is looked for
+        self._objects = True  # whether labels are text within an object of JSON that is not closed
 
     @property
     def done(self) -> bool:
@@ -74,6 +91,8 @@ class ReplyReader:
         """
         text = text if text.isascii() else _SURROGATE.sub("\ufffd", text)  # no UTF-8 can hold it
         self._reply.append(text)
+        if self._opening is not None:
+            text = self._opened(text, last=last)
         start = 0
         while not self.done and (end := text.find("\n", start)) >= 0:
             plain = self._plain_until(text, start)
@@ -94,24 +113,48 @@ class ReplyReader:
         """Return what has become certain and was not returned yet; `feed` and `close` add to it."""
         return self._move.pieces()
 
-    def close(self) -> Action | Answer:
+    def close(self, *, cut: bool = False) -> Action | Answer:
         """End the reply and return its move.
 
+        Args:
+            cut: the reply was cut off before its own end, so that an action that reaches up to there is none.
+
         Raises:
-            FormatError: there was no complete move in it.
+            FormatError: there was no complete move in it, or not the one that is wanted.
         """
+        cut = cut and not self.done
+        if self._opening is not None:
+            begun, self._opening = self._opening, ""
+            self._reply.clear()
+            self.feed(begun, last=True)
         if not self.done:
             self._end_line()
         if not self.done and self._blob is not None:
             self._settle_blob(ended=True)
-        if not self.done and self._inner_fence and self._move.state is State.INPUT:
+        if not self.done and self._move.state is State.INPUT and (self._inner_fence or self._in_object):
             self._reread_input()
         if not self.done:
             self._finish()
+        if not self.done:
+            self._move.answer_without_label()
         reply, result = "".join(self._reply), self._move.result
-        if not isinstance(result, str):
-            return result
-        raise FormatError(result or self._move.complaint(empty=not reply.strip()), reply)
+        if isinstance(result, Answer):
+            return replace(result, repairs=(*result.repairs, "cut off")) if cut else result
+        if isinstance(result, Action):
+            if not (cut or self._move.answers):
+                return result
+            result = OPEN_ACTION if cut else EMPTY_ANSWER
+        complaint = result or self._move.complaint(empty=not reply.strip())
+        raise FormatError(f"{CUT_OFF} {complaint}" if cut else complaint, reply)
+
+    def _opened(self, text: str, *, last: bool) -> str:
+        """Return the beginning of a reply that may need no label; with the label, if it is an answer."""
+        begun = f"{self._opening}{text}".lstrip()
+        plain = _is_plain(begun, last=last)
+        self._opening = begun if plain is None else None
+        if plain is None:
+            return ""
+        return f"{labels.FINAL_ANSWER}:\n{begun}" if plain else begun
 
     # -- lines ------------------------------------------------------------------------------------
 
@@ -135,6 +178,8 @@ class ReplyReader:
     def _line(self, line: str, *, midline: bool = False) -> None:
         """Take a line, or with `midline` the rest of one whose beginning is known to be text."""
         if self._blob is not None:
+            if self._take_open_blob(line):
+                return
             self._blob.add(line)
             if self._blob.complete:
                 self._settle_blob(ended=False)
@@ -169,6 +214,9 @@ class ReplyReader:
 
     def _without_end_of_turn(self, line: str) -> tuple[str, bool]:
         """Cut a line where a chat template's token ends the turn; True when it does."""
+        if self._move.untouched and (bare := labels.without_begin(line)) != line:
+            self._move.repair("template token")
+            line = bare
         begin = 0
         start, end = labels.end_of_turn(line)
         while start >= 0 and not line[begin:start].strip() and self._move.untouched:
@@ -246,8 +294,15 @@ class ReplyReader:
 
     def _label(self, line: str) -> labels.Label | None:
         """Find the label that a line begins with, if one counts here; short forms become long ones."""
-        label = None if self._inner_fence else labels.at_start(line)
-        return None if label is None else self._in_full(label)
+        if self._inner_fence:
+            return None
+        label = labels.at_start(line)
+        if label is None:
+            named = _INPUT_NAMES.match(line) if self._move.state is State.TOOL and self._move.name else None
+            return named and labels.Label(labels.ACTION_INPUT, 0, named.end(), "another name of the label")
+        if label.word == labels.SHORT_ANSWER and line.lstrip().startswith(_BULLETS):
+            return None
+        return self._in_full(label)
 
     def _heading(self, line: str) -> labels.Label | None:
         """Find the label that a line is without a colon, if one counts here."""
@@ -259,6 +314,11 @@ class ReplyReader:
 
     def _in_full(self, label: labels.Label) -> labels.Label | None:
         """Return the label that a short form stands for, or None where it does not count."""
+        if self._move.state is State.INPUT:
+            if self._in_object and label.word != labels.OBSERVATION:
+                return None
+            if label.word in (labels.QUESTION, labels.SHORT_ANSWER) and label.repair:
+                return None  # a field of the input, as a list of questions and answers has them
         if label.word == labels.SHORT_INPUT:
             counts = self._move.state is State.TOOL
             return replace(label, word=labels.ACTION_INPUT, repair="short label") if counts else None
@@ -291,11 +351,11 @@ class ReplyReader:
         return False
 
     def _label_after_answer(self, word: str) -> None:
-        if self._move.answering or word not in (labels.FINAL_ANSWER, labels.THOUGHT):
+        if self._move.answering or word not in (labels.FINAL_ANSWER, labels.THOUGHT, labels.ACTION):
             self._finish(cut_by=word)
-        elif word == labels.THOUGHT:
+        elif word != labels.FINAL_ANSWER:
             self._move.repair("empty final answer dropped")
-            self._move.state = State.THOUGHT
+            self._label_before_move(word)
 
     def _label_before_move(self, word: str) -> None:
         self._foreign = word in (labels.OBSERVATION, labels.QUESTION)
@@ -338,27 +398,28 @@ class ReplyReader:
     def _input_line(self, line: str) -> str | None:
         """Take a line of an action's input, which the end of reasoning or of tags around it may end."""
         tag = None if self._inner_fence else first_tag(line)
-        if tag is not None and tag["close"]:
-            if tag["think"] and not line[: tag.start()].strip():
+        if tag is not None and tag["think"] and not line[: tag.start()].strip():
+            if tag["close"] and not self._reasoned:
                 return self._after_reasoning(tag, line)
-            if not tag["think"] and _IN_TAGS in self._move.repairs:
-                self._move.add_input(line[: tag.start()])
+            if self._move.input:  # what is thought after an action changes nothing in it
+                self._move.repair("reasoning tags")
                 self._finish()
-                return None
+                return None if self.done else line
+        elif tag is not None and tag["close"] and not tag["think"] and _IN_TAGS in self._move.repairs:
+            self._move.add_input(line[: tag.start()])
+            self._finish()
+            return None
         self._move.add_input(line)
         return None
-
-    def _add_input(self, line: str) -> None:
-        """Take a line of an action's input; blank ones before its first are none of it."""
-        if self._move.input or line.strip():
-            self._move.input.append(line)
 
     def _thought_line(self, line: str, *, midline: bool = False) -> str | None:
         if not midline and self._begins_blob(line):
             return None
         tag = first_tag(line)
+        if tag is not None and not tag["close"] and line[: tag.start()].endswith(_QUOTES):
+            tag = None  # it is spoken of
         own = tag is None and not self._foreign and (":" in line or "：" in line)
-        call = _label_within(line) if own else None
+        call = self._label_within(line) if own else None
         rest = None
         if tag is not None:
             line, rest = line[: tag.start()], self._after_tag(tag, line)
@@ -367,6 +428,17 @@ class ReplyReader:
             line, rest = line[:call], line[call:]
         self._say(line + "\n")
         return rest
+
+    def _label_within(self, line: str) -> int | None:
+        """Return where in a line of other text a label begins that counts all the same, or None."""
+        at = labels.within(line)
+        label = None if at is None else labels.at_start(line[at:])
+        if at is None or label is None or label.word != labels.ACTION:
+            return at
+        follow = labels.inside(line, at + label.end)
+        if follow is None or follow.word != labels.ACTION_INPUT:
+            return at
+        return at if self._move.knows(line[at + label.end : follow.start]) else None
 
     def _tool_line(self, line: str) -> str | None:
         """Take the text of an Action: the tool's name, or a JSON object that says it all."""
@@ -403,6 +475,7 @@ class ReplyReader:
     def _after_tag(self, tag: re.Match[str], line: str) -> str:
         self._move.repair("reasoning tags" if tag["think"] else _IN_TAGS)
         self._thinking = bool(tag["think"]) and not tag["close"]
+        self._reasoned |= self._thinking
         return line[tag.end() :]
 
     def _say(self, text: str) -> None:
@@ -412,14 +485,23 @@ class ReplyReader:
 
     def _finish(self, *, cut_by: str | None = None) -> None:
         """Take what has been read for a move, if it is one; labels count again when it is none."""
-        self._move.finish(cut_by=cut_by)
+        if self._move.state is State.INPUT and self._in_object:
+            self._reread_input()
+        if not self.done:
+            self._move.finish(cut_by=cut_by)
         self._inner_fence &= self._move.state is not State.THOUGHT
 
+    @property
+    def _in_object(self) -> bool:
+        """Whether labels are text, as they stand in an object of JSON that is an action's input."""
+        return self._objects and self._move.in_object
+
     def _reread_input(self) -> None:
-        """A fence in the input was never closed: read its lines again, with labels counting."""
-        lines, self._move.input, self._inner_fence, self._fences = self._move.input, [], False, False
-        self._move.repair("open code fence")
-        for line in lines:
+        """A fence or an object in the input was never closed: read its lines again, with labels counting."""
+        if self._inner_fence:
+            self._move.repair("open code fence")
+        self._inner_fence = self._fences = self._objects = False
+        for line in self._move.take_input():
             if not self.done:
                 self._line(line)
 
@@ -499,12 +581,24 @@ class ReplyReader:
         self._line(bare)
         return True
 
+    def _take_open_blob(self, line: str) -> bool:
+        """Take a JSON object that lacks brackets for a move, if it says one and the line ends a call."""
+        if self._blob is None or self._blob.in_string or not _BLOB_ENDS.match(line):
+            return False
+        self._blobs += 1  # as often as a new one could be looked at
+        if self._blobs > _MOST_BLOBS or read_blob(self._blob.text) is None:
+            return False
+        self._settle_blob(ended=False)
+        if not self.done:
+            self._line(line)
+        return True
+
     def _settle_blob(self, *, ended: bool) -> None:
         """Take a JSON object for a move when it says one, else for text."""
         text = "" if self._blob is None else self._blob.text
         self._blob = None
         call = read_blob(text)
-        if call is not None:
+        if call is not None and self._move.takes(call):
             self._move.repair("action written as JSON")
             self._move.take_call(call)
         elif ended:  # it never closed: its lines are text, and labels in them count
@@ -518,19 +612,16 @@ class ReplyReader:
             self._say(text + "\n")
 
 
-def _label_within(line: str) -> int | None:
-    """Return where in a line of other text a label begins that counts all the same, or None."""
-    found = [label.start for label in (_inline_action(line), labels.after_sentence(line)) if label]
-    return min(found, default=None)
-
-
-def _inline_action(line: str) -> labels.Label | None:
-    """Find ``Action: ... Action Input: ...`` within a line, which can be nothing but the two labels."""
-    label = labels.inside(line)
-    while label is not None and label.word != labels.ACTION:
-        label = labels.inside(line, label.end)
-    follow = None if label is None else labels.inside(line, label.end)
-    return label if follow is not None and follow.word == labels.ACTION_INPUT else None
+def _is_plain(begun: str, *, last: bool) -> bool | None:
+    """Say of a reply's beginning whether it is text without a label; None while that is not clear."""
+    if not begun:
+        return True if last else None
+    if begun[0] in "<[{`":
+        return False
+    line, ended, _ = begun.partition("\n")
+    if labels.at_start(line) or labels.heading(line):
+        return False
+    return None if labels.may_begin(line) and not (ended or last) else True
 
 
 def _whole_words(text: str) -> str:

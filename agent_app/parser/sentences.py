@@ -9,6 +9,8 @@ from langchain_core.exceptions import OutputParserException
 from agent_app import jsonish
 from agent_app.errors import suggest
 
+CUT_OFF = "Your reply was cut off, since it came to the most tokens that a reply may have; be brief."
+OPEN_ACTION = "The action had no end. Write it once more, whole."
 EMPTY_ANSWER = "The final answer was empty. Write the answer after 'Final Answer:'."
 
 

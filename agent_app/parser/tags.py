@@ -6,7 +6,7 @@ import re
 
 _TAG = re.compile(
     r"(?:<|\[(?=/?(?-i:THINK|TOOL_CALLS)\]))(?P<close>/?)"
-    r"(?:(?P<think>think|thinking|reasoning)|(?:tool|function)_calls?)[>\]]|<\|(?:python_tag|tool_call)\|>",
+    r"(?:(?P<think>(?:seed:)?think|thinking|thought|reasoning|reflection)|(?:tool|function)_calls?)[>\]]|<\|(?:python_tag|tool_call)\|>",
     re.IGNORECASE,
 )
 # How gpt-oss marks what it thinks aloud, and what it says after that.

@@ -14,6 +14,7 @@ from agent_app.labels import (
     ACTION,
     ACTION_INPUT,
     FINAL_ANSWER,
+    MARKED,
     OBSERVATION,
     THOUGHT,
     fence,
@@ -29,7 +30,7 @@ MAX_OBSERVATION = 3000
 _WORTH_IT = 40
 """Where no more characters than this would go, nothing is left out: the words that say so are as long."""
 
-FALSE_LINE = "| (false line) "
+FALSE_LINE = f"| {MARKED} "
 """What stands before a line of an observation that poses as the agent's own words, or gives it orders.
 
 It says what it is because that is what a small model heeds: a bare bar it passes over.
