@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from agents import PROMPT, Continuing, mate
+from httpx import Headers
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
@@ -355,6 +356,44 @@ def test_what_an_error_came_from_is_left_out_if_it_words_a_secret_itself() -> No
     assert REDACTOR.error(error) is error
     assert str(error.__cause__) == "in a way"
     assert error.__cause__.__context__ is None
+
+
+def test_what_an_error_holds_beside_its_arguments_is_redacted() -> None:
+    """OpenAI's errors hold the server's words as `message` and `body`."""
+
+    class ApiError(Exception):
+        def __init__(self) -> None:
+            super().__init__("refused")
+            self.body = {"error": ["it was hunter22"]}
+            self.message = "it was hunter22"
+            self.headers = Headers({"Retry-After": "1"})
+
+    error = ApiError()
+    error.add_note("while hunter22 was sent")
+    assert REDACTOR.error(error) is error
+    assert vars(error) == {
+        "body": {"error": ["it was [secret: SHORT]"]},
+        "message": "it was [secret: SHORT]",
+        "headers": {"Retry-After": "1"},
+        "__notes__": ["while [secret: SHORT] was sent"],
+    }
+    assert error.headers["retry-after"] == "1"
+
+
+def test_the_errors_of_a_group_are_redacted_with_it() -> None:
+    inner = ValueError("no hunter22 here")
+    inner.__cause__ = KeyError("hunter22")
+    beside = OSError("hunter22")
+    group = ExceptionGroup("two", [ExceptionGroup("one", [inner]), beside])
+    assert REDACTOR.error(group) is group
+    shown = [str(error) for error in (inner, inner.__cause__, beside)]
+    assert shown == ["no [secret: SHORT] here", "'[secret: SHORT]'", "[secret: SHORT]"]
+
+
+def test_a_group_is_replaced_if_a_member_words_a_secret_itself() -> None:
+    group = ExceptionGroup("two", [ValueError("fine"), FileNotFoundError(2, "no file", "hunter22")])
+    redacted = REDACTOR.error(group)
+    assert (type(redacted), str(redacted)) == (RuntimeError, "ExceptionGroup: two (2 sub-exceptions)")
 
 
 # --- LangChain's callbacks ---
