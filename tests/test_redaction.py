@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
+import operator
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +22,8 @@ from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, Tool, ToolException, tool
 from langgraph.types import Command
@@ -586,18 +590,123 @@ def test_what_is_set_in_an_agents_model_counts(tmp_path: Path) -> None:
     assert agent.invoke("What?").text == "two"
 
 
-def test_tool_calls_in_a_reply_are_redacted() -> None:
-    message = AIMessage("", tool_calls=[{"name": "x", "args": {"a": "hunter22"}, "id": "1"}])
+class Telling(ScriptedModel):
+    """Replies with messages that are given, whole or in pieces."""
 
-    class Caller(ScriptedModel):
-        def _generate(self, *_: Any, **__: Any) -> Any:
-            from langchain_core.outputs import ChatGeneration, ChatResult
+    told: list[Any]
 
-            return ChatResult(generations=[ChatGeneration(message=message)])
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        generations = [ChatGeneration(message=m, generation_info=INFO) for m in self.told]
+        return ChatResult(generations=generations, llm_output={"told": "hunter22"})
 
-    reply = redacting_model(Caller(replies=["-"]), REDACTOR).invoke("?")
-    assert isinstance(reply, AIMessage)
-    assert [call["args"] for call in reply.tool_calls] == [{"a": "[secret: SHORT]"}]
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        for message in self.told:
+            yield ChatGenerationChunk(message=message, generation_info=INFO)
+
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        for chunk in self._stream():
+            yield chunk
+
+
+CALL = {"name": "x", "id": "1"}
+INFO = {"logprobs": {"content": [{"token": "hunt"}, {"token": "er22"}]}, "told": "hunter22"}
+SAFE_INFO = {"told": "[secret: SHORT]"}
+
+
+def telling(*told: Any) -> Any:
+    return redacting_model(Telling(replies=["-"], told=list(told)), REDACTOR)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (
+            {"tool_calls": [{"type": "tool_call", **CALL, "args": {"a": "hunter22"}}]},
+            {"tool_calls": [{"type": "tool_call", **CALL, "args": {"a": "[secret: SHORT]"}}]},
+        ),
+        (
+            {
+                "invalid_tool_calls": [
+                    {"type": "invalid_tool_call", "error": None, **CALL, "args": "{hunter22"}
+                ]
+            },
+            {
+                "invalid_tool_calls": [
+                    {"type": "invalid_tool_call", "error": None, **CALL, "args": "{[secret: SHORT]"}
+                ]
+            },
+        ),
+        (
+            {"additional_kwargs": {"reasoning_content": "hunter22"}},
+            {"additional_kwargs": {"reasoning_content": "[secret: SHORT]"}},
+        ),
+        ({"response_metadata": INFO}, {"response_metadata": SAFE_INFO}),
+        ({"content": [{"text": "hunter22"}]}, {"content": [{"text": "[secret: SHORT]"}]}),
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_every_field_of_a_reply_is_redacted(given: dict[str, Any], shown: dict[str, Any]) -> None:
+    reply = telling(AIMessage(**{"content": "", **given})).generate([[HumanMessage("?")]])
+    ((generation,),) = reply.generations
+    assert {name: getattr(generation.message, name) for name in shown} == shown
+    assert generation.generation_info == SAFE_INFO
+    assert "hunter22" not in repr(reply)
+
+
+def test_the_tokens_of_a_reply_without_secrets_stay() -> None:
+    tokens = {"logprobs": {"content": [{"token": "ahoy"}]}}
+    whole = telling(AIMessage("ahoy", response_metadata=tokens)).invoke("?")
+    (piece, _) = telling(AIMessageChunk(content="ahoy", response_metadata=tokens)).stream("?")
+    assert whole.response_metadata["logprobs"] == piece.response_metadata["logprobs"] == tokens["logprobs"]
+
+
+def call_chunk(
+    args: str | None, index: int | None = 0, name: str | None = None, call: str | None = None
+) -> Any:
+    return {"tool_call_chunks": [{"name": name, "args": args, "id": call, "index": index}]}
+
+
+STREAMED: list[list[dict[str, Any]]] = [
+    [call_chunk('{"a": "hunter22"}', name="look", call="1")],
+    [
+        call_chunk("", name="look", call="1"),
+        call_chunk('{"a": "hun'),
+        call_chunk("", 1, "look", "2"),
+        call_chunk('ter22"}'),
+        call_chunk('{"b": "x hunter22 hunter2', 1),
+    ],
+    [call_chunk('{"a": "hunter22"}', None, "look", "1"), call_chunk('{"a": "hunter2', 0, "look", "2")],
+    [
+        {"additional_kwargs": {"reasoning_content": "it is hunt"}},
+        {"content": "So: hunter", "additional_kwargs": {"reasoning_content": "er22, I hunter"}},
+        {"content": "22"},
+    ],
+    [
+        {"content": [{"type": "text", "text": "hunt", "index": 0}]},
+        {"content": [{"type": "reasoning", "reasoning": "er2", "index": 1}]},
+        {"content": [{"type": "text", "text": "er22 hun", "index": 0}]},
+        {"content": ["hunter22", {"type": "text", "text": "hunter22"}]},
+    ],
+]
+
+
+@pytest.mark.parametrize("told", STREAMED)
+async def test_a_secret_is_found_in_every_text_of_a_stream_wherever_it_is_cut(told: list[Any]) -> None:
+    def chunks() -> list[AIMessageChunk]:
+        return [AIMessageChunk(**{"content": "", "id": "lc_1", **fields}) for fields in told]
+
+    ear = Ear()
+    pieces = list(telling(*chunks()).stream("?", {"callbacks": [ear]}))
+    later = [piece async for piece in telling(*chunks()).astream("?")]
+    assert "hunter22" not in repr([pieces, later, added(pieces)]) + "".join(ear.heard)
+    whole = added([*chunks(), AIMessageChunk(content="", chunk_position="last")])
+    for name in ("content", "additional_kwargs", "tool_call_chunks", "tool_calls", "invalid_tool_calls"):
+        shown = REDACTOR.data(getattr(whole, name))
+        assert (getattr(added(pieces), name), getattr(added(later), name)) == (shown, shown)
+
+
+def added(pieces: list[Any]) -> Any:
+    return functools.reduce(operator.add, pieces)
 
 
 # --- what a question follows on -------------------------------------------------------------------
