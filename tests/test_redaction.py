@@ -62,12 +62,52 @@ FORMS = {
     "Authorization: Bearer abc.def-123": "Authorization: Bearer [secret: credentials]",
     '{"authorization": "Basic dXNlcjpwYXNz"}': '{"authorization": "Basic [secret: credentials]"}',
     r"{\"Authorization\": \"Bearer abcdef123\"}": r"{\"Authorization\": \"Bearer [secret: credentials]\"}",
+    r"authorization\\\": \\\"Bearer abcdef12\\\"": r"authorization\\\": \\\"Bearer [secret: credentials]\\\"",
+    "Authorization: ApiKey abcdefghijk": "Authorization: ApiKey [secret: credentials]",
+    "authorization: JWT abcdefghijk": "authorization: JWT [secret: credentials]",
+    "Authorization: SSWS 00QCjAl4MlV-WPXM_x": "Authorization: SSWS [secret: credentials]",
+    "Authorization: SharedKey jim:ctzMq410TV3wS7u=": "Authorization: SharedKey [secret: credentials]",
+    'Authorization: Token token="abcdefghijk"': 'Authorization: Token token="[secret: credentials]"',
+    "Authorization: key=abcdefghijk": "Authorization: key=[secret: credentials]",
+    'Authorization: Digest username="jim", nonce="7", response="6629fae49393a0"\nHost: x': (
+        "Authorization: Digest [secret: credentials]\nHost: x"
+    ),
+    "('Authorization', 'Bearer abcdefghijkl')": "('Authorization', 'Bearer [secret: credentials]')",
+    "(b'authorization', b'Bearer abcdefghijkl')": "(b'authorization', b'Bearer [secret: credentials]')",
+    '{"authorization": ["Bearer abcdefghijkl"]}': '{"authorization": ["Bearer [secret: credentials]"]}',
+    '{"name": "Authorization", "value": "Bearer abcdefghijkl"}': (
+        '{"name": "Authorization", "value": "Bearer [secret: credentials]"}'
+    ),
     "https://jim:p@ss@sea.example/x": "https://[secret: user and password]@sea.example/x",
     "redis://:verysecret@host:6379": "redis://[secret: user and password]@host:6379",
-    "/x?api_key=12345678&page=2": "/x?api_key=[secret: key in an address]&page=2",
+    **{
+        f"/x?page=1{name}=12345678&page=2": f"/x?page=1{name}=[secret: key in an address]&page=2"
+        for name in (
+            "&api_key",
+            "&api-key",
+            "&apiKey",
+            "&API_KEY",
+            "&amp;api_key",
+            r"\u0026api_key",
+            "&key",
+            "&token",
+            "&refresh_token",
+            "&subscription-key",
+            "&secret",
+            "&PASSWORD",
+        )
+    },
     "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,A1\n\n"
     "MIIEpAIBAAKCAQEA12+/\nab==\n"
     "-----END RSA PRIVATE KEY-----": "[secret: private key]-----END RSA PRIVATE KEY-----",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\nComment: mine\n\nlQOYBF2mZ5QBCAC7+/\n=Ab12\n"
+    "-----END PGP PRIVATE KEY BLOCK-----": "[secret: private key]-----END PGP PRIVATE KEY BLOCK-----",
+    "-----BEGIN PRIVATE KEY-----\n          MIIEpAIBAAKCAQEA12+/\n          ab==\n          -----END": (
+        "[secret: private key]-----END"
+    ),
+    "-----BEGIN RSA PRIVATE KEY-----\n> DEK-Info: A,A1\n>\n> MIIEpAIBAAKCAQEA12+/\n> ab==\n> -----END": (
+        "[secret: private key]-----END"
+    ),
     r"-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA12+/\nab==\n-----END": "[secret: private key]-----END",
 }
 
@@ -77,6 +117,11 @@ ORDINARY = (
     "A key file begins with -----BEGIN PRIVATE KEY----- and goes on for lines.",
     "http://localhost:8080/a@b and http://[::1]:80/ and mail jim@sea.example: ahoy",
     "the bearer acknowledgements, authorization: none; Authorization: Bearer <token>",
+    "Authorization: Required permissions; authorization: granted 2026-01-15, by the administrator",
+    "Authorization: Uses OAuth2.0 everywhere. Authorization, authentication: 'authorization', 'accounting'",
+    "http://localhost:8000?mail=bob@example.com http://localhost:8000#bob@example.com http://x?a=b:c@d",
+    f"docker://alpine:3.18@sha256:{'a1' * 32} docker://ghcr.io/sea/alpine:3.18@sha512:{'a1' * 64}",
+    "/x?monkey=bananabanana&sort_key=created_at&page_token=abcdefgh12&keys=abcdefghij&key=short",
     "eyJ.eyJ, AKIA, ghp_, hf_hub, xoxo-hugs, https://x.example/?api_key=&token=",
 )
 
@@ -157,6 +202,7 @@ def test_the_environments_secrets_are_known_by_the_ends_of_their_names() -> None
         "DB_PASSWORD": "value-four",
         "PGPASSWORD": "value-five",
         "DATABASE_URL": "postgres://u:value-six@db/x",
+        "HOOK_URL": "http://localhost:8000?mail=bob@sea.example",
         "token": "value-seven",
         "HOME": "/home/jim-hawkins",
         "MAX_TOKENS": "100000000",
@@ -226,7 +272,14 @@ PARTS = [
     "Authorization",
     ": ",
     "Bearer ",
+    "Hawk ",
+    "',",
+    " 'value'",
     "abcdefgh",
+    "a1B2c3D4e5",
+    "key=",
+    "> ",
+    "sha256:",
     "[secret: ",
     "SHORT",
     "]",
@@ -295,6 +348,13 @@ HOSTILE = [
     "-----BEGIN PRIVATE KEY-----\nA: b",
     "Authorization: ",
     "Authorization: Bearer ",
+    "Authorization: Bot " + "a" * 45,
+    "Authorization: Bot a1" + "a" * 45,
+    "'Authorization', 'value'",
+    "-----BEGIN PRIVATE KEY-----" + " " * 99,
+    "-----BEGIN PRIVATE KEY-----" + "\n\\n> a: b" * 9,
+    "-----BEGIN PRIVATE KEY-----" + "\na: " + "a" * 300,
+    "://a:" + "@sha256" * 30,
     "://a",
     "://a:" + "b" * 300,
     "://" + "a" * 300,
