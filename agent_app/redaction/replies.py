@@ -100,7 +100,8 @@ class RedactedChunks:
         values = vars(message)
         held = {name: values[name] for name in _GOING_ON if values.get(name)}
         safe = {name: self._fed(value, (name,)) for name, value in held.items()}
-        told, info = map(self._redactor.data, (message.response_metadata, chunk.generation_info))
+        facts = message.response_metadata, chunk.generation_info
+        told, info = (self._redactor.data(one) if one else one for one in facts)
         if safe != held:
             told, info = _unspelt(told), _unspelt(info)
         if safe.get(_CALLS) != held.get(_CALLS):
@@ -122,7 +123,9 @@ class RedactedChunks:
 
     def _fed(self, value: Any, path: _Path) -> Any:
         if isinstance(value, str) and path[-1] not in _WHOLE:
-            return self._streams.setdefault(path, self._redactor.stream()).feed(value)
+            if path not in self._streams:
+                self._streams[path] = self._redactor.stream()
+            return self._streams[path].feed(value)
         if isinstance(value, Mapping):
             safe = {self._redactor.data(key): item for key, item in value.items()}
             return {key: self._fed(item, (*path, key)) for key, item in safe.items()}
