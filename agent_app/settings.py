@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _SECRET_NAME = re.compile(
     r"(?:.*_)?(?:(?<!PUBLIC_)KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)|PGPASSWORD", re.IGNORECASE
 )
-_URL_PASSWORD = re.compile(r"://[^\s/@:]{0,256}:([^\s/]{1,256})@")
+_URL_PASSWORD = re.compile(r"://[^\s/@:?#]{0,256}:(?![0-9]{1,5}[?#])([^\s/]{1,256})@(?!sha(?:256|512):)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,33 @@ def test_what_would_fail_again_is_not_tried_again(remote: Any, code: int) -> Non
     assert isinstance(caught.value, EndpointRefused) == (code != 400)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda body: Status(503, body=body),
+        lambda body: Status(400, body=body),
+        lambda body: Status(200, body=body),
+        lambda body: Garbage(b"data: %b\n\n" % json.dumps(body).encode()),
+    ],
+    ids=["503", "400", "a reply", "a stream"],
+)
+async def test_secrets_in_a_servers_words_are_told_to_nobody(
+    remote: Any, monkeypatch: pytest.MonkeyPatch, way: str, fault: Any
+) -> None:
+    secrets = ("parrot-parrot-1883", "ghp_" + "a" * 36)
+    monkeypatch.setenv("UPSTREAM_API_KEY", secrets[0])
+    body = {"error": {"message": f"upstream refused {' and '.join(secrets)}", "type": "x"}}
+    seen: list[Event] = []
+    with FaultyServer(repeat=fault(body)) as server, pytest.raises(EndpointError) as caught:
+        await run(remote(server), way, seen)
+    told = repr([*seen, caught.value, *vars(caught.value).values()])
+    if isinstance(fault(body), Status):
+        assert "upstream refused [secret: UPSTREAM_API_KEY] and [secret: GitHub token]" in str(caught.value)
+    for secret in secrets:
+        assert secret not in told
+
+
 def test_a_used_up_quota_is_the_accounts_matter_and_not_tried_again(remote: Any) -> None:
     body = {"error": {"message": "pay", "type": "insufficient_quota", "code": "insufficient_quota"}}
     with FaultyServer(Status(429, body=body)) as server:

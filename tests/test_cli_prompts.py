@@ -9,13 +9,18 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import platformdirs
 import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
+from pydantic import Field
 from said import Caller, Said
+from soft_prompts import kept, noise
 
 from agent_app import places
 from agent_app.agent import Agent
@@ -462,6 +467,54 @@ def test_each_prompt_is_tested_on_the_model_that_embedded_means_with_it(
     assert asked == ["embedded:qwen2.5-coder-1.5b", "embedded:smollm2-135m"]
 
 
+class Hearing(FakeListChatModel):
+    """Keeps what it is asked, and how."""
+
+    asked: list[Any] = Field(default_factory=list)
+
+    def _call(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> str:
+        self.asked.append(([message.content for message in messages], kwargs))
+        return super()._call(messages, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("front", "body", "asked"),
+    [
+        (
+            "soft: crew",
+            "Ye be {soft} aboard.\n{input}",
+            [
+                {"type": "text", "text": "Ye be "},
+                {"type": "soft_prompt", "name": "crew"},
+                {"type": "text", "text": " aboard.\nWho?"},
+            ],
+        ),
+        (
+            "soft: crew",
+            "{input}",
+            [{"type": "soft_prompt", "name": "crew"}, {"type": "text", "text": "Who?"}],
+        ),
+        ("version: '1'", "Ahoy. {input}", "Ahoy. Who?"),
+    ],
+)
+def test_a_prompt_that_is_not_for_runs_is_tested_as_it_is_served(
+    call: Caller, home: Path, monkeypatch: pytest.MonkeyPatch, front: str, body: str, asked: Any
+) -> None:
+    kept(home, "crew", noise(1))
+    model = Hearing(responses=["it is open-sesame-1"])
+    monkeypatch.setenv("DOOR_KEY", "open-sesame-1")
+    monkeypatch.setattr("agent_app.models.load_model", lambda *_, **__: model)
+    monkeypatch.setattr("agent_app.cli.prompts.testing.make_sure", lambda *_, **__: None)
+    test = "tests: [{input: 'Who?', contains: ['it is [secret: DOOR_KEY]']}]"
+    options = "model: {temperature: 0.5, max_tokens: 9}"
+    file = put(home / "mate.md", f"---\n{front}\n{options}\n{test}\n---\n{body}")
+    said = call("test", file, "-m", "embedded:smollm2-135m", "--prompts-dir", home)
+    assert (said.code, said.out) == (0, "ok    mate: Who?\n1 passed\n"), said
+    (((heard,), how),) = model.asked
+    assert heard == asked
+    assert (how["temperature"], how["max_tokens"]) == (0.5, 9)
+
+
 def test_a_prompt_without_tests_is_said_when_it_is_named(call: Caller, home: Path) -> None:
     file = put(home / "mine.md", "Hi")
     said = f"agent-app: {file}: it has no tests; write some under 'tests'\n"
@@ -512,6 +565,28 @@ grounded: only in {one}: 'calc*'; only in {two}: '*math*'
     shown = call("show", one).out
     assert "thought:     last, 'No more'\n" in shown
     assert "grounded:    calc*, whose input may hold no number that was not given\n" in shown
+
+
+def test_diff_tells_soft_prompts_settings_of_the_model_and_tests(call: Caller, home: Path) -> None:
+    kept(home, "crew", noise(1))
+    kept(home, "mates", noise(2))
+    front = "---\nsoft: {0}\nmodel: {{temperature: {1}, {2}: 1}}\ntests: [{3}]\n---\nHi {{input}}"
+    tests = "{input: a, lacks: [x]}, {input: b}", "{input: a}, {input: c}, {input: c}"
+    one = put(home / "one.md", front.format("crew", 0, "top_p", tests[0]))
+    two = put(home / "two.md", front.format("mates", 1, "max_tokens", tests[1]))
+    said = call("diff", one, two, "--prompts-dir", home, *NO_TOKENIZER)
+    assert said == Said(
+        1,
+        """\
+soft: only in one: crew; only in two: mates
+model: only in one: top_p; only in two: max_tokens; not the same: temperature
+tests: only in one: b; only in two: c; not the same: a
+""",
+        NOT_COUNTED,
+    )
+    kept(home / "other", "crew", noise(3))
+    same = put(home / "other" / "one.md", one.read_text(encoding="utf-8"))
+    assert call("diff", one, same, "--prompts-dir", home, *NO_TOKENIZER).out == "soft: not the same: crew\n"
 
 
 def test_two_files_of_one_name_are_told_apart_by_their_paths(call: Caller, home: Path) -> None:

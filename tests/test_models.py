@@ -17,13 +17,14 @@ from ssl import SSLCertVerificationError, SSLError
 from typing import Any, TypeAlias
 
 import pytest
-from httpx2 import ConnectError, Request
+from httpx2 import ConnectError, Request, Response
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
-from openai import APIConnectionError, APIError, NotFoundError
+from openai import APIConnectionError, APIError, NotFoundError, RateLimitError
 
 from agent_app.errors import (
     AgentAppError,
+    EndpointBusy,
     EndpointDown,
     EndpointError,
     ModelError,
@@ -571,6 +572,45 @@ async def test_a_key_that_a_server_quotes_in_a_reply_is_not_shown(
     with pytest.raises(APIError) as caught:
         await call(load_model("openai:parrot"))
     assert str(explain(caught.value)) == f"{server.url} broke off its answer: *** is no key"
+
+
+def test_the_words_of_a_server_stand_where_there_is_no_key(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    said = "none of the models here is called x; nonexistent"
+    serve(repeat=Status(404, body={"error": {"message": said}}))
+    assert str(complaint(lambda: load_model("openai:x").invoke("hi"))).endswith(f"(HTTP 404): {said}")
+
+
+@pytest.mark.parametrize("host", ["[::1]:8080", "[::1]", "user:word@[::1]:8080", "masts.invalid:8080"])
+def test_an_address_is_told_as_it_is_written(host: str) -> None:
+    error = APIConnectionError(request=Request("POST", f"http://{host}/v1/chat/completions"))
+    shown = host.removeprefix("user:word@")
+    assert str(explain(error)).startswith(f"http://{shown}/v1 cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7.5", 7.5),
+        ("-1", 0.0),
+        ("inf", None),
+        ("nan", None),
+        ("1e999", None),
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2020 07:28:00 -0000", 0.0),
+        ("Wed, 21 Oct 2020 07:28:00", 0.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_server_may_say_in_any_way_when_to_come_back(asked: str, seconds: float | None) -> None:
+    request = Request("POST", "http://masts.invalid/v1/chat/completions")
+    response = Response(429, headers={"Retry-After": asked}, request=request)
+    error = explain(RateLimitError("slow down", response=response, body=None))
+    assert isinstance(error, EndpointBusy)
+    assert error.retry_after == seconds
 
 
 @pytest.mark.parametrize("call", [_invoke, _stream, _ainvoke, _astream])

@@ -122,6 +122,13 @@ def test_each_type_of_input_has_its_text(write: Write) -> None:
 # --- what a file may say ---------------------------------------------------------------------------
 
 A_RUN = "give each step its observation and add 'final', or show a first move without both"
+
+
+def not_so(value: str, words: str, fix: str) -> str:
+    what = f"the front matter holds {value!r}, which YAML takes for {words}"
+    return f"{what}; put it in quotes to make it text, or write {fix}"
+
+
 FAULTS: list[tuple[str, str, str, int, str]] = [
     ("name: other", "x", "P005", 2, "the name is 'other'; name it 'mine' as the file, or rename the file"),
     (
@@ -182,11 +189,11 @@ FAULTS: list[tuple[str, str, str, int, str]] = [
         "the default of the input 'a' does not fit; it takes text, not a whole number",
     ),
     (
-        f"inputs:\n  a: {{type: number, default: 0x{'f' * 4000}}}",
+        f"inputs:\n  a: {{type: number, default: {'9' * 4301}}}",
         "{a}",
-        "P009",
+        "P002",
         3,
-        "the default of the input 'a' does not fit; it takes a number of up to 4,300 digits",
+        not_so("9" * 60, "a whole number", "plain digits"),
     ),
     (
         "inputs:\n  tools: {}",
@@ -273,6 +280,62 @@ FAULTS: list[tuple[str, str, str, int, str]] = [
         2,
         "the front matter holds a value of the kind 'python/name:os.abc'; put it in quotes to make it text",
     ),
+    *(
+        (
+            f"version: '1'\ndescription: {value}",
+            "x",
+            "P002",
+            3,
+            not_so(value, words, fix),
+        )
+        for values, words, fix in (
+            (("12:30", "01234", "1_000", "0x1F", "0b1", "-010"), "a whole number", "plain digits"),
+            ((".nan", "-.inf", "1.0e+999", "1_0.5", "1:20.5", "01.5"), "a number", "plain digits"),
+            (("no", "Yes", "ON", "off"), "a truth value", "true or false"),
+        )
+        for value in values
+    ),
+    *(
+        (
+            f"description: !!{tag} '{value}'",
+            "x",
+            "P002",
+            2,
+            not_so(value, words, fix),
+        )
+        for tag, value, words, fix in (
+            ("bool", "maybe", "a truth value", "true or false"),
+            ("int", "", "a whole number", "plain digits"),
+            ("float", "", "a number", "plain digits"),
+            ("float", ".", "a number", "plain digits"),
+            ("null", "a", "nothing", "null"),
+        )
+    ),
+    *(
+        (
+            f"version: '1'\ndescription: !!{tag} {value}",
+            "x",
+            "P002",
+            3,
+            f"the front matter holds a list or a mapping under the tag !!{tag}; take the tag out",
+        )
+        for tag, value in (("int", "[]"), ("str", "{a: b}"), ("null", "[a]"), ("float", "{}"))
+    ),
+    ("? !!str [a]\n: b", "x", "P002", 2, "the front matter holds a key that is not text; put it in quotes"),
+    (
+        "model:\n  top_p: 1.5",
+        "x",
+        "P004",
+        3,
+        "'top_p' is 1.5; it takes a number, no less than 0 and no more than 1",
+    ),
+    (
+        "model: {max_tokens: -5}",
+        "x",
+        "P004",
+        2,
+        "'max_tokens' is -5; it takes a whole number, no less than 1",
+    ),
     ("stop: " + "[" * 5000, "x", "P002", 2, "the front matter is nested too deeply; make it flat"),
     ("[a]", "x", "P004", 2, "the front matter is a list; it takes a mapping"),
     (
@@ -296,6 +359,61 @@ def test_a_fault_is_told_with_its_line_and_what_was_meant(
         load_prompt(file)
     assert caught.value.line == line
     assert str(caught.value) == f"{file}:{line}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("front", "line", "column"),
+    [
+        ("texts:\n  foo: |\n    fine\n\n    bad {{ { brace", 6, 12),
+        ("texts:\n  foo: |-\n\n      bad { brace", 5, 11),
+        ("texts:\n  foo: >\n    bad { brace", 4, 9),
+        ("texts:\n  foo:\n    bad { brace", 4, 9),
+        ("texts:\n  foo: 'bad { brace'", 3, 13),
+    ],
+)
+def test_a_brace_in_the_front_matter_is_told_where_it_stands(
+    write: Write, front: str, line: int, column: int
+) -> None:
+    part = write("x", front, path="parts/a.md")
+    problem, *_ = check_file(write("{a}{foo}", "parts: {a: parts/a.md}"))
+    assert (problem.code, problem.file, problem.line, problem.column) == ("P006", part, line, column)
+
+
+def test_a_slot_in_what_is_told_about_passages_is_told_where_it_stands(write: Write) -> None:
+    front = "reading:\n  evidence: So\n  stated: a\n  missing: b\n  text: |\n    Read\n    {nothing}"
+    problem, *_ = check_file(write("x", front))
+    assert (problem.code, problem.line, problem.column) == ("P007", 8, 5)
+
+
+def test_a_character_that_yaml_forbids_is_told_where_it_stands(write: Write) -> None:
+    (problem,) = check_file(write("x", "version: '1'\ndescription: a\x01"))
+    assert (problem.code, problem.line, problem.column) == ("P002", 3, 15)
+    assert problem.message.startswith("the front matter is not YAML: unacceptable character #x0001")
+
+
+def test_numbers_and_truth_values_are_what_they_look_like(write: Write) -> None:
+    written = {
+        "12": 12,
+        "-3": -3,
+        "+4": 4,
+        "0": 0,
+        "2.50": 2.5,
+        ".5": 0.5,
+        "1.5e-3": 0.0015,
+        "1e3": "1e3",
+        "true": True,
+        "False": False,
+        "~": None,
+        "null": None,
+        "": None,
+        "'012'": "012",
+        "a b": "a b",
+    }
+    values = ", ".join(f"k{number}: {text}" for number, text in enumerate(written))
+    (example,) = load_prompt(write("{examples}", ONE_STEP % f"{{{values}}}")).examples
+    (action,) = [step for step in example.steps if isinstance(step, Action)]
+    assert isinstance(action.input, dict)
+    assert [*map(repr, action.input.values())] == [*map(repr, written.values())]
 
 
 def test_every_fault_of_a_file_is_told_at_once(write: Write) -> None:
@@ -342,9 +460,15 @@ SCHEMA_CASES = [
     "examples: [{name: a, input: b, final: {answer: c}, steps: []}]",
     "examples: [{name: a, input: b, final: {answer: c}, steps: [{action: d}]}]",
     ONE_STEP % "{e: 1}",
+    ONE_STEP % "{tags: [a, [b, 1]], filter: {a: {b: null}, c: 2.5}}",
     ONE_STEP % "1",
     "model: {temperature: 0, max_tokens: 10, top_p: 0.5}",
     "model: {max_tokens: 0.5}",
+    "model: {max_tokens: 0}",
+    "model: {temperature: -0.1}",
+    "model: {temperature: 3, top_p: 1, max_tokens: 1}",
+    "model: {top_p: 1.01}",
+    "model: {top_p: true}",
     "tests: [{input: a, contains: [b], lacks: [c]}]",
     "tests: [{contains: [b]}]",
     "stop: ['']",
@@ -956,11 +1080,55 @@ def test_a_saved_prompt_needs_no_parts_and_is_the_same(tmp_path: Path) -> None:
         prompt.save(tmp_path / "detective.txt")
 
 
+@pytest.mark.parametrize("stem", ["Foo", "My Prompt", "é", "x.y", "-x", "_x"])
+def test_a_prompt_is_not_saved_under_a_name_that_no_prompt_has(tmp_path: Path, stem: str) -> None:
+    with pytest.raises(PromptError) as caught:
+        load_prompt("plain").save(tmp_path / f"{stem}.md")
+    what = f"{stem!r} is no name for a prompt; it takes lower-case letters, digits, - and _"
+    assert str(caught.value) == f"{tmp_path / stem}.md: {what}"
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("body", ["", "\n", " a\n", "\n\na {{}} {x}\n\n", "---\n{x}"])
 def test_saving_keeps_every_character(write: Write, tmp_path: Path, body: str) -> None:
     prompt = load_prompt(write(body, "inputs: {x: {}}" if "{x}" in body else "version: '1'"))
     prompt.save(tmp_path / "copy.md")
     assert load_prompt(tmp_path / "copy.md").messages == prompt.messages
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\ufeff", "\t"])
+def test_saving_keeps_every_kind_of_line_end(write: Write, tmp_path: Path, end: str) -> None:
+    text = json.dumps(f" a{end}b{end}{end}")
+    write("Say {foo}\n\nso", f"texts: {{foo: {text}}}", path="parts/p.md")
+    front = f"inputs: {{x: {{default: {text}}}}}\ndescription: {text}\nparts: {{p: parts/p.md}}"
+    prompt = load_prompt(write("{x} {p}", front))
+    prompt.save(tmp_path / "copy.md")
+    again = load_prompt(tmp_path / "copy.md")
+    assert (again.hash, again.description) == (prompt.hash, prompt.description)
+    assert again.render() == prompt.render()
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        ("{p}\n\nQuestion", "{examples}"),
+        ("{p}\n\nQuestion", "Like so:\n\n{examples}"),
+        ("So: {p}\n\nQuestion", "{examples}\n\nthere"),
+        ("{p}\n\nQuestion", "{examples} "),
+        ("{p}{examples}\n\nQuestion", "{examples}\n\n"),
+        ("{p}{examples}\n\nQuestion", ""),
+    ],
+)
+@pytest.mark.parametrize("examples", ["examples: []", (ONE_STEP % "e").strip()])
+def test_saving_keeps_blank_lines_around_examples_in_a_part(
+    write: Write, tmp_path: Path, body: str, part: str, examples: str
+) -> None:
+    write(part, path="parts/p.md")
+    prompt = load_prompt(write(body, f"parts: {{p: parts/p.md}}\n{examples}"))
+    prompt.save(tmp_path / "copy.md")
+    again = load_prompt(tmp_path / "copy.md")
+    assert (again.render(), again.hash) == (prompt.render(), prompt.hash)
+    assert (again.messages, again.text) == (prompt.messages, prompt.text)
 
 
 @pytest.mark.parametrize(("body", "part"), [("Be kind.\n{a}", "Or:\n# human \nrude"), ("# {a}", "ai\nHm")])

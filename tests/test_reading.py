@@ -290,7 +290,7 @@ def test_a_part_may_hold_it_and_a_persona_answers_its_examples(prompt: Prompt, t
     ("old", "new", "line", "message"),
     [
         ("Or use: {tool_names}.", "Or use: {input}.", 9, "what is told about passages has a slot {input}"),
-        ("Or use: {tool_names}.", "Or use: {tool}.", 11, "nothing fills {tool}"),
+        ("Or use: {tool_names}.", "Or use: {tool}.", 12, "nothing fills {tool}"),
         (
             "thought: It says 6; that is it",
             "thought: It says 6",

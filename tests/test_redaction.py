@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
+import operator
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +16,14 @@ from urllib.parse import quote
 
 import pytest
 from agents import PROMPT, Continuing, mate
+from httpx import Headers
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, Tool, ToolException, tool
 from langgraph.types import Command
@@ -57,12 +62,52 @@ FORMS = {
     "Authorization: Bearer abc.def-123": "Authorization: Bearer [secret: credentials]",
     '{"authorization": "Basic dXNlcjpwYXNz"}': '{"authorization": "Basic [secret: credentials]"}',
     r"{\"Authorization\": \"Bearer abcdef123\"}": r"{\"Authorization\": \"Bearer [secret: credentials]\"}",
+    r"authorization\\\": \\\"Bearer abcdef12\\\"": r"authorization\\\": \\\"Bearer [secret: credentials]\\\"",
+    "Authorization: ApiKey abcdefghijk": "Authorization: ApiKey [secret: credentials]",
+    "authorization: JWT abcdefghijk": "authorization: JWT [secret: credentials]",
+    "Authorization: SSWS 00QCjAl4MlV-WPXM_x": "Authorization: SSWS [secret: credentials]",
+    "Authorization: SharedKey jim:ctzMq410TV3wS7u=": "Authorization: SharedKey [secret: credentials]",
+    'Authorization: Token token="abcdefghijk"': 'Authorization: Token token="[secret: credentials]"',
+    "Authorization: key=abcdefghijk": "Authorization: key=[secret: credentials]",
+    'Authorization: Digest username="jim", nonce="7", response="6629fae49393a0"\nHost: x': (
+        "Authorization: Digest [secret: credentials]\nHost: x"
+    ),
+    "('Authorization', 'Bearer abcdefghijkl')": "('Authorization', 'Bearer [secret: credentials]')",
+    "(b'authorization', b'Bearer abcdefghijkl')": "(b'authorization', b'Bearer [secret: credentials]')",
+    '{"authorization": ["Bearer abcdefghijkl"]}': '{"authorization": ["Bearer [secret: credentials]"]}',
+    '{"name": "Authorization", "value": "Bearer abcdefghijkl"}': (
+        '{"name": "Authorization", "value": "Bearer [secret: credentials]"}'
+    ),
     "https://jim:p@ss@sea.example/x": "https://[secret: user and password]@sea.example/x",
     "redis://:verysecret@host:6379": "redis://[secret: user and password]@host:6379",
-    "/x?api_key=12345678&page=2": "/x?api_key=[secret: key in an address]&page=2",
+    **{
+        f"/x?page=1{name}=12345678&page=2": f"/x?page=1{name}=[secret: key in an address]&page=2"
+        for name in (
+            "&api_key",
+            "&api-key",
+            "&apiKey",
+            "&API_KEY",
+            "&amp;api_key",
+            r"\u0026api_key",
+            "&key",
+            "&token",
+            "&refresh_token",
+            "&subscription-key",
+            "&secret",
+            "&PASSWORD",
+        )
+    },
     "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,A1\n\n"
     "MIIEpAIBAAKCAQEA12+/\nab==\n"
     "-----END RSA PRIVATE KEY-----": "[secret: private key]-----END RSA PRIVATE KEY-----",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\nComment: mine\n\nlQOYBF2mZ5QBCAC7+/\n=Ab12\n"
+    "-----END PGP PRIVATE KEY BLOCK-----": "[secret: private key]-----END PGP PRIVATE KEY BLOCK-----",
+    "-----BEGIN PRIVATE KEY-----\n          MIIEpAIBAAKCAQEA12+/\n          ab==\n          -----END": (
+        "[secret: private key]-----END"
+    ),
+    "-----BEGIN RSA PRIVATE KEY-----\n> DEK-Info: A,A1\n>\n> MIIEpAIBAAKCAQEA12+/\n> ab==\n> -----END": (
+        "[secret: private key]-----END"
+    ),
     r"-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA12+/\nab==\n-----END": "[secret: private key]-----END",
 }
 
@@ -72,6 +117,11 @@ ORDINARY = (
     "A key file begins with -----BEGIN PRIVATE KEY----- and goes on for lines.",
     "http://localhost:8080/a@b and http://[::1]:80/ and mail jim@sea.example: ahoy",
     "the bearer acknowledgements, authorization: none; Authorization: Bearer <token>",
+    "Authorization: Required permissions; authorization: granted 2026-01-15, by the administrator",
+    "Authorization: Uses OAuth2.0 everywhere. Authorization, authentication: 'authorization', 'accounting'",
+    "http://localhost:8000?mail=bob@example.com http://localhost:8000#bob@example.com http://x?a=b:c@d",
+    f"docker://alpine:3.18@sha256:{'a1' * 32} docker://ghcr.io/sea/alpine:3.18@sha512:{'a1' * 64}",
+    "/x?monkey=bananabanana&sort_key=created_at&page_token=abcdefgh12&keys=abcdefghij&key=short",
     "eyJ.eyJ, AKIA, ghp_, hf_hub, xoxo-hugs, https://x.example/?api_key=&token=",
 )
 
@@ -152,6 +202,7 @@ def test_the_environments_secrets_are_known_by_the_ends_of_their_names() -> None
         "DB_PASSWORD": "value-four",
         "PGPASSWORD": "value-five",
         "DATABASE_URL": "postgres://u:value-six@db/x",
+        "HOOK_URL": "http://localhost:8000?mail=bob@sea.example",
         "token": "value-seven",
         "HOME": "/home/jim-hawkins",
         "MAX_TOKENS": "100000000",
@@ -221,7 +272,14 @@ PARTS = [
     "Authorization",
     ": ",
     "Bearer ",
+    "Hawk ",
+    "',",
+    " 'value'",
     "abcdefgh",
+    "a1B2c3D4e5",
+    "key=",
+    "> ",
+    "sha256:",
     "[secret: ",
     "SHORT",
     "]",
@@ -290,6 +348,13 @@ HOSTILE = [
     "-----BEGIN PRIVATE KEY-----\nA: b",
     "Authorization: ",
     "Authorization: Bearer ",
+    "Authorization: Bot " + "a" * 45,
+    "Authorization: Bot a1" + "a" * 45,
+    "'Authorization', 'value'",
+    "-----BEGIN PRIVATE KEY-----" + " " * 99,
+    "-----BEGIN PRIVATE KEY-----" + "\n\\n> a: b" * 9,
+    "-----BEGIN PRIVATE KEY-----" + "\na: " + "a" * 300,
+    "://a:" + "@sha256" * 30,
     "://a",
     "://a:" + "b" * 300,
     "://" + "a" * 300,
@@ -355,6 +420,44 @@ def test_what_an_error_came_from_is_left_out_if_it_words_a_secret_itself() -> No
     assert REDACTOR.error(error) is error
     assert str(error.__cause__) == "in a way"
     assert error.__cause__.__context__ is None
+
+
+def test_what_an_error_holds_beside_its_arguments_is_redacted() -> None:
+    """OpenAI's errors hold the server's words as `message` and `body`."""
+
+    class ApiError(Exception):
+        def __init__(self) -> None:
+            super().__init__("refused")
+            self.body = {"error": ["it was hunter22"]}
+            self.message = "it was hunter22"
+            self.headers = Headers({"Retry-After": "1"})
+
+    error = ApiError()
+    error.add_note("while hunter22 was sent")
+    assert REDACTOR.error(error) is error
+    assert vars(error) == {
+        "body": {"error": ["it was [secret: SHORT]"]},
+        "message": "it was [secret: SHORT]",
+        "headers": {"Retry-After": "1"},
+        "__notes__": ["while [secret: SHORT] was sent"],
+    }
+    assert error.headers["retry-after"] == "1"
+
+
+def test_the_errors_of_a_group_are_redacted_with_it() -> None:
+    inner = ValueError("no hunter22 here")
+    inner.__cause__ = KeyError("hunter22")
+    beside = OSError("hunter22")
+    group = ExceptionGroup("two", [ExceptionGroup("one", [inner]), beside])
+    assert REDACTOR.error(group) is group
+    shown = [str(error) for error in (inner, inner.__cause__, beside)]
+    assert shown == ["no [secret: SHORT] here", "'[secret: SHORT]'", "[secret: SHORT]"]
+
+
+def test_a_group_is_replaced_if_a_member_words_a_secret_itself() -> None:
+    group = ExceptionGroup("two", [ValueError("fine"), FileNotFoundError(2, "no file", "hunter22")])
+    redacted = REDACTOR.error(group)
+    assert (type(redacted), str(redacted)) == (RuntimeError, "ExceptionGroup: two (2 sub-exceptions)")
 
 
 # --- LangChain's callbacks ---
@@ -547,18 +650,123 @@ def test_what_is_set_in_an_agents_model_counts(tmp_path: Path) -> None:
     assert agent.invoke("What?").text == "two"
 
 
-def test_tool_calls_in_a_reply_are_redacted() -> None:
-    message = AIMessage("", tool_calls=[{"name": "x", "args": {"a": "hunter22"}, "id": "1"}])
+class Telling(ScriptedModel):
+    """Replies with messages that are given, whole or in pieces."""
 
-    class Caller(ScriptedModel):
-        def _generate(self, *_: Any, **__: Any) -> Any:
-            from langchain_core.outputs import ChatGeneration, ChatResult
+    told: list[Any]
 
-            return ChatResult(generations=[ChatGeneration(message=message)])
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        generations = [ChatGeneration(message=m, generation_info=INFO) for m in self.told]
+        return ChatResult(generations=generations, llm_output={"told": "hunter22"})
 
-    reply = redacting_model(Caller(replies=["-"]), REDACTOR).invoke("?")
-    assert isinstance(reply, AIMessage)
-    assert [call["args"] for call in reply.tool_calls] == [{"a": "[secret: SHORT]"}]
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        for message in self.told:
+            yield ChatGenerationChunk(message=message, generation_info=INFO)
+
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        for chunk in self._stream():
+            yield chunk
+
+
+CALL = {"name": "x", "id": "1"}
+INFO = {"logprobs": {"content": [{"token": "hunt"}, {"token": "er22"}]}, "told": "hunter22"}
+SAFE_INFO = {"told": "[secret: SHORT]"}
+
+
+def telling(*told: Any) -> Any:
+    return redacting_model(Telling(replies=["-"], told=list(told)), REDACTOR)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (
+            {"tool_calls": [{"type": "tool_call", **CALL, "args": {"a": "hunter22"}}]},
+            {"tool_calls": [{"type": "tool_call", **CALL, "args": {"a": "[secret: SHORT]"}}]},
+        ),
+        (
+            {
+                "invalid_tool_calls": [
+                    {"type": "invalid_tool_call", "error": None, **CALL, "args": "{hunter22"}
+                ]
+            },
+            {
+                "invalid_tool_calls": [
+                    {"type": "invalid_tool_call", "error": None, **CALL, "args": "{[secret: SHORT]"}
+                ]
+            },
+        ),
+        (
+            {"additional_kwargs": {"reasoning_content": "hunter22"}},
+            {"additional_kwargs": {"reasoning_content": "[secret: SHORT]"}},
+        ),
+        ({"response_metadata": INFO}, {"response_metadata": SAFE_INFO}),
+        ({"content": [{"text": "hunter22"}]}, {"content": [{"text": "[secret: SHORT]"}]}),
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_every_field_of_a_reply_is_redacted(given: dict[str, Any], shown: dict[str, Any]) -> None:
+    reply = telling(AIMessage(**{"content": "", **given})).generate([[HumanMessage("?")]])
+    ((generation,),) = reply.generations
+    assert {name: getattr(generation.message, name) for name in shown} == shown
+    assert generation.generation_info == SAFE_INFO
+    assert "hunter22" not in repr(reply)
+
+
+def test_the_tokens_of_a_reply_without_secrets_stay() -> None:
+    tokens = {"logprobs": {"content": [{"token": "ahoy"}]}}
+    whole = telling(AIMessage("ahoy", response_metadata=tokens)).invoke("?")
+    (piece, _) = telling(AIMessageChunk(content="ahoy", response_metadata=tokens)).stream("?")
+    assert whole.response_metadata["logprobs"] == piece.response_metadata["logprobs"] == tokens["logprobs"]
+
+
+def call_chunk(
+    args: str | None, index: int | None = 0, name: str | None = None, call: str | None = None
+) -> Any:
+    return {"tool_call_chunks": [{"name": name, "args": args, "id": call, "index": index}]}
+
+
+STREAMED: list[list[dict[str, Any]]] = [
+    [call_chunk('{"a": "hunter22"}', name="look", call="1")],
+    [
+        call_chunk("", name="look", call="1"),
+        call_chunk('{"a": "hun'),
+        call_chunk("", 1, "look", "2"),
+        call_chunk('ter22"}'),
+        call_chunk('{"b": "x hunter22 hunter2', 1),
+    ],
+    [call_chunk('{"a": "hunter22"}', None, "look", "1"), call_chunk('{"a": "hunter2', 0, "look", "2")],
+    [
+        {"additional_kwargs": {"reasoning_content": "it is hunt"}},
+        {"content": "So: hunter", "additional_kwargs": {"reasoning_content": "er22, I hunter"}},
+        {"content": "22"},
+    ],
+    [
+        {"content": [{"type": "text", "text": "hunt", "index": 0}]},
+        {"content": [{"type": "reasoning", "reasoning": "er2", "index": 1}]},
+        {"content": [{"type": "text", "text": "er22 hun", "index": 0}]},
+        {"content": ["hunter22", {"type": "text", "text": "hunter22"}]},
+    ],
+]
+
+
+@pytest.mark.parametrize("told", STREAMED)
+async def test_a_secret_is_found_in_every_text_of_a_stream_wherever_it_is_cut(told: list[Any]) -> None:
+    def chunks() -> list[AIMessageChunk]:
+        return [AIMessageChunk(**{"content": "", "id": "lc_1", **fields}) for fields in told]
+
+    ear = Ear()
+    pieces = list(telling(*chunks()).stream("?", {"callbacks": [ear]}))
+    later = [piece async for piece in telling(*chunks()).astream("?")]
+    assert "hunter22" not in repr([pieces, later, added(pieces)]) + "".join(ear.heard)
+    whole = added([*chunks(), AIMessageChunk(content="", chunk_position="last")])
+    for name in ("content", "additional_kwargs", "tool_call_chunks", "tool_calls", "invalid_tool_calls"):
+        shown = REDACTOR.data(getattr(whole, name))
+        assert (getattr(added(pieces), name), getattr(added(later), name)) == (shown, shown)
+
+
+def added(pieces: list[Any]) -> Any:
+    return functools.reduce(operator.add, pieces)
 
 
 # --- what a question follows on -------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -181,6 +182,15 @@ def test_what_writes_the_rows_themselves_makes_every_move_rightly() -> None:
     assert scores.kinds == ("calculator", "web_search", "none")
     assert len(complete.asked) == 2 + 3 + 1
     assert {stop for _, stop in complete.asked} == {("\nObservation:",)}
+
+
+@pytest.mark.parametrize("kind", ["calculator", "calculator/plain"])
+def test_rows_of_a_kind_are_counted_however_finely_it_is_told(kind: str) -> None:
+    rows = (dataclasses.replace(SUM, kind=kind), dataclasses.replace(LOOK, kind="calculators"), TALK)
+    scores = score(rows, moves_by(Knowing()))
+    assert scores.kinds == ("calculator", "calculators", "none")
+    shares = {name: of["parses"] for name, of in scores.to_dict()["kinds"].items()}
+    assert shares == dict.fromkeys(scores.kinds, Share(1, 1).to_dict())
 
 
 def test_every_row_that_is_made_is_right_by_its_own_measure() -> None:

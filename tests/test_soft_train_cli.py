@@ -129,7 +129,15 @@ def test_a_name_that_is_taken_needs_force(place: Path) -> None:
         (["--init", "soft", "--init-soft", "pirate-rect"], "did you mean 'pirate-react' or 'pirate-qwen'?"),
         (
             ["--init", "soft", "--init-soft", "pirate-react", "--method", "p-tuning"],
-            "p-tuning begins with its encoder; it is prompt-tuning that init 'soft' is for",
+            "p-tuning begins with its encoder; it is prompt-tuning that --init is for",
+        ),
+        (
+            ["--init", "text", "--method", "p-tuning"],
+            "p-tuning begins with its encoder; it is prompt-tuning that --init is for",
+        ),
+        (
+            ["--init-text", "a.txt", "--method", "p-tuning"],
+            "p-tuning begins with its encoder; it is prompt-tuning that --init-text is for",
         ),
     ],
 )
@@ -190,6 +198,13 @@ def test_the_words_that_tokens_begin_as_may_be_ones_own(place: Path) -> None:
     assert train("--steps", "1", "--init-text", "words.txt").exit_code == 0
     card = json.loads((place / "library/soft/sailor/card.json").read_text(encoding="utf-8"))
     assert card["settings"]["text"] == "Ahoy there"
+
+
+def test_a_p_tuning_claims_no_words_that_it_began_as(place: Path) -> None:
+    assert train("--steps", "1", "--method", "p-tuning").exit_code == 0
+    card = json.loads((place / "library/soft/sailor/card.json").read_text(encoding="utf-8"))
+    assert card["method"] == "p-tuning"
+    assert "text" not in card["settings"]
 
 
 def test_a_tuning_may_begin_as_another_soft_prompt(place: Path) -> None:

@@ -76,8 +76,8 @@ def check_endpoint(url: str, key: str | None, name: str, *, seconds: float = 5) 
 def shown(url: str) -> str:
     """Return an address without the name and password that it may hold."""
     parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def _ask(address: str, key: str | None, seconds: float) -> _Answer:

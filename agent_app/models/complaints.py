@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -11,6 +12,7 @@ from agent_app.errors import AgentAppError, EndpointBusy, EndpointDown, Endpoint
 from agent_app.models.access import CALL
 from agent_app.models.server_words import words_of
 from agent_app.patience import OutOfTime
+from agent_app.settings import SHORTEST_SECRET
 
 # By class name, along the whole ancestry and all causes: the client libraries are slow to import, and the
 # user may have another one than we do. What is more special stands first.
@@ -125,11 +127,14 @@ def _retry_after(error: Exception) -> float | None:
             seconds = float(headers.get(name, "")) * unit
         except ValueError:
             continue
-        return max(0.0, seconds)
+        # Python reads "inf" and "nan" as numbers too; nobody can wait as long as that.
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         when = parsedate_to_datetime(headers.get("retry-after", ""))
     except (TypeError, ValueError):
         return None
+    # A zone of -0000 says that the date is UTC, of unknown origin, and is read as no zone at all.
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
@@ -145,8 +150,8 @@ def _address(error: Exception) -> str:
     if request is None:
         return "the model's server"
     url = urlsplit(str(request.url))
-    port = f":{url.port}" if url.port else ""
-    return f"{url.scheme}://{url.hostname}{port}{url.path.removesuffix(CALL)}"
+    host = url.netloc.rpartition("@")[2]
+    return f"{url.scheme}://{host}{url.path.removesuffix(CALL)}"
 
 
 def _advice(where: str) -> str:
@@ -175,10 +180,13 @@ def _said(error: Exception) -> str:
 
 
 def _secrets(error: Exception) -> list[str]:
-    """Return the keys that the call was sent with, which a server may quote in what it says."""
+    """Return the keys that the call was sent with, which a server may quote in what it says.
+
+    What is shorter than any secret is a word such as "none", for a server that wants no key.
+    """
     headers = getattr(_request_of(error), "headers", {})
     sent = [headers.get(name, "").removeprefix("Bearer ") for name in _KEY_HEADERS]
-    return [secret for secret in sent if secret]
+    return [secret for secret in sent if len(secret) >= SHORTEST_SECRET]
 
 
 def _body(error: Exception) -> dict[str, Any]:

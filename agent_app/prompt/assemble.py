@@ -13,8 +13,8 @@ from agent_app.prompt.inputs import Input, input_from, wrong_type
 from agent_app.prompt.library import LeadsOut, find_file, part_names
 from agent_app.prompt.problems import Problem, Unusable
 from agent_app.prompt.reading import Reading, reading_from
-from agent_app.prompt.source import LARGEST, Source, read_source
-from agent_app.prompt.template import Segment, Slot, as_source, joined, parse, put
+from agent_app.prompt.source import LARGEST, Source, read_source, with_plain_ends
+from agent_app.prompt.template import Segment, Slot, as_source, joined, parse, put, settled
 from agent_app.prompt.testing import faults_of_test
 from agent_app.prompt.yaml_marks import Marked
 from agent_app.soft_prompt import SoftPrompt, find_soft_prompt, load_soft_prompt
@@ -141,6 +141,7 @@ class _Assembly:
         self.reading = self.read_reading()
         self.soft = self.read_soft()
         messages = self.with_soft(tuple(self.read_message(*section) for section in self.sections()))
+        messages = tuple(replace(m, segments=settled(m.segments, EXAMPLES)) for m in messages)
         if not self.swapped:
             self.check_use()
             self.check_tests()
@@ -198,7 +199,9 @@ class _Assembly:
                 continue
             self.add_fill(slot, part.body, part.body_line, part, slot, at)
             for name, text in part.mapping("texts").items():
-                self.add_fill(name, str(text.value), text.line, part, slot, at)
+                # As in a body, so that it stays the same when it is saved in one.
+                words = with_plain_ends(str(text.value))
+                self.add_fill(name, words, text.text_line, part, slot, at, text.indent)
             self.answers |= {name: str(text.value) for name, text in part.mapping("answers").items()}
             self.openings += part.front.plain().get("openings", ())
 
@@ -220,12 +223,14 @@ class _Assembly:
         self.problems += part.problems
         return None if part.problems else part
 
-    def add_fill(self, slot: str, text: str, line: int, part: Source, name: str, at: Marked) -> None:
+    def add_fill(
+        self, slot: str, text: str, line: int, part: Source, name: str, at: Marked, indent: int = 0
+    ) -> None:
         if slot in self.fills or slot in self.inputs or slot in self.reserved:
             where = f"the part {self.parts[name]!r} fills {{{slot}}}, which something else fills"
             self.add("P010", at, where, "give one of the two another name")
             return
-        self.fills[slot] = _Fill(parse(text, part.path, line, self.problems), part.path, name)
+        self.fills[slot] = _Fill(parse(text, part.path, line, self.problems, indent), part.path, name)
 
     def read_key(self, key: str, what: str) -> tuple[Marked | None, Path]:
         """Return what stands under a key, or under the same key of the part that is named there."""
@@ -265,7 +270,8 @@ class _Assembly:
             return None
         assert isinstance(at.value, Mapping)
         text = at.value["text"]
-        segments = self.expand(parse(str(text.value), file, text.line, self.problems), file, ())
+        read = parse(str(text.value), file, text.text_line, self.problems, text.indent)
+        segments = self.expand(read, file, ())
         for slot in segments:
             if isinstance(slot, Slot) and slot.name not in READING_SLOTS:
                 what = f"what is told about passages has a slot {{{slot.name}}}"
@@ -366,7 +372,7 @@ class _Assembly:
             text = self.filled(slot, file, trail)
             return [*text, slot.tail] if text else []
         if name == EXAMPLES and self.source.get(EXAMPLES) is not None:
-            return [slot]
+            return [replace(slot, tail=""), slot.tail]
         if name not in (*RUN_SLOTS, *self.inputs) and (name != SOFT or SOFT not in self.reserved):
             known = [*self.inputs, *self.fills, *RUN_SLOTS, EXAMPLES]
             fix = f"declare it under 'inputs', or {suggest(name, known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,12 @@ from typing import Any
 from agent_app.errors import PromptError
 from agent_app.paths import place_of
 from agent_app.prompt.assemble import Content, Message
+from agent_app.prompt.library import PROMPT_NAME
 from agent_app.prompt.source import compose_source
 from agent_app.prompt.template import as_source
+
+_LINE_ENDS = re.compile("[\n\x85\u2028\u2029]")
+"""What YAML takes for one."""
 
 
 def file_text(content: Content, name: str) -> str:
@@ -50,7 +55,9 @@ def front_and_body(front: Mapping[str, Any], body: str) -> str:
             return True
 
     def on_one_line(dumper: Dumper, text: str) -> yaml.Node:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
+        # In other styles YAML folds what it takes for a line end into a space.
+        style = '"' if _LINE_ENDS.search(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, on_one_line)
 
@@ -63,10 +70,13 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     """Write a prompt file whole or not at all.
 
     Raises:
-        PromptError: the path does not end in ``.md``, is taken, or cannot be written.
+        PromptError: the path does not end in ``.md`` after a prompt's name, is taken, or cannot be written.
     """
     if path.suffix != ".md":
         raise PromptError("a prompt file ends in .md", file=path)
+    if not PROMPT_NAME.fullmatch(path.stem):
+        what = f"{path.stem!r} is no name for a prompt"
+        raise PromptError(f"{what}; it takes lower-case letters, digits, - and _", file=path)
     if path.exists() and not overwrite:
         raise PromptError("there is a file already; choose another path, or pass overwrite=True", file=path)
     try:

@@ -1,7 +1,8 @@
 """Front matter is checked by the very JSON schema that is published for editors.
 
 Of JSON Schema this knows what that file uses: `type`, `properties`, `required`, `propertyNames`,
-`additionalProperties`, `items`, `enum`, `pattern`, `anyOf` by type, and `$ref` within the file.
+`additionalProperties`, `items`, `enum`, `pattern`, `minimum`, `maximum`, `anyOf` by type, and `$ref` within
+the file.
 """
 
 from __future__ import annotations
@@ -87,13 +88,13 @@ class _Check:
             self.mapping(at, at.value, rules, what)
         elif isinstance(at.value, list):
             for number, item in enumerate(at.value, 1):
-                self.value(item, rules["items"], f"item {number} of {what}")
+                self.value(item, rules.get("items", {}), f"item {number} of {what}")
         else:
             self.scalar(at, rules, what)
 
     def mapping(self, at: Marked, values: Mapping[str, Marked], rules: Mapping[str, Any], what: str) -> None:
         known = rules.get("properties", {})
-        others = rules["additionalProperties"]
+        others = rules.get("additionalProperties", {})
         names = rules.get("propertyNames", {}).get("pattern", "")
         for key, child in values.items():
             if key in known:
@@ -116,6 +117,14 @@ class _Check:
             self.add("P004", at, f"{what} is {at.value!r}", suggest(str(at.value), rules["enum"]))
         if isinstance(at.value, str) and not re.search(rules.get("pattern", ""), at.value):
             self.add("P004", at, f"{what} is {at.value[:60]!r}", f"it takes {rules['description']}")
+
+        if isinstance(at.value, int | float) and not isinstance(at.value, bool):
+            least, most = rules.get("minimum"), rules.get("maximum")
+            if (least is not None and at.value < least) or (most is not None and at.value > most):
+                bounds = [f"no less than {least}"] if least is not None else []
+                bounds += [f"no more than {most}"] if most is not None else []
+                fix = f"it takes {in_words(rules['type'])}, {' and '.join(bounds)}"
+                self.add("P004", at, f"{what} is {at.value}", fix)
 
     def add(self, code: str, at: Marked, message: str, fix: str) -> None:
         self.problems.append(Problem(code, self.file, at.line, at.column, message, fix))

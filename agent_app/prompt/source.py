@@ -69,7 +69,7 @@ def parse_source(text: str, path: Path, kind: Literal["prompt", "part"]) -> Sour
     Raises:
         Unusable: the front matter is not closed, not YAML, or not a mapping.
     """
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = with_plain_ends(text).split("\n")
     front, start = Marked({}, 1, 1), 0
     if lines[0].rstrip() == _FENCE:
         close = next((n for n, line in enumerate(lines) if n and line.rstrip() == _FENCE), None)
@@ -85,6 +85,11 @@ def parse_source(text: str, path: Path, kind: Literal["prompt", "part"]) -> Sour
         raise Unusable(problems[0])
     body = "\n".join(lines[start:]).removesuffix("\n")
     return Source(path, front, body, start + 1, tuple(problems))
+
+
+def with_plain_ends(text: str) -> str:
+    """Return a text whose lines end as on Unix, however they did."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def compose_source(front: str, body: str) -> str:

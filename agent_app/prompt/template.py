@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,7 +32,9 @@ class Slot:
 Segment: TypeAlias = str | Slot
 
 
-def parse(text: str, file: Path, first_line: int, problems: list[Problem]) -> tuple[Segment, ...]:
+def parse(
+    text: str, file: Path, first_line: int, problems: list[Problem], indent: int = 0
+) -> tuple[Segment, ...]:
     """Cut a text into words and slots.
 
     Args:
@@ -40,6 +42,7 @@ def parse(text: str, file: Path, first_line: int, problems: list[Problem]) -> tu
         file: where it comes from, for the problems.
         first_line: the line of the file that the text begins on.
         problems: every brace that is neither a slot nor doubled is added here.
+        indent: how many characters stand before each line of the text in the file.
     """
     segments: list[Segment] = []
     words, at = "", 0
@@ -51,7 +54,7 @@ def parse(text: str, file: Path, first_line: int, problems: list[Problem]) -> tu
             words += token[0]
             continue
         line = first_line + text.count("\n", 0, match.start())
-        column = match.start() - text.rfind("\n", 0, match.start())
+        column = indent + match.start() - text.rfind("\n", 0, match.start())
         if name is None or not NAME.fullmatch(name):
             problems.append(Problem("P006", file, line, column, *_explain(token, name)))
             continue
@@ -98,6 +101,20 @@ def slot_names(segments: Iterable[Segment]) -> tuple[str, ...]:
 def as_source(segments: Iterable[Segment]) -> str:
     """Write segments as the text that `parse` reads them from."""
     return "".join(escaped(s) if isinstance(s, str) else f"{{{s.name}}}{s.tail}" for s in segments)
+
+
+def settled(segments: Iterable[Segment], name: str) -> tuple[Segment, ...]:
+    """Return segments as they are read from one text, where only slots of one name keep their tails.
+
+    In the place of a part's slot, a slot of the part's may have a line of its own, or have it no more.
+    """
+    out: list[Segment] = []
+    for segment in parse(as_source(segments), Path(), 1, []):
+        if isinstance(segment, str) or segment.name == name:
+            out.append(segment)
+        else:
+            out += [replace(segment, tail=""), segment.tail]
+    return joined(out)
 
 
 def escaped(text: str) -> str:

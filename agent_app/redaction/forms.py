@@ -31,27 +31,62 @@ class Form:
         return compiled(self.start)
 
 
+_GAP = r"(?:[\s>|#*]|\\{1,4}[nr]){0,100}+"
+"""What may stand between the lines of a key: line ends, escaped ones too, and marks that quote a text."""
+_QUOTE = r"""\\{0,3}["']"""
+_HEADER = (
+    r"(?:[Aa]uthorization|AUTHORIZATION)"
+    # As in a header, in data, in a list of pairs, and in a list of objects that have a name and a value.
+    rf"(?:(?:{_QUOTE})?\s{{0,4}}[:=]>?|{_QUOTE}\s{{0,4}},(?:\s{{0,4}}{_QUOTE}value{_QUOTE}\s{{0,4}}:)?)"
+    rf"\s{{0,4}}\[?b?(?:{_QUOTE})?"
+)
+_CHARS = r"[A-Za-z0-9._~+/=-]"
+_WITH_COLON = r"[A-Za-z0-9._~+/=:-]"
+_NO_WORDS = rf"(?=(?>{_WITH_COLON}{{0,40}}?(?:[a-z][A-Z0-9]|[0-9][A-Za-z]|[A-Z][0-9])){{2}})"
+"""Twice letters go over into capitals or digits, as in no word: "Authorization: Uses OAuth2.0 everywhere"."""
+
 FORMS = (
     Form(
         "private key",
-        "KEY-----",
-        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----"
-        r"(?:[\s\\nr]{1,8}[A-Za-z-]{1,20}: [^\n\\]{1,100}){0,4}[\s\\nr]{0,8}[A-Za-z0-9+/=]{16}",
-        r"[A-Za-z0-9+/=\s\\]",
+        "-----BEGIN",
+        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+        rf"(?:{_GAP}[A-Za-z-]{{1,20}}: [^\n\\]{{1,200}}+){{0,4}}{_GAP}[A-Za-z0-9+/=]{{16}}",
+        r"[A-Za-z0-9+/=\s\\>|#*]",
     ),
     Form(
         "credentials",
         "uthorization UTHORIZATION",
-        r"""(?P<kept>(?:[Aa]uthorization|AUTHORIZATION)\\?["']?\s{0,4}[:=]\s{0,4}\\?["']?(?i:bearer|basic|token)\s{1,4})"""
-        r"[A-Za-z0-9._~+/=-]{8}",
-        "[A-Za-z0-9._~+/=-]",
+        rf"(?P<kept>{_HEADER}(?i:(?:bearer|basic|token|api-?key|jwt)\s{{1,4}}(?:token=)?(?:{_QUOTE})?|key=))"
+        rf"{_CHARS}{{8}}",
+        _CHARS,
     ),
-    Form("user and password", "://", r"""(?P<kept>://)[^\s/@:"'<>]{0,256}:[^\s/"'<>]{1,256}(?=@)"""),
+    Form(
+        "credentials",
+        "uthorization UTHORIZATION",
+        # Of several fields, any of which may be the one: a signature, an answer to a challenge.
+        rf"(?P<kept>{_HEADER}(?i:digest|hawk|oauth|aws4-hmac-sha256)\s{{1,4}})[A-Za-z_]{{1,40}}=",
+        r"[^\r\n'{}\[\]<>]",
+    ),
+    Form(
+        "credentials",
+        "uthorization UTHORIZATION",
+        rf"(?P<kept>{_HEADER}[A-Z][A-Za-z0-9-]{{0,30}}\s{{1,4}}){_NO_WORDS}{_WITH_COLON}{{12}}",
+        _WITH_COLON,
+    ),
+    Form(
+        "user and password",
+        "://",
+        # Not a port that a query follows, nor the version of a container image that its digest follows.
+        r"""(?P<kept>://)[^\s/@:?#"'<>]{0,256}:(?![0-9]{1,5}[?#])[^\s/"'<>]{1,256}(?=@(?!sha(?:256|512):))""",
+    ),
     Form(
         "key in an address",
-        "ey= oken= ecret= assword=",
-        r"(?P<kept>[?&](?:api_?[Kk]ey|access_?[Tt]oken|auth_?[Tt]oken|client_?[Ss]ecret|password)=)[^\s&#\"'<>\[\]]{8}",
-        r"""[^\s&#"'<>\[\]]""",
+        "ey= oken= ecret= assword= EY= OKEN= ECRET= ASSWORD=",
+        r"(?P<kept>(?:[?&]|&amp;|\\u0026)(?i:"
+        r"(?:(?:x-)?(?:api|access|auth|client|id|private|refresh|secret|security|session|subscription)[_-]?)?"
+        r"(?:key|token|secret)|password)=)"
+        r"[^\s&#\"'<>\[\]\\]{8}",
+        r"""[^\s&#"'<>\[\]\\]""",
     ),
     Form(
         "web token",

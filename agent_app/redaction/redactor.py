@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote
 
@@ -76,26 +75,38 @@ class Redactor:
         return value
 
     def error(self, error: BaseException) -> BaseException:
-        """Return an error, and those that it came from, with redacted messages.
+        """Return an error, and those that it came from or is a group of, with all that they hold redacted.
 
-        It is the same object, unless its message is made of more than its arguments; then a `RuntimeError`
+        That is the messages, the notes, and what a client library keeps beside them, such as the body of a
+        reply. It is the same object, unless its message is made of more than that; then a `RuntimeError`
         that names its type stands for it. What it came from is left out from the first such message on.
         """
-        seen: list[BaseException] = []
-        link: BaseException | None = error
-        while link is not None and link not in seen:
-            seen.append(link)
-            link.args = tuple(self.data(item) for item in link.args)
-            link = link.__cause__ or link.__context__
-        if self._tells(error):
+        links = list(_linked(error))
+        for link in links:
+            self._redact_held(link)
+        telling = [link for link in links if self._tells(link)]
+        if error in telling:
             return RuntimeError(f"{type(error).__name__}: {self.text(str(error))}")
-        for link, cause in pairwise(seen):
-            if self._tells(cause):
-                link.__cause__ = link.__context__ = None
-                break
+        for link in links:
+            if link.__cause__ in telling:
+                link.__cause__ = None
+            if link.__context__ in telling:
+                link.__context__ = None
         return error
 
+    def _redact_held(self, error: BaseException) -> None:
+        error.args = tuple(self.data(item) for item in error.args)
+        held = vars(error)
+        for name, value in held.items():
+            safe = self.data(value)
+            # A mapping that is more than its items, as that of headers is, stays so where no secret is in it.
+            if safe is not value and safe != value:
+                held[name] = safe
+
     def _tells(self, error: BaseException) -> bool:
+        """Say whether a secret is in an error's message, or in that of a group's member."""
+        if isinstance(error, BaseExceptionGroup) and any(map(self._tells, error.exceptions)):
+            return True
         return self.text(str(error)) != str(error)
 
     def stream(self) -> RedactingStream:
@@ -197,6 +208,20 @@ class RedactingStream:
             if at < len(text):
                 self._run = ""
         return at
+
+
+def _linked(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and all that it came from or is a group of, each once."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += (link.__cause__, link.__context__)
+        waiting += link.exceptions if isinstance(link, BaseExceptionGroup) else ()
 
 
 def _mark(name: str) -> str:

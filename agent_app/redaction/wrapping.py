@@ -6,17 +6,17 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import operator
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
-from agent_app.redaction.redactor import RedactingStream, Redactor
+from agent_app.redaction.redactor import Redactor
+from agent_app.redaction.replies import RedactedChunks, redacted_message, redacted_reply
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+    from langchain_core.messages import AIMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
@@ -78,8 +78,7 @@ def _handing_on(function: Callable[..., Any]) -> Callable[..., Any]:
 def redacting_model(model: _M, redactor: Redactor) -> _M:
     """Return a copy of a chat model whose replies and errors are redacted before any callback gets them.
 
-    Its type, name and settings stay as they are, and what was bound to it. Of content in blocks each block
-    is redacted for itself.
+    Its type, name and settings stay as they are, and what was bound to it.
     """
     from langchain_core.runnables.base import RunnableBindingBase
 
@@ -95,29 +94,29 @@ def redacting_model(model: _M, redactor: Redactor) -> _M:
     @_stands_for(generate)
     def redacted_generate(*args: Any, **kwargs: Any) -> ChatResult:
         with redacted_errors:
-            return _redacted_reply(generate(*args, **kwargs), redactor)
+            return redacted_reply(generate(*args, **kwargs), redactor)
 
     @_stands_for(agenerate)
     async def redacted_agenerate(*args: Any, **kwargs: Any) -> ChatResult:
         with redacted_errors:
-            return _redacted_reply(await agenerate(*args, **kwargs), redactor)
+            return redacted_reply(await agenerate(*args, **kwargs), redactor)
 
     @_stands_for(stream)
     def redacted_stream(*args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        safe = redactor.stream()
+        safe = RedactedChunks(redactor)
         with redacted_errors, contextlib.closing(_generator(stream(*args, **kwargs))) as chunks:
             for chunk in chunks:
-                yield _redacted_chunk(chunk, redactor, safe)
-        yield from _last_chunk(safe)
+                yield safe.take(chunk)
+        yield from safe.rest()
 
     @_stands_for(astream)
     async def redacted_astream(*args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        safe = redactor.stream()
+        safe = RedactedChunks(redactor)
         with redacted_errors:
             async with contextlib.aclosing(_generator(astream(*args, **kwargs))) as chunks:
                 async for chunk in chunks:
-                    yield _redacted_chunk(chunk, redactor, safe)
-        for chunk in _last_chunk(safe):
+                    yield safe.take(chunk)
+        for chunk in safe.rest():
             yield chunk
 
     copy.__dict__.update(
@@ -160,7 +159,7 @@ def _redacted_result(result: Any, redactor: Redactor) -> Any:
     from langchain_core.messages import BaseMessage
 
     if isinstance(result, BaseMessage):
-        return _redacted_message(result, redactor)
+        return redacted_message(result, redactor)
     if dataclasses.is_dataclass(result) and hasattr(result, "update"):
         return dataclasses.replace(result, update=_redacted_result(result.update, redactor))  # type: ignore[type-var]
     if isinstance(result, Mapping):
@@ -172,47 +171,3 @@ def _redacted_result(result: Any, redactor: Redactor) -> Any:
     text = str(result)
     safe = redactor.text(text)
     return result if safe == text else safe
-
-
-def _redacted_message(message: BaseMessage, redactor: Redactor) -> BaseMessage:
-    fields = ("content", "additional_kwargs", "tool_calls", "artifact")
-    values = vars(message)
-    held = {name: values[name] for name in fields if name in values}
-    safe = {name: redactor.data(value) for name, value in held.items()}
-    return message if safe == held else message.model_copy(update=safe)
-
-
-def _redacted_reply(reply: ChatResult, redactor: Redactor) -> ChatResult:
-    generations = [_redacted_generation(one, redactor) for one in reply.generations]
-    if all(map(operator.is_, generations, reply.generations)):
-        return reply
-    return reply.model_copy(update={"generations": generations})
-
-
-def _redacted_generation(generation: ChatGeneration, redactor: Redactor) -> ChatGeneration:
-    message = _redacted_message(generation.message, redactor)
-    if message is generation.message:
-        return generation
-    from langchain_core.outputs import ChatGeneration
-
-    return ChatGeneration(message=message, generation_info=generation.generation_info)
-
-
-def _redacted_chunk(
-    chunk: ChatGenerationChunk, redactor: Redactor, safe: RedactingStream
-) -> ChatGenerationChunk:
-    from langchain_core.outputs import ChatGenerationChunk
-
-    content = chunk.message.content
-    redacted = safe.feed(content) if isinstance(content, str) else redactor.data(content)
-    message = chunk.message.model_copy(update={"content": redacted})
-    return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
-
-
-def _last_chunk(safe: RedactingStream) -> Iterator[ChatGenerationChunk]:
-    """Yield what was held back to the end, if anything was."""
-    from langchain_core.messages import AIMessageChunk
-    from langchain_core.outputs import ChatGenerationChunk
-
-    if rest := safe.close():
-        yield ChatGenerationChunk(message=AIMessageChunk(content=rest))

@@ -32,7 +32,7 @@ def instruction() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What virtual tokens begin as, where the settings name no more than its kind."""
+    """What virtual tokens begin as in prompt tuning, where the settings name no more than its kind."""
 
     text: str = field(default_factory=instruction)
     """The words of ``init="text"``, repeated or cut to the number of tokens."""
@@ -43,7 +43,7 @@ class Start:
         """Return what the settings need beside them, as plain data."""
         if recipe.init == "soft" and self.soft is not None:
             return {"begun_from": self.soft.name, "begun_from_sha256": self.soft.digest}
-        return {"text": self.text} if recipe.init == "text" else {}
+        return {"text": self.text} if (recipe.method, recipe.init) == ("prompt-tuning", "text") else {}
 
 
 @contextlib.contextmanager

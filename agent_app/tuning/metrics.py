@@ -103,11 +103,10 @@ class Scores:
 
     verdicts: tuple[Verdict, ...]
 
-    def share(self, measure: Measure, kind: str = "") -> Share:
-        """Return how often a measure was met, of all rows or of those whose kind begins so."""
-        marks = [
-            v.marks[measure] for v in self.verdicts if measure in v.marks and v.row.kind.startswith(kind)
-        ]
+    def share(self, measure: Measure, kind: str | None = None) -> Share:
+        """Return how often a measure was met, of all rows or of those for one of `kinds`."""
+        verdicts = [v for v in self.verdicts if kind is None or _is_for(v.row) == kind]
+        marks = [v.marks[measure] for v in verdicts if measure in v.marks]
         return Share(sum(marks), len(marks))
 
     @property
@@ -123,20 +122,24 @@ class Scores:
     @property
     def kinds(self) -> tuple[str, ...]:
         """What the rows are for: the first tool of each, or ``none``."""
-        return tuple(dict.fromkeys(v.row.kind.partition("/")[0] for v in self.verdicts))
+        return tuple(dict.fromkeys(_is_for(v.row) for v in self.verdicts))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all shares as plain data, those of each kind of row too."""
 
-        def shares(kind: str) -> dict[str, Any]:
+        def shares(kind: str | None = None) -> dict[str, Any]:
             return {name: self.share(name, kind).to_dict() for name in get_args(Measure)}
 
         return {
             "rows": len(self.verdicts),
             "seconds_per_move": round(self.seconds_per_move, 4),
-            "all": shares(""),
-            "kinds": {kind: shares(f"{kind}/") for kind in self.kinds},
+            "all": shares(),
+            "kinds": {kind: shares(kind) for kind in self.kinds},
         }
+
+
+def _is_for(row: Row) -> str:
+    return row.kind.partition("/")[0]
 
 
 def score(rows: Iterable[Row], move: Move, tell: Callable[[Verdict], None] = lambda _: None) -> Scores:

@@ -11,7 +11,7 @@ import click
 
 from agent_app.cli import completing, options
 from agent_app.cli.prompts.tokens import as_written, open_if_here, tokenizer_option
-from agent_app.prompt import Prompt, library_folders, load_prompt
+from agent_app.prompt import Prompt, PromptTest, library_folders, load_prompt
 from agent_app.terminal import clean_line, stdout
 
 
@@ -21,7 +21,7 @@ from agent_app.terminal import clean_line, stdout
 @options.prompts_dir
 @tokenizer_option
 def diff(first: str, second: str, prompts_dir: Path | None, tokenizer: str | None) -> None:
-    """Compare the prompts A and B, which are names or files: text, inputs, parts, examples, tokens.
+    """Compare the prompts A and B, which are names or files: text, all facts of the front matter, tokens.
 
     The text is compared with parts and examples put in and the slots as written, and so are the tokens
     counted, where an embedded model's file is here.
@@ -73,7 +73,10 @@ def _fact_lines(one: Prompt, other: Prompt, labels: tuple[str, str]) -> Iterator
             yield f"{kind}: {'; '.join(said)}"
 
 
-_KINDS = ("inputs", "parts", "examples", "stop", "openings", "thoughts", "grounded", "reading")
+_KINDS = (
+    *("inputs", "parts", "examples", "stop", "openings", "thoughts", "grounded", "reading"),
+    *("soft", "model", "tests"),
+)
 
 
 def _facts(prompt: Prompt) -> tuple[Mapping[str, object], ...]:
@@ -87,7 +90,17 @@ def _facts(prompt: Prompt) -> tuple[Mapping[str, object], ...]:
         prompt.thoughts,
         {repr(prompt.grounded): None} if prompt.grounded else {},
         _of_reading(prompt),
+        {prompt.soft.name: prompt.soft.digest} if prompt.soft else {},
+        prompt.model,
+        _of_tests(prompt),
     )
+
+
+def _of_tests(prompt: Prompt) -> Mapping[str, object]:
+    tests: dict[str, list[object]] = {}
+    for entry in prompt.tests:
+        tests.setdefault(PromptTest.from_dict(entry).title, []).append(entry)
+    return tests
 
 
 def _of_reading(prompt: Prompt) -> Mapping[str, object]:

@@ -33,7 +33,7 @@ from agent_app.settings import Settings
 from agent_app.terminal import clean_line, stderr, stdout
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from langchain_core.language_models import BaseChatModel, LanguageModelInput
 
     from agent_app.soft_prompt import SoftPrompt
     from agent_app.toolbox import Toolbox
@@ -220,6 +220,7 @@ class _Runner:
         """Return a run's final answer, or the model's reply to a prompt that is not for runs."""
         from agent_app.agent import Agent
         from agent_app.models import explain
+        from agent_app.redaction import Redactor, redacting_model
 
         if "agent_scratchpad" in prompt.slots:
             settings = self._settings
@@ -231,9 +232,11 @@ class _Runner:
                 settings=settings,
             )
             return agent.invoke(test.values).text
-        said = [(role or "human", text) for role, text in messages]
+        asked = redacting_model(model, Redactor.from_environment())  # as those of agents are
         try:
-            return model.invoke(said, stop=list(prompt.stop) or None).text
+            return asked.invoke(
+                _as_input(prompt, messages), stop=list(prompt.stop) or None, **prompt.model
+            ).text
         except Exception as error:
             raise explain(error) or error from error
 
@@ -278,6 +281,17 @@ class _Runner:
 
     def _tokenizer_of(self, model: str) -> str:
         return tokenizer_name(self._given, dataclasses.replace(self._settings, model=model))
+
+
+def _as_input(prompt: Prompt, messages: Messages) -> LanguageModelInput:
+    """Return what a model is asked with a prompt that is not for runs, its virtual tokens in their place."""
+    from agent_app.models import Named, soft_message
+
+    if prompt.soft is None:
+        return [(role or "human", text) for role, text in messages]
+    ((_, text),) = messages
+    before, _, after = text.partition(prompt.soft.mark)
+    return [soft_message([before, Named(prompt.soft.name), after])]
 
 
 def _lines(outcome: Outcome) -> Iterator[str]:

@@ -111,7 +111,7 @@ def _lines(scores: Scores) -> list[str]:
     names: tuple[Measure, ...] = get_args(Measure)
     rows = [("", "all", *scores.kinds)]
     for name in names:
-        of_kinds = [scores.share(name, f"{kind}/") for kind in scores.kinds]
+        of_kinds = [scores.share(name, kind) for kind in scores.kinds]
         parts = [f"{share.hits}/{share.of}" if share.of else "-" for share in of_kinds]
         rows.append((MEASURES[name], str(scores.share(name)), *parts))
     return [*columns(rows), f"{scores.seconds_per_move:.2f} s for a move (median)"]

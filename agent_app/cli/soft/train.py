@@ -132,7 +132,7 @@ def train(
     need_extra()
     settings = options.settings(prompts_dir=prompts_dir)
     folder, folders = library.folder_for(name, settings), library.libraries(settings)
-    start = _start(given["init"], init_text, init_soft, folders)
+    start = _start(given["method"], given["init"], init_text, init_soft, folders)
     if start.soft is not None and given["tokens"] is None:
         given["tokens"] = start.soft.card.tokens
     recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
@@ -219,7 +219,9 @@ def _check_target(folder: Path, *, resume: bool, force: bool) -> None:
     library.check_free(folder)
 
 
-def _start(init: str | None, text: Path | None, soft: str | None, folders: Sequence[Path]) -> Start:
+def _start(
+    method: str | None, init: str | None, text: Path | None, soft: str | None, folders: Sequence[Path]
+) -> Start:
     """Return what virtual tokens begin as.
 
     Raises:
@@ -227,6 +229,10 @@ def _start(init: str | None, text: Path | None, soft: str | None, folders: Seque
         UnknownName: there is no such soft prompt.
         PromptError: its folder is damaged.
     """
+    named = {"--init": init, "--init-text": text, "--init-soft": soft}
+    unread = next((option for option, value in named.items() if value is not None), None)
+    if method == "p-tuning" and unread is not None:
+        raise TuningError(f"p-tuning begins with its encoder; it is prompt-tuning that {unread} is for")
     if (init == "soft") != (soft is not None):
         raise TuningError("--init soft and --init-soft NAME are given together, or neither")
     if text is not None and init not in (None, "text"):
