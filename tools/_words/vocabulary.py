@@ -58,16 +58,23 @@ POSTFIX = {
     "doubled": "* 2", "tripled": "* 3", "halved": "/ 2", "squared": "^ 2", "cubed": "^ 3", "dozen": "* 12",
 }  # fmt: skip
 """What is done with the operand before."""
-AFTER_OPERAND = (
-    (("^", "**", "to the power of", "raised to the power of", "raised to", "to the power"), "({0} ^ {1})"),
-    (("go into", "goes into", "fit into", "fits into", "go in", "fit in"), "({1} / {0})"),
-)
-"""Phrases between an operand, {0}, and another one, {1}, that belong more closely to them than signs do."""
-AFTER_TERM = (
-    (("more than", "greater than", "added to"), "({1} + {0})"),
-    (("less than", "fewer than", "smaller than", "subtracted from", "taken from", "off"), "({1} - {0})"),
-)
-"""The same before a whole product: 3 less than 5 times 4 is 17."""
+TO_THE_POWER = ("to the power of", "raised to the power of", "raised to", "to the power")
+GOES_INTO = ("go into", "goes into", "fit into", "fits into", "go in", "fit in")
+"""Phrases between two operands that belong more closely to them than signs do."""
+AFTER_TERM = {
+    **dict.fromkeys(("more than", "greater than", "added to"), "({1} + {0})"),
+    **dict.fromkeys(
+        ("less than", "fewer than", "smaller than", "subtracted from", "taken from", "off"), "({1} - {0})"
+    ),
+}
+"""Phrases between two whole products, {0} and {1}: 3 less than 5 times 4 is 17."""
+OF_THE_OTHER = frozenset(
+    ["off", "more than", "greater than", "less than", "fewer than", "smaller than", "increased by",
+     "raised by", "up", "decreased by", "reduced by", "lowered by", "down", "with", "at", "by"]
+)  # fmt: skip
+"""Phrases beside which a share is one of what stands on the other side: a third off 90, 90 up a half."""
+PLAINLY = frozenset(["plus", "minus", "+", "-", "*", "/"])
+"""Signs beside which a share is a number like another: 3 plus a half."""
 MULTIPLES = {"twice": 2, "double": 2, "thrice": 3, "triple": 3, "treble": 3, "quadruple": 4}
 OF_LIST = {
     "sum": "+", "total": "+", "product": "*", "average": "average", "mean": "average",
