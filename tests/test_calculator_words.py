@@ -250,6 +250,7 @@ from timing import processor_seconds
         ("divide 45 into 3 parts", "15"),
         ("split 120 into 4", "30"),
         ("add 3 and 4 to 5", "12"),
+        ("12345678901234567890123456789012 dozen", "148148146814814814681481481468144"),
     ],
 )
 def test_words_are_reckoned_with(words: str, result: str) -> None:
@@ -325,6 +326,7 @@ def test_words_are_reckoned_with(words: str, result: str) -> None:
         "10 plus 5, then divide into 60",
         "add 20% to 50 and 30",
         "add 50 and 10%",
+        "max(1,500, 900) plus 1",
     ],
 )
 def test_words_that_are_not_all_understood_are_refused(words: str) -> None:

@@ -50,7 +50,11 @@ def _power(base: Number, exponent: Number) -> Number:
     """Raise to a power: exactly where that is possible and small enough, else in floats."""
     if isinstance(base, Fraction) and isinstance(exponent, Fraction) and _is_small(base, exponent.numerator):
         return _root(Fraction(base**exponent.numerator), exponent.denominator)
-    power: float | complex = float(base) ** float(exponent)
+    if isinstance(base, Fraction) and _BELOW_ONE < base < _ABOVE_ONE:
+        # As a float it would be rounded to what is next to 1, or to 1 itself.
+        power: float | complex = math.exp(float(exponent) * _natural_log(base))
+    else:
+        power = float(base) ** float(exponent)
     if isinstance(power, complex):
         raise ToolException("a negative number to a fractional power has no real result")
     if power == 0 and base != 0:

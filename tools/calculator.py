@@ -78,6 +78,15 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _BASED = re.compile(r"(?<![0-9A-Za-z_.])0(?:x[0-9a-f]+|o[0-7]+|b[01]+)(?![0-9A-Za-z_.])", re.IGNORECASE)
+_UNKNOWN = re.compile(r"(?:[0-9)]\s*x\s*\+|[0-9)]x\s*-|[0-9)]\s*x\s*-\s)", re.IGNORECASE)
+"""An x that would multiply by a signed number as it stands, but is meant as an unknown: 3x + 2."""
+_GROUPS_AND_CALLS = re.compile(
+    r"""  (?P<opening> (?P<called> [a-z_0-9]* ) \s* \( | \[ )
+        | (?P<closing> [)\]] )
+        | (?P<group>   (?<![0-9.]) [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) )
+        | (?P<apart>   ,\s )""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _TOKEN = re.compile(
@@ -105,6 +114,14 @@ def _translate(text: str) -> str:
     if date := _DATE.search(plain):
         raise ToolException(f"{date[0]!r} is a date, which the calculator does not count with")
     plain = _BASED.sub(lambda found: str(int(found[0], base=0)), plain)
+    if unknown := _UNKNOWN.search(plain):
+        raise ToolException(
+            f"cannot solve for x in {unknown[0]!r}; between two numbers, as in 3 x 2, it is times"
+        )
+    if group := _unclear_group(plain):
+        raise ToolException(
+            f"in a function {group!r} could be one number or several; write thousands without a comma there"
+        )
     plain = in_signs(plain, FUNCTIONS.keys(), CONSTANTS.keys())
     translation, position = _Translation(), 0
     while position < len(plain):
@@ -119,6 +136,26 @@ def _translate(text: str) -> str:
             )
         position += translation.take(token)
     return translation.finish()
+
+
+def _unclear_group(text: str) -> str | None:
+    """Return what could be thousands, or arguments, in a function: ``1,500`` in ``max(1,500, 900)``.
+
+    Where all commas of a function are written alike, they all separate arguments.
+    """
+    opened: list[tuple[bool, str, bool]] = [(False, "", False)]
+    for found in _GROUPS_AND_CALLS.finditer(text):
+        if found["opening"]:
+            opened.append((found[0] == "[" or found["called"].lower() in FUNCTIONS, "", False))
+            continue
+        if found["closing"]:
+            opened = opened[:-1] or [(False, "", False)]
+            continue
+        separating, group, apart = opened[-1]
+        opened[-1] = separating, found["group"] or group, apart or bool(found["apart"])
+        if all(opened[-1]):
+            return opened[-1][1]
+    return None
 
 
 class _Translation:
@@ -282,6 +319,13 @@ def _chain(node: ast.BinOp, source: str, depth: int) -> Number:
 
 
 def _is_percentage(node: ast.expr) -> bool:
+    """Say whether it is a percentage, or a sum of some, of which 200 + (10% - 5%) is 5% more."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        if not _is_percentage(node.right):
+            return False
+        node = node.left
+    if isinstance(node, ast.UnaryOp):
+        return _is_percentage(node.operand)
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "percent"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from .vocabulary import COUNTS, ONES, SCALES, TENS
@@ -24,12 +24,18 @@ def with_digits(tokens: list[str]) -> list[str]:
     while at < len(tokens):
         value, after = _number(tokens, at)
         if after > at + is_number(tokens[at]):
-            found.append(f"{Decimal(value.numerator) / Decimal(value.denominator):f}")
+            found.append(_decimal(value))
             at = after
         else:
             found.append(tokens[at])
             at += 1
     return found
+
+
+def _decimal(value: Fraction) -> str:
+    """Write a number with all of its digits; of its denominators 2 and 5 are the only factors."""
+    with localcontext(prec=value.numerator.bit_length() + value.denominator.bit_length()):
+        return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
 
 
 def _number(tokens: list[str], at: int) -> tuple[Fraction, int]:
