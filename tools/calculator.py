@@ -122,7 +122,7 @@ def _translate(text: str) -> str:
         raise ToolException(
             f"in a function {group!r} could be one number or several; write thousands without a comma there"
         )
-    plain = in_signs(plain, FUNCTIONS.keys(), CONSTANTS.keys())
+    plain = in_signs(plain, FUNCTIONS.keys(), CONSTANTS.keys(), money=bool(kinds))
     translation, position = _Translation(), 0
     while position < len(plain):
         if plain[position].isspace():

@@ -46,13 +46,14 @@ def money_in(text: str) -> list[str]:
     return sorted(kinds)
 
 
-def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
+def in_signs(text: str, functions: Set[str], constants: Set[str], *, money: bool = False) -> str:
     """Return an expression in signs for one in words; the text itself where the words are not understood.
 
     Args:
         text: what was written, in words or signs.
         functions: the names of functions, which keep their meaning: ``sqrt`` in ``sqrt(16)``.
         constants: the names of numbers, such as ``pi``; they stand in signs only.
+        money: whether there were signs of money, or its names.
     """
     words = set(re.findall("[a-z]+", text.lower()))
     share_of = "of" in words and "%" not in text and "percent" not in words
@@ -61,7 +62,8 @@ def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
     try:
         spelt = _CAPITAL.sub(lambda found: _CAPITALS[found[0]], text)
         tokens = tokens_of(spelt.lower(), functions)
-        found = converted(tokens) or so_many_each(tokens) or without_things(tokens, functions | constants)
+        found = converted(tokens) or so_many_each(tokens)
+        found = found or without_things(tokens, functions | constants, money=money)
         return found or Statement(tokens, functions).whole()
     except NotUnderstood:
         return text

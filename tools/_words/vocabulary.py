@@ -105,9 +105,19 @@ AFTER = vocabulary(
     "together then for me thanks ways left remains gives do we get , = ? . ! : ;"
 )
 """What may stand after a calculation without a meaning for it."""
-RECKONED = frozenset(
-    [*ONES, *TENS, *COUNTS, *SHARES, *MULTIPLES, *POSTFIX, *OF_LIST, *ROOTS, "thirds", "quarters", "fourths",
-     "fifths", "sixths", "sevenths", "eighths", "ninths", "tenths", "more", "less", "off", "percent",
-     *(word for phrase in INFIX for word in phrase.split())]
+_PARTS = [
+    *SHARES, *(f"{word}th" for word in ONES if word == "eleven" or word.endswith("teen")),
+    *(f"{word.removesuffix('y')}ieth" for word in TENS),
+]  # fmt: skip
+_SCALING = vocabulary(
+    "tens ones score scores gross pair pairs couple couples myriad lakh lakhs crore crores mils bil tril "
+    "grand quadrillion quadrillions quintillion quintillions sextillion sextillions googol permille promille "
+    "bps pp remainder remainders rest rounded round rounding truncated floored approximately approx roughly "
+    "about around nearest quotients reciprocal inverse negative positive power powers exponent nth"
+)
+"""Words that are not reckoned with everywhere, but change a number where they stand."""
+RECKONED = _SCALING.union(
+    ONES, TENS, COUNTS, MULTIPLES, POSTFIX, OF_LIST, ROOTS, _PARTS, (f"{part}s" for part in _PARTS),
+    ("more", "less", "off", "percent"), (word for phrase in INFIX for word in phrase.split()),
 )  # fmt: skip
 """Words that are no names of things."""
