@@ -21,9 +21,10 @@ import re
 from collections.abc import Set
 
 from .counted import so_many_each
+from .errors import NotUnderstood
 from .statements import Statement
 from .things import without_things
-from .tokens import NotUnderstood, tokens_of
+from .tokens import tokens_of
 from .units import converted
 from .vocabulary import MONEY, MONEY_SIGNS
 

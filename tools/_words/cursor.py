@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
 
+from .errors import NotUnderstood
 from .number_words import is_number, token_at
-from .tokens import NotUnderstood
 
 
 class Cursor:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 from .cursor import Cursor
+from .errors import NotUnderstood
 from .sums import Sums, beside
-from .tokens import NotUnderstood
 from .vocabulary import AFTER, BEFORE, LESS, MORE, vocabulary
 
 _COMMANDED = {"halve": "/ 2", "square": "^ 2", "cube": "^ 3"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 
 from .cursor import Cursor
+from .errors import NotUnderstood
 from .number_words import is_number
-from .tokens import NotUnderstood
 from .vocabulary import (
     AFTER_TERM,
     CHARGED,

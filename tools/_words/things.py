@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
+from .errors import NotUnderstood
 from .number_words import is_number, token_at
-from .tokens import NotUnderstood
 from .units import UNITS, Unit, without_ends
 from .vocabulary import AFTER, BEFORE, RECKONED, vocabulary
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
+from .errors import NotUnderstood
 from .number_words import with_digits
 from .units import UNITS
 from .vocabulary import COUNTS, MONEY, ONES, SHARES, TENS
 
 _TOKEN = re.compile(
-    r"""  (?P<number> [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) (?:\.[0-9]+)? | [0-9]+ (?:\.[0-9]+)? | \.[0-9]+ )
+    r"""  (?P<number> [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) (?:\.[0-9]+)?
+                    | (?: [0-9]+ (?:\.[0-9]+)? | \.[0-9]+ ) (?: e[+-]?[0-9]{1,3} (?![0-9a-z.]) )? )
         | (?P<word> [a-z]+ (?:'[a-z]+)? )
         | (?P<sign> \*\* | // | [-+*/^%(),;:.&=?!√] )""",
     re.VERBOSE,
@@ -21,10 +23,6 @@ _SPELLINGS = (
     ("&", "and"), ("k", "thousand"), ("mn", "million"), ("mil", "million"), ("bn", "billion"),
     ("tn", "trillion"), *((f"{count}s", count) for count in COUNTS),
 )  # fmt: skip
-
-
-class NotUnderstood(Exception):  # noqa: N818 - never seen outside
-    """The words are none that can be reckoned with."""
 
 
 def tokens_of(text: str, functions: Set[str] = frozenset()) -> list[str]:
@@ -38,7 +36,8 @@ def tokens_of(text: str, functions: Set[str] = frozenset()) -> list[str]:
         functions: the names of functions, between whose parentheses a comma separates arguments.
 
     Raises:
-        NotUnderstood: there is a character that has no meaning, or more than one kind of money.
+        NotUnderstood: there is a character that has no meaning, a number that could be two, or more than one
+            kind of money.
     """
     text = _with_pounds_weighed(text)
     found, position = list[str](), 0
