@@ -45,6 +45,7 @@ def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Port of Spain", "Monday 2026-03-02 08:05:33 (America/Port_of_Spain, UTC-04:00)"),
         ("today in Auckland", "Tuesday 2026-03-03 01:05:33 (Pacific/Auckland, UTC+13:00)"),
         ("UTC+2", "Monday 2026-03-02 14:05:33 (UTC+02:00)"),
+        ("time at +02:00", "Monday 2026-03-02 14:05:33 (UTC+02:00)"),
         ("time in GMT-3:30", "Monday 2026-03-02 08:35:33 (UTC-03:30)"),
         ("Sydney, Australia", "Monday 2026-03-02 23:05:33 (Australia/Sydney, UTC+11:00)"),
         ("Houston, Texas, USA", "Monday 2026-03-02 06:05:33 (America/Chicago, UTC-06:00)"),
@@ -171,6 +172,14 @@ def test_it_reads_what_people_ask(query: str, line: str) -> None:
         ("days from 1 June to today", "from Sunday 2025-06-01 to Monday 2026-03-02"),
         ("days from 1 June to 24 December 2024", "from Saturday 2024-06-01 to Tuesday 2024-12-24"),
         ("days from today to 1 June", "from Monday 2026-03-02 to Monday 2026-06-01"),
+        ("days between 4 May 2024 and 25 December", "from Saturday 2024-05-04 to Wednesday 2024-12-25"),
+        ("from 4 May 2024 to christmas", "from Saturday 2024-05-04 to Wednesday 2024-12-25"),
+        ("days between 31 december 2024 and 1 jan", "from Tuesday 2024-12-31 to Wednesday 2025-01-01"),
+        ("days from 7 June 2027 to 1 July", "from Monday 2027-06-07 to Thursday 2027-07-01"),
+        ("days between 25 December and 4 May 2024", "from Monday 2023-12-25 to Saturday 2024-05-04"),
+        ("days between today and 1 January", "from Monday 2026-03-02 to Friday 2027-01-01"),
+        ("how old on 1 May is who was born 14 July 1950", "from Friday 2026-05-01 back to Friday 1950-07-14"),
+        ("age of someone born 14 July 1950 on 1 May", "from Friday 1950-07-14 to Friday 2026-05-01"),
     ],
 )
 def test_from_one_date_to_another_it_goes_forward_where_no_year_is_said(query: str, ends: str) -> None:
@@ -245,6 +254,11 @@ FORMS = (
         "12:30",
         "1.5 hours after 9:00",
         "from 9:15 to 11:40 to 12:00",
+        "days until 1.12",
+        "days from 1.10 to 3.12",
+        "current time in 12 hour format",
+        "now + 2",
+        "time in +2",
     ],
 )
 def test_what_it_cannot_read_is_refused_with_the_forms_it_knows(query: str) -> None:
