@@ -51,7 +51,7 @@ _DATE = re.compile(
     re.VERBOSE,
 )
 _YEARS = ("year", "year_2", "year_3", "year_4", "year_5")
-_PAST, _FUTURE = "since|ago|passed", "until|till|to|left|away"
+_PAST, _FUTURE = "since|ago|passed", "until|till|to|left|away|now and|^days before|many days before"
 _AGED = "born|old|age"
 """Who was born in a year is some age this year, and not on the next such day after birth."""
 _RAREST = 8
@@ -74,8 +74,12 @@ def take_dates(text: str, today: date) -> tuple[list[date], str]:
     else:
         toward = -1 if past else int(future)
         dates = [_date(one, today, today, toward or int(bool(one["feast"]))) for one in found]
-    # A word such as ``until`` is still wanted afterwards.
-    return dates, _DATE.sub(lambda found: f" {found['which'] or ''} ", text)
+    return dates, _DATE.sub(_left, text)
+
+
+def _left(found: re.Match[str]) -> str:
+    """Return what is still wanted of a date: a word such as ``until``, which says more than which day."""
+    return f" {found['which']} " if found["which"] in ("until", "till", "since") else " "
 
 
 def _lacks_year(found: re.Match[str]) -> bool:

@@ -21,12 +21,12 @@ import zoneinfo
 from calendar import isleap, monthrange
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
-from typing import NamedTuple
 
 from langchain_core.tools import ToolException, tool
 
 from . import _times
 from ._dates import MONTH, MONTHS, NAMED_DAYS, WEEKDAYS, take_dates
+from ._spans import Span, take_spans
 from ._times import many
 
 FORMS = (
@@ -34,28 +34,18 @@ FORMS = (
     "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024; 9:48 + 35 minutes"
 )
 
-_COUNTS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
-    "sixty": 60, "ninety": 90,
-}  # fmt: skip
-_SPAN = re.compile(
-    rf"""(?: (?P<sign> [-+] | \b(?:plus|minus|in|add|subtract|take[ ]away|take|back)\b ) [ ]? )?
-        \b (?P<many> [0-9]{{1,9}} | {"|".join(_COUNTS)} ) [ ]?
-        (?P<unit> minute|hour|day|week|fortnight|month|year) (?:'s|s')? s? \b (?: [ ] time \b )?
-        (?! [ ](?:clock|format)\b )
-        (?: [ ] (?P<way> after|from|before|ago|later|earlier|hence|back|to) \b )?""",
-    re.VERBOSE,
-)
-_BACK = frozenset(("-", "minus", "subtract", "take", "take away", "back", "before", "ago", "earlier"))
-_UNITS = {"minute": (1, "minutes"), "hour": (60, "minutes"), "day": (1, "days"), "week": (7, "days"),
-          "fortnight": (14, "days"), "month": (1, "months"), "year": (12, "months")}  # fmt: skip
 _OFFSET = re.compile(r"(?:utc|gmt) ?([-+]) ?([0-9]{1,2})(?::?([0-9]{2}))?|([-+])([0-9]{2}):([0-9]{2})")
 """By itself +2 could be hours, as in now + 2."""
 _LEAP = re.compile(r"(?:is|was|will|are) (?:the )?(?:year )?([0-9]{4}) (?:be )?(?:a )?leap year")
 _MONTH_LENGTH = re.compile(
     rf"(?:how many |number of )?days (?:are (?:there )?|does |has |were (?:there )?)?(?:in )?"
     rf"({MONTH})(?: of)?(?: ([0-9]{{4}}))?(?: have| has)?"
+)
+_TWENTY_FOUR = re.compile(r"\b(?:(?:in|on|as|by) )?(?:a |the )?24[- ]hours? (?:clock|format)\b")
+"""How a time is to be written, which it is anyway."""
+_ELSEWHERE = re.compile(
+    r"(?:what time is it|what is the time|what's the time|time) (?:in|at) (.+) "
+    r"(?:when|if) (?:it is|it's|its) (.+) (?:in|at) (.+)"
 )
 _AHEAD = re.compile(
     r"(?:what is |what's |whats |tell me )?(?:the )?time difference (?:between|from) (.+) (?:and|to) (.+)"
@@ -82,7 +72,8 @@ _WEEKDAY = _ANY | _words("weekday day week date fall falls fell name born happen
 _BETWEEN = _ANY | _words(
     "how many much long number days day's weeks day week count there are between from to until till since - "
     "have has passed left away remain remaining gone go ago old am someone somebody who born been lie lies "
-    "more still wait must should come comes in starting beginning time next last coming sleeps age years year"
+    "more still wait must should come comes in starting beginning time next last coming sleeps age years "
+    "year before"
 )
 _TO_IT = _words("until till to left away remain remaining wait sleeps")
 _SINCE_IT = _words("since ago passed old gone")
@@ -169,18 +160,20 @@ def clock(query: str) -> str:
 
 def _answer(text: str) -> str | None:
     """Answer a question in small letters; None if it is not understood."""
-    for form, answered in ((_LEAP, _leap), (_MONTH_LENGTH, _month_length), (_AHEAD, _ahead)):
-        if found := form.fullmatch(text.replace(" please", "")):
-            return answered(found)
+    for form, answered in _ANSWERS:
+        found = form.fullmatch(text.replace(" please", ""))
+        if found and (answer := answered(found)) is not None:
+            return answer
     asked = frozenset(text.replace(",", " ").split())
     if asked & {"is", "was", "isn't"} and asked & _IS_IT and asked <= _NOW | _IS_IT | {"isn't"}:
         return _time_at("")
     dates, rest = take_dates(text, _now().date())
-    times, rest = _times.take_times(rest)
-    spans, rest = _take_spans(rest)
+    times, rest = _times.take_times(_TWENTY_FOUR.sub("", rest))
+    spans, rest = take_spans(rest)
     words = [word.strip(":") for word in rest.replace(",", " , ").replace(". ", " ").split()]
     if times:
-        return None if dates or _OF_DATES & set(words) else _with_times(times, spans, words)
+        unclear = "o'clock" in text and not spans  # from 9 to 5 o'clock can be 8 hours or 20
+        return None if dates or unclear or _OF_DATES & set(words) else _with_times(times, spans, words)
     if spans:
         return _shifted(dates, spans) if len(dates) < 2 and _SHIFT.issuperset(words) else None
     if dates:
@@ -192,42 +185,6 @@ def _answer(text: str) -> str | None:
 
 
 # --- taking a question apart ---
-
-
-class _Span(NamedTuple):
-    """A stretch of time, with its sign."""
-
-    minutes: int = 0
-    days: int = 0
-    months: int = 0
-
-
-def _take_spans(text: str) -> tuple[list[_Span], str]:
-    """Return the spans in a text, with their signs, and the text without them.
-
-    Spans of which only one has a sign go the same way: 2 weeks and 3 days before.
-    """
-    text = " ".join(text.split())
-    found = list(_SPAN.finditer(text))
-    ways = [_way(each) for each in found]
-    for at, way in enumerate(ways):
-        if way is None:
-            ways[at] = ways[at - 1] if at else next((later for later in ways if later is not None), 1)
-    return [_span(each, way or 1) for each, way in zip(found, ways, strict=True)], _SPAN.sub(" ", text)
-
-
-def _way(found: re.Match[str]) -> int | None:
-    """Return whether a span goes forward (1) or back (-1); None if it does not say."""
-    sign, way = found["sign"], found["way"]
-    if sign in _BACK or way in _BACK or (way == "to" and not sign):
-        return -1
-    return 1 if sign or way else None
-
-
-def _span(found: re.Match[str], way: int) -> _Span:
-    size, part = _UNITS[found["unit"]]
-    many = int(found["many"]) if found["many"].isdigit() else _COUNTS[found["many"]]
-    return _Span(**{part: way * size * many})
 
 
 def _place(words: list[str]) -> str:
@@ -243,7 +200,7 @@ def _place(words: list[str]) -> str:
 # --- answering ---
 
 
-def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
+def _shifted(dates: list[date], spans: list[Span]) -> str | None:
     minutes, days, months = (sum(parts) for parts in zip(*spans, strict=True))
     if minutes and (dates or days or months):
         return None
@@ -262,7 +219,7 @@ def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
     return f"{told} is {_written(end)}"
 
 
-def _with_times(times: list[int], spans: list[_Span], words: list[str]) -> str | None:
+def _with_times(times: list[int], spans: list[Span], words: list[str]) -> str | None:
     """Count with times of day."""
     minutes, days, months = (sum(parts) for parts in zip(*spans, strict=True)) if spans else (0, 0, 0)
     if spans and len(times) == 1 and not (days or months) and (_SHIFT | _WITH_TIMES).issuperset(words):
@@ -291,9 +248,12 @@ def _months_later(start: date, months: int) -> date:
 def _between(dates: list[date], words: list[str]) -> str | None:
     """Count the days from one date to the next; to or from today when only one is given."""
     said = frozenset(words)
+    counted_before = "before" in said
+    if counted_before and (len(dates) != 1 or "days" not in said):
+        return None
     if len(dates) == 1 and said & _SINCE_IT:
         dates = [*dates, _now().date()]
-    elif len(dates) == 1 and said & _TO_IT:
+    elif len(dates) == 1 and (counted_before or said & _TO_IT or "now and" in " ".join(words)):
         dates = [_now().date(), *dates]
     if len(dates) != 2:
         return None
@@ -331,6 +291,20 @@ def _ahead(found: re.Match[str]) -> str | None:
     hours = Fraction(round((one - other).total_seconds()), 3600)
     how = "ahead of" if hours >= 0 else "behind"
     return f"{float(abs(hours)):g} hours: {zones[0]} is {how} {zones[1]}"
+
+
+def _elsewhere(found: re.Match[str]) -> str | None:
+    """Tell the time at a place when it is some time at another one, as their clocks differ today."""
+    zone, other = (_zone_at(_place(name.split())) for name in (found[1], found[3]))
+    times, rest = _times.take_times(found[2])
+    if zone is None or other is None or len(times) != 1 or rest.strip():
+        return None
+    ahead = (_now(zone).utcoffset() or timedelta()) - (_now(other).utcoffset() or timedelta())
+    then = _times.then(times[0] + round(ahead.total_seconds() / 60))
+    return f"{_times.written(times[0])} ({other}) is {then} ({zone})"
+
+
+_ANSWERS = ((_LEAP, _leap), (_MONTH_LENGTH, _month_length), (_ELSEWHERE, _elsewhere), (_AHEAD, _ahead))
 
 
 def _time_at(place: str) -> str | None:
