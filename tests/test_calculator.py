@@ -97,6 +97,7 @@ def test_a_percent_sign_is_a_percentage_unless_an_operand_follows(expression: st
         ("math.sqrt(16)", "4"),
         ("SQRT(16)", "4"),
         ("3!^2", "36"),
+        ("5 factorial / 2", "60"),
     ],
 )
 def test_it_reads_what_people_and_models_write(expression: str, result: str) -> None:

@@ -221,7 +221,7 @@ class _Translation:
             self._add_operator("*")
         elif name == "mod" and self.operand is not None:
             self._add_operator("%")
-        elif name == "percent" and self.operand is not None:
+        elif name in ("percent", "factorial") and self.operand is not None:
             self._add_postfix(name, name)
         elif name in CONSTANTS:
             self._add_operand(name)

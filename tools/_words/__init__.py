@@ -53,7 +53,7 @@ def in_signs(text: str, functions: Set[str], constants: Set[str], *, money: bool
     Args:
         text: what was written, in words or signs.
         functions: the names of functions, which keep their meaning: ``sqrt`` in ``sqrt(16)``.
-        constants: the names of numbers, such as ``pi``; they stand in signs only.
+        constants: the names of numbers, such as ``pi``.
         money: whether there were signs of money, or its names.
     """
     words = set(re.findall("[a-z]+", text.lower()))
@@ -65,6 +65,6 @@ def in_signs(text: str, functions: Set[str], constants: Set[str], *, money: bool
         tokens = tokens_of(spelt.lower(), functions)
         found = converted(tokens) or so_many_each(tokens)
         found = found or without_things(tokens, functions | constants, money=money)
-        return found or Statement(tokens, functions).whole()
+        return found or Statement(tokens, functions, constants).whole()
     except NotUnderstood:
         return text

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from .cursor import Cursor
 from .errors import NotUnderstood
 from .sums import Sums, beside
-from .vocabulary import AFTER, BEFORE, LESS, MORE, vocabulary
+from .vocabulary import AFTER, BEFORE, CHARGES, LESS, MORE, vocabulary
 
 _COMMANDED = {"halve": "/ 2", "square": "^ 2", "cube": "^ 3"}
 _DONE_WITH_IT = {**_COMMANDED, "double": "* 2", "triple": "* 3"}
@@ -21,6 +21,7 @@ _THEN = vocabulary(", ; . and then now after")
 _NEAREST = {"10": "10", "ten": "10", "hundred": "100", "100": "100", "thousand": "1000", "1000": "1000"}
 _SUBTRACT = ("subtract", "deduct", "take away", "take off", "take")
 _DIVISORS = ("by", "among", "between")
+_SHARING = vocabulary("people persons friends kids children adults guests players")
 _PARTS = ("equal parts", "parts", "equal groups", "groups", "equal shares", "shares", "pieces")
 
 
@@ -50,11 +51,12 @@ class Statement:
     Args:
         tokens: all of it.
         functions: names of functions, which may stand before parentheses.
+        constants: names of numbers.
     """
 
-    def __init__(self, tokens: list[str], functions: Set[str]) -> None:
+    def __init__(self, tokens: list[str], functions: Set[str], constants: Set[str]) -> None:
         self._cursor = Cursor(tokens)
-        self._sums = Sums(self._cursor, functions)
+        self._sums = Sums(self._cursor, functions, constants)
 
     def whole(self) -> str:
         """Return all of it in signs.
@@ -65,7 +67,7 @@ class Statement:
         while self._cursor.next() in BEFORE and not self._begins():
             self._cursor.read()
         self._cursor.take("times does", "times do", "often does", "often do")
-        found = self._statement()
+        found = self._cursor.tried(self._percentage) or self._statement()
         while (more := self._cursor.tried(partial(self._step, found))) is not None:
             found = more
         if not AFTER.issuperset(self._cursor.rest()):
@@ -84,6 +86,26 @@ class Statement:
         found = None if command is None else self._cursor.tried(partial(command, self))
         return self._sums.sum() if found is None else found
 
+    def _percentage(self) -> str:
+        """Read ``20 is what % of 80``, ``what % of 80 is 20`` or ``% increase from 50 to 75``."""
+        cursor, read = self._cursor, self._sums.sum
+        if (phrase := cursor.one_of(("% increase from", "% change from", "% decrease from"))) is not None:
+            first = read()
+            cursor.need("to")
+            second = read()
+            more = f"{first} - {second}" if "decrease" in phrase else f"{second} - {first}"
+            return f"(({more}) / {first} * 100)"
+        if cursor.take("% of"):
+            whole = read()
+            cursor.need("is")
+            part = read()
+        else:
+            asked = cursor.take("% is", "%")
+            part = read()
+            cursor.need(*(("of", "is of") if asked else ("is what % of", "as a % of", "as % of")))
+            whole = read()
+        return f"({part} / {whole} * 100)"
+
     # --- commands ---
 
     def _add(self) -> str:
@@ -94,6 +116,7 @@ class Statement:
         # Of what is added to something a percentage is one of that; among others it could be one of anything.
         if several and any(item.endswith("%") for item in items):
             raise NotUnderstood
+        self._cursor.take(*CHARGES)  # add a 10% tip to 80
         if self._cursor.take("to"):
             added = " + ".join(beside(item, "to") for item in items)
             return f"({self._sums.item()} + {added})"
@@ -127,6 +150,7 @@ class Statement:
         if not parted:
             self._cursor.need(*_DIVISORS)
         divided = f"({first} / {self._sums.item()})"
+        self._cursor.skip(_SHARING)
         # 45 divided into 3 parts are 15 each, and so are 3 divided into 45.
         if parted and not self._cursor.take(*_PARTS) and command == "divide":
             raise NotUnderstood
@@ -167,12 +191,16 @@ class Statement:
         second = self._sums.item()
         return f"({second} - {first})" if word in LESS else f"({first} - {second})"
 
+    def _round(self) -> str:
+        self._cursor.need("round")
+        return self._rounded(self._sums.sum())
+
     _COMMANDS: ClassVar[dict[str, Callable[[Statement], str]]] = {
         "add": _add, "sum": _add, "subtract": _subtract, "deduct": _subtract, "take": _subtract,
         "knock": _subtract, "remove": _subtract, "multiply": _multiply, "divide": _divide, "split": _divide,
         "share": _divide, "increase": _raise, "raise": _raise, "decrease": _lower, "reduce": _lower,
         "lower": _lower, "cut": _lower, "halve": _alone, "square": _alone, "cube": _alone, "how": _compare,
-        "by": _compare,
+        "by": _compare, "round": _round,
     }  # fmt: skip
     """Commands by the words that they begin with."""
 

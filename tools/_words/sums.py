@@ -77,10 +77,11 @@ class Sums:
     Args:
         cursor: where they are read.
         functions: names of functions, which may stand before parentheses.
+        constants: names of numbers.
     """
 
-    def __init__(self, cursor: Cursor, functions: Set[str]) -> None:
-        self._cursor, self._functions = cursor, functions
+    def __init__(self, cursor: Cursor, functions: Set[str], constants: Set[str]) -> None:
+        self._cursor, self._functions, self._constants = cursor, functions, constants
         self._depth = self._read = 0
 
     def sum(self) -> str:
@@ -182,6 +183,10 @@ class Sums:
 
     def _operand(self) -> str:
         self._cursor.take("the")
+        if is_number(self._cursor.next(1)) and self._cursor.next(2) == "%":  # a 10% tip
+            self._cursor.take("a", "an")
+        if self._cursor.next() in self._constants:
+            return self._cursor.read()
         for read in (
             self._power,
             self._share,
@@ -257,7 +262,8 @@ class Sums:
 
     def _of_list(self) -> str:
         """Read ``sum of 3, 4 and 5``, ``difference between 9 and 4`` or ``largest of 3 and 9``."""
-        made = OF_LIST.get(self._cursor.read())
+        word = self._cursor.read()
+        made = word if word in ("max", "min") else OF_LIST.get(word)
         if made is None:
             raise NotUnderstood
         self._cursor.take("number", "value", "price", "score")
@@ -366,7 +372,10 @@ class Sums:
         if self._cursor.take("of"):
             return self._postfixed(f"({number}% * {self.item()})")
         if self._cursor.take(*CHARGED):
-            return f"({number}% * {self.item()})"
+            self._cursor.take("a", "an")
+            paid = f"({number}% * {self.item()})"
+            self._cursor.take("bill", "meal")
+            return paid
         if self._cursor.take("more than", "above", "on top of", "added to", "greater than", "higher than"):
             return f"({self.item()} + {number}%)"
         if (less := self._cursor.tried(self._reduced)) is not None:

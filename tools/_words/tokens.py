@@ -19,9 +19,9 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile("[a-z]+")
 _SPELLINGS = (
-    ("per cent", "%"), ("percent", "%"), ("pct", "%"), ("takeaway", "take away"), ("off of", "off"),
-    ("&", "and"), ("k", "thousand"), ("mn", "million"), ("mil", "million"), ("bn", "billion"),
-    ("tn", "trillion"), *((f"{count}s", count) for count in COUNTS),
+    ("per cent", "%"), ("percent", "%"), ("percentage", "%"), ("pct", "%"), ("takeaway", "take away"),
+    ("off of", "off"), ("&", "and"), ("k", "thousand"), ("mn", "million"), ("mil", "million"),
+    ("bn", "billion"), ("tn", "trillion"), *((f"{count}s", count) for count in COUNTS),
 )  # fmt: skip
 
 
