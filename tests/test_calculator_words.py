@@ -282,6 +282,9 @@ from timing import processor_seconds
         ("60 mph * 2 hours", "120"),
         ("60 km/h + 10 kph", "70"),
         ("$12 per hour * 8 hours", "96"),
+        ("8 hours per day * 5 days", "40"),
+        ("factorial of 5 / 3", "40"),
+        ("1/2 percent of 200 plus 3", "4"),
         ("10 pounds + 5 pounds", "15"),
         ("5 pounds in kg", "2.26796185"),
         ("$2 * (5 kg + 3 kg)", "16"),
@@ -388,6 +391,7 @@ def test_words_are_reckoned_with(words: str, result: str) -> None:
         "60 km/h + 10 miles/hour",
         "1200 m / 60 km/h",
         "$12 per hour * 30 minutes",
+        "8 hours per day * 2 weeks",
     ],
 )
 def test_words_that_are_not_all_understood_are_refused(words: str) -> None:

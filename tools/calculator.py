@@ -218,6 +218,10 @@ class _Translation:
         if name == "of":
             if self.operand is None or self.out[self.operand] != "percent":
                 raise ToolException("'of' can only follow a percentage, as in 15% of 240")
+            if self.operand and self.out[self.operand - 1] == "/":
+                raise ToolException(
+                    "a percentage of something cannot follow '/'; write (1/2)% of 200 or 1 / (2% of 200)"
+                )
             self._add_operator("*")
         elif name == "mod" and self.operand is not None:
             self._add_operator("%")

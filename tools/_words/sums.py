@@ -251,7 +251,7 @@ class Sums:
             self._cursor.need("of")
             return f"({self._undivided()} ^ {2 if word == 'square' else 3})"
         self._cursor.take("of")
-        return f"{ROOTS[word]}({self._undivided()})"
+        return f"{ROOTS[word]}({self.item() if word == 'factorial' else self._undivided()})"
 
     def _undivided(self) -> str:
         """Read an operand that must not be divided: is a square root of 25/9 that of 25 or of all?"""

@@ -57,6 +57,12 @@ class _Counted(NamedTuple):
     """What there are so many of each: ``hour`` in ``35 loaves/hour``."""
 
     @property
+    def of_its_kind(self) -> bool:
+        """Whether so many of a unit are of each of another one: 8 hours per day."""
+        thing, rate = UNITS.get(self.thing), UNITS.get(self.rate)
+        return thing is not None and rate is not None and thing.kind == rate.kind
+
+    @property
     def measured(self) -> tuple[Unit | str, Unit | str]:
         """What it counts, and of each of what, by whatever names."""
         return _unit(self.thing), _unit(self.rate)
@@ -70,7 +76,7 @@ _ADDING = frozenset(["", "+", "-", "(", ")"])
 def _is_mixed(found: list[_Counted], *, money: bool) -> bool:
     """Say whether units meet that only a conversion could bring together."""
     signs = {counted.text for counted in found}
-    units = {UNITS[counted.thing] for counted in found if counted.thing in UNITS}
+    units = {UNITS[c.thing] for c in found if c.thing in UNITS and not c.of_its_kind}
     if not _OF_ONE_UNIT.isdisjoint(signs) and _differ(units):
         return True
     if any(_differ({UNITS[c.rate], *units}) for c in found if c.rate in UNITS):
