@@ -355,6 +355,8 @@ def test_words_are_reckoned_with(words: str, result: str) -> None:
         "50 / 1/2 plus 3",
         "2^1/2 plus 3",
         "7/2 squared",
+        "3/2 doubled",
+        "7/2 factorial",
         "square root of 25/9",
         "8 to the power of 4/3",
         "100 divided by 8/2",

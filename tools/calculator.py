@@ -196,6 +196,11 @@ class _Translation:
         """Whether a comma here separates arguments."""
         return bool(self.opened) and self.opened[-1][2]
 
+    @property
+    def _divides(self) -> bool:
+        """Whether the operand that was just read stands after a /."""
+        return self.operand is not None and self.out[self.operand - 1 : self.operand] == ["/"]
+
     def _add_sign(self, sign: str) -> None:
         if sign in _CLOSING:
             self._open(sign)
@@ -218,14 +223,14 @@ class _Translation:
         if name == "of":
             if self.operand is None or self.out[self.operand] != "percent":
                 raise ToolException("'of' can only follow a percentage, as in 15% of 240")
-            if self.operand and self.out[self.operand - 1] == "/":
+            if self._divides:
                 raise ToolException(
                     "a percentage of something cannot follow '/'; write (1/2)% of 200 or 1 / (2% of 200)"
                 )
             self._add_operator("*")
         elif name == "mod" and self.operand is not None:
             self._add_operator("%")
-        elif name in ("percent", "factorial") and self.operand is not None:
+        elif self.operand is not None and (name == "percent" or (name == "factorial" and not self._divides)):
             self._add_postfix(name, name)
         elif name in CONSTANTS:
             self._add_operand(name)

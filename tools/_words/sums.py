@@ -162,7 +162,7 @@ class Sums:
             NotUnderstood: it could be read in two ways, as in 50 / 1/2 or 7/2 squared.
         """
         cursor, begun = self._cursor, is_number(before)
-        if begun and phrase == "/" and cursor.next(1) in ("squared", "cubed"):
+        if begun and phrase == "/" and (cursor.next(1) in POSTFIX or cursor.next(1) == "factorial"):
             raise NotUnderstood
         following = self.item()
         if INFIX[phrase] not in ("/", "//", "mod"):
