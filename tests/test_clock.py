@@ -287,6 +287,7 @@ FORMS = (
         "current time in 12 hour format",
         "from 9 o'clock to 5 o'clock",
         "at 17 h",
+        "10 h 30 min + 2 h",
         "last christmas",
         "an hour and a half before 9 am",
         "one hundred and five days from today",

@@ -36,7 +36,7 @@ _BACK = frozenset(("-", "minus", "subtract", "take", "take away", "back", "befor
 _UNITS = {"minute": (1, "minutes"), "hour": (60, "minutes"), "day": (1, "days"), "week": (7, "days"),
           "fortnight": (14, "days"), "month": (1, "months"), "year": (12, "months")}  # fmt: skip
 _SHORT = {"min": "minute", "hr": "hour", "h": "hour"}
-"""Units that are spans only with a word or sign that says which way: 17 h by itself is a time of day."""
+"""Units that are spans only with a word or sign that says which way: 17 h could be a time of day."""
 
 
 class Span(NamedTuple):
@@ -58,7 +58,8 @@ def take_spans(text: str) -> tuple[list[Span], str]:
     text = " ".join(text.split())
     found = list(_SPAN.finditer(text))
     ways = [_way(each) for each in found]
-    if not any(ways) and any(each["unit"] in _SHORT for each in found):
+    unsaid = bool(found) and ways[0] is None and (not any(ways) or any(each["sign"] for each in found))
+    if unsaid and any(each["unit"] in _SHORT for each in found):
         return [], text
     for at, way in enumerate(ways):
         if way is None:
