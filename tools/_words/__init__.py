@@ -5,6 +5,10 @@ be read in two ways:
 
 - ``12 plus 7 times 3`` is 12 + 7 * 3; after a comma, ``12 plus 7, times 3`` takes all before it.
 - ``the sum of 3 and 5 times 2`` is (3 + 5) * 2; ``half of 90 plus 3`` is 90 / 2 + 3.
+- ``4 times 5 less than 100`` is 80: what comes before ``less than`` is taken whole; a sum is refused there.
+- ``a third off 90`` is 60, and ``3 plus a third`` is 3.33; ``90 less a third`` is refused.
+- ``50 divided by 1/2`` is 100: beside words a fraction below 1 is one number.
+- ``45 with a 20% tip split 3 ways`` is 18: a tip, and what is split, is of all before it.
 - ``the difference between 4 and 9`` is 5, as people mean it, whichever comes first.
 - ``12 boxes of 6 eggs`` and ``12 shelves carry 6 lamps each`` are products.
 - The names of money are passed over, as long as it is one kind of money.
