@@ -8,9 +8,10 @@ percent of 640" it makes 7.5 * 640.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from agent_app.loop import OBJECTED
 from agent_app.prompt import Draft, Prompt
@@ -55,8 +56,17 @@ _OF_UNITS = frozenset({16, 20, 28, 29, 30, 31, 36, 64, 90, 144, 1440, 1760, 3600
 """How many of one unit another one has; nobody adds them."""
 _SIGNS = {"+", "-"}
 _SHARE = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?) ?(?:%|per ?cent\b)", re.IGNORECASE)
-_TIMES = frozenset("*×x")
+_TIMES = ("*", "×", "x", "times", "multiplied by")
+_ENCLOSED = re.compile(r"(?<!\w)\( ?(\d[\d,]*(?:\.\d+)?) ?\)")
+"""A number alone in parentheses, which are none of a function."""
 _HUNDREDTHS = re.compile(r"%|\bper ?cent|(?<!\d)100(?!\d)", re.IGNORECASE)
+_SHARE_IN_WORDS = re.compile(
+    r"\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) ?(?:%|per ?cent\b)", re.IGNORECASE
+)
+_PARTS = {
+    "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10,
+}  # fmt: skip
 _ELSEWHERE, _AS_GIVEN = OBJECTED
 _NAMED = 4
 """How many of the numbers are named; one is enough."""
@@ -97,8 +107,9 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
 
     Whole numbers up to twelve, halves and quarters, and well-known numbers may come from anywhere, and so
     may those by which units are converted, unless they are added or taken away. What a given percentage
-    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2. But a sum of small and round numbers of which
-    none was given is made up as a whole. Where larger numbers are given in words, nothing counts as made up.
+    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2, and of a third 0.333, 0.67 and 1.33. But a sum
+    of small and round numbers of which none was given is made up as a whole. Where larger numbers are given
+    in words, nothing counts as made up.
 
     Args:
         text: what is to be calculated.
@@ -107,12 +118,12 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     if any(_IN_WORDS.search(told) for told in given):
         return ()
     known = {number for told in given for number in _numbers_in(told)}
-    known |= {
-        round(share, 6) for n in known if n <= _PERCENT for share in (n / 100, 1 - n / 100, 1 + n / 100)
-    }
+    percentages = {n for n in known if n <= _PERCENT} | {n for told in given for n in _percentages_in(told)}
+    known |= {round(share, 6) for n in percentages for share in (n / 100, 1 - n / 100, 1 + n / 100)}
     known |= {number for number, word in enumerate(_WORDS) if any(word.search(told) for told in given)}
+    parts = {part for told in given for part in _parts_in(told)}
     numbers = list(_NUMBER.finditer(text))
-    unknown = [found for found in numbers if _value(found[0]) not in known]
+    unknown = [found for found in numbers if not (_value(found[0]) in known or _is_part(found[0], parts))]
     from_nowhere = len(unknown) == len(numbers) and all(map(_is_handy, numbers))
     if not (from_nowhere and _SUM.search(text)):
         unknown = [found for found in unknown if not _is_usual(found)]
@@ -128,7 +139,8 @@ def bare_percentage(text: str, given: Sequence[str]) -> str | None:
     """
     if _HUNDREDTHS.search(text):
         return None
-    factors = {_value(found[0]) for found in _NUMBER.finditer(text) if _beside(found) & _TIMES}
+    bare = _ENCLOSED.sub(r" \1 ", text)
+    factors = {_value(found[0]) for found in _NUMBER.finditer(bare) if _is_factor(found)}
     shares = [share for told in given for share in _SHARE.findall(told)]
     plain = Counter(_value(number) for told in given for number in _GIVEN.findall(told))
     plain.subtract(map(_value, shares))  # what is left is given as a plain number too
@@ -144,6 +156,31 @@ def _numbers_in(text: str) -> Iterator[float]:
         yield float(re.sub(r"\D", "", number))
     for whole, decimals in _COMMA.findall(text):
         yield float(f"{whole}.{decimals}")
+
+
+def _percentages_in(text: str) -> Iterator[float]:
+    """Yield every number that a text gives as a percentage, also in words."""
+    yield from map(_value, _SHARE.findall(text))
+    for word in _SHARE_IN_WORDS.findall(text):
+        yield next(float(number) for number, words in enumerate(_WORDS) if words.fullmatch(word))
+
+
+def _parts_in(text: str) -> Iterator[float]:
+    """Yield what parts that a text names in words come to, several of them, and one with one on top."""
+    for name, number in _PARTS.items():
+        if re.search(rf"\b{name}s?\b", text, re.IGNORECASE):
+            yield from (part / number for part in range(1, number))
+            yield 1 + 1 / number
+
+
+def _is_part(number: str, parts: Set[float]) -> bool:
+    """Say whether a number is one of some parts, rounded to two decimals or more, or cut off after them."""
+    decimals = len(number.partition(".")[2])
+    if decimals < 2:
+        return False
+    scale = 10 ** min(decimals, 15)
+    wanted = {near(part * scale) for part in parts for near in (round, math.floor)}
+    return round(_value(number) * scale) in wanted
 
 
 def _value(number: str) -> float:
@@ -163,6 +200,13 @@ def _is_usual(found: re.Match[str]) -> bool:
     if any(abs(value - factor) <= _ROUNDED * factor for factor in _FACTORS):
         return True
     return value in _OF_UNITS and not _beside(found) & _SIGNS
+
+
+def _is_factor(found: re.Match[str]) -> bool:
+    """Say whether a number is multiplied, in signs or words."""
+    text = found.string
+    before, after = text[: found.start()].rstrip().lower(), text[found.end() :].lstrip().lower()
+    return before.endswith(_TIMES) or after.startswith(_TIMES)
 
 
 def _beside(found: re.Match[str]) -> set[str]:

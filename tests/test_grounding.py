@@ -82,6 +82,15 @@ def prompt(tmp_path: Path) -> Path:
         ("10 * 0.453592", ["How many kg are 10 lb?"], ()),
         ("5 * 1.7", ["Convert 5 miles to km"], ("1.7",)),
         ("250 / 0.35", ["How many crowns are EUR250, at .35 each?"], ()),
+        ("1.4 * 70", ["What is 140% of 70?"], ()),
+        ("1.4 * 70", ["140 men and 70 oxen"], ("1.4",)),
+        ("0.05 * 310", ["What is five percent of 310?"], ()),
+        ("0.05 * 310", ["five of 310"], ("0.05",)),
+        ("0.333 * 93", ["What is a third of 93?"], ()),
+        ("0.67 * 93 + 0.3333 * 93", ["two thirds of 93"], ()),
+        ("1.33 * 93", ["a third more than 93"], ()),
+        ("0.34 * 93", ["What is a third of 93?"], ("0.34",)),
+        ("0.333 * 93", ["What is a part of 93?"], ("0.333",)),
     ],
 )
 def test_a_number_is_made_up_that_stands_nowhere(
@@ -95,6 +104,11 @@ def test_a_number_is_made_up_that_stands_nowhere(
     [
         ("7.5 * 6400", ["What's 7.5 percent of 6400?"], "7.5"),
         ("6400*7.5", ["What's 7.5% of 6400?"], "7.5"),
+        ("7.5 times 6400", ["What's 7.5% of 6400?"], "7.5"),
+        ("6400 multiplied by 7.5", ["What's 7.5% of 6400?"], "7.5"),
+        ("(7.5) * 6400", ["What's 7.5% of 6400?"], "7.5"),
+        ("(1 - 0.075) * 6400", ["What's 7.5% of 6400?"], None),
+        ("(85 - 15) * 6400", ["What's 15% off 6400?"], None),
         ("6,400 x 15", ["How much is 15 per cent of 6,400?"], "15"),
         ("7.5% * 6400", ["What's 7.5 percent of 6400?"], None),
         ("7.5 * 6400 / 100", ["What's 7.5 percent of 6400?"], None),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 _TIME = re.compile(
-    r"""(?<![\w:.+-]) (?: (?P<hour> [0-9]{1,2} ) [:.] (?P<minute> [0-5][0-9] ) (?: [ ]? (?P<half> am | pm ) )?
-                        | (?P<hour_2> [0-9]{1,2} ) [ ]? (?P<half_2> am | pm )
+    r"""(?<![\w:.+-]) (?: (?P<hour> [0-9]{1,2} ) [:.] (?P<minute> [0-5][0-9] )
+                          (?: [ ]? (?P<half> [ap]\.?m\b\.? ) )?
+                        | (?P<hour_2> [0-9]{1,2} ) (?: [ ]? (?P<half_2> [ap]\.?m\b\.? ) | (?=[ ]o'clock) )
                         | (?P<named> noon | midnight ) ) (?![\w:]|[.-][0-9]) (?:[ ]o'clock)?""",
     re.VERBOSE,
 )
@@ -25,17 +26,34 @@ def take_times(text: str) -> tuple[list[int], str]:
     return (times, _TIME.sub(" ", text)) if len(times) == len(found) else ([], text)
 
 
+def then(time: int) -> str:
+    """Write a time of day that may be one of another day."""
+    days, rest = divmod(time, _DAY)
+    when = {0: "", 1: ", the next day", -1: ", the day before"}.get(days, f", {abs(days)} days {_way(days)}")
+    return f"{written(rest)}{when}"
+
+
+def written(time: int) -> str:
+    """Write a time of day."""
+    return f"{time // 60}:{time % 60:02}"
+
+
+def _long(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    parts = [many(hours, "hour")] if hours else []
+    parts += [many(rest, "minute")] if rest or not hours else []
+    return " ".join(parts)
+
+
 def moved(time: int, minutes: int) -> str:
     """Say what time of day it is some minutes after a time, or before it."""
-    days, then = divmod(time + minutes, _DAY)
-    when = {0: "", 1: ", the next day", -1: ", the day before"}.get(days, f", {abs(days)} days {_way(days)}")
-    return f"{_written(time)} {'-' if minutes < 0 else '+'} {_long(abs(minutes))} is {_written(then)}{when}"
+    return f"{written(time)} {'-' if minutes < 0 else '+'} {_long(abs(minutes))} is {then(time + minutes)}"
 
 
 def between(start: int, end: int) -> str:
     """Say how long it is from one time of day to another; to an earlier one it is that of the next day."""
     next_day = " the next day" if end < start else ""
-    return f"{_long((end - start) % _DAY)} from {_written(start)} to {_written(end)}{next_day}"
+    return f"{_long((end - start) % _DAY)} from {written(start)} to {written(end)}{next_day}"
 
 
 def is_long(start: int, end: int) -> bool:
@@ -52,19 +70,8 @@ def _minutes(found: re.Match[str]) -> int | None:
     if half and not 1 <= hour <= 12:
         return None
     if half:
-        hour = hour % 12 + (12 if half == "pm" else 0)
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
     return 60 * hour + minute if hour < 24 else None
-
-
-def _written(time: int) -> str:
-    return f"{time // 60}:{time % 60:02}"
-
-
-def _long(minutes: int) -> str:
-    hours, rest = divmod(minutes, 60)
-    parts = [many(hours, "hour")] if hours else []
-    parts += [many(rest, "minute")] if rest or not hours else []
-    return " ".join(parts)
 
 
 def many(count: int, unit: str) -> str:

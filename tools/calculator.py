@@ -23,31 +23,21 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 import re
-from collections.abc import Callable
 from decimal import Decimal, Inexact, localcontext
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
 
 from langchain_core.tools import ToolException, tool
 
+from ._functions import CONSTANTS, FUNCTIONS, MAX_DIGITS, OPERATORS, Number, bounded, too_large
 from ._words import in_signs, money_in
-
-Number: TypeAlias = Fraction | float
 
 MAX_LENGTH = 1000
 """Characters in an expression."""
 MAX_DEPTH = 64
 """Parentheses, signs and powers inside one another."""
-MAX_DIGITS = 4000
-"""Digits of a number on the way; above it a calculation is refused before it is begun."""
 SHOWN_DIGITS = 1000
 """Digits of an integer that is printed whole; a longer one is rounded."""
-
-_MAX_BITS = int(MAX_DIGITS * math.log2(10))
-_BELOW_ONE, _ABOVE_ONE = Fraction(7, 8), Fraction(9, 8)
-"""Nearer to 1 than these, the difference of two logarithms would lose digits."""
 
 
 @tool
@@ -66,7 +56,7 @@ def calculator(expression: str) -> str:
     except ZeroDivisionError as error:
         raise ToolException("division by zero has no result") from error
     except OverflowError as error:
-        raise _too_large() from error
+        raise too_large() from error
 
 
 # --- from what was written to a Python expression ---
@@ -88,6 +78,15 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _BASED = re.compile(r"(?<![0-9A-Za-z_.])0(?:x[0-9a-f]+|o[0-7]+|b[01]+)(?![0-9A-Za-z_.])", re.IGNORECASE)
+_UNKNOWN = re.compile(r"(?:[0-9)]\s*x\s*\+|[0-9)]x\s*-|[0-9)]\s*x\s*-\s)", re.IGNORECASE)
+"""An x that would multiply by a signed number as it stands, but is meant as an unknown: 3x + 2."""
+_GROUPS_AND_CALLS = re.compile(
+    r"""  (?P<opening> (?P<called> [a-z_0-9]* ) \s* \( | \[ )
+        | (?P<closing> [)\]] )
+        | (?P<group>   (?<![0-9.]) [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) )
+        | (?P<apart>   ,\s )""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _TOKEN = re.compile(
@@ -115,7 +114,15 @@ def _translate(text: str) -> str:
     if date := _DATE.search(plain):
         raise ToolException(f"{date[0]!r} is a date, which the calculator does not count with")
     plain = _BASED.sub(lambda found: str(int(found[0], base=0)), plain)
-    plain = in_signs(plain, _FUNCTIONS.keys(), _CONSTANTS.keys())
+    if unknown := _UNKNOWN.search(plain):
+        raise ToolException(
+            f"cannot solve for x in {unknown[0]!r}; between two numbers, as in 3 x 2, it is times"
+        )
+    if group := _unclear_group(plain):
+        raise ToolException(
+            f"in a function {group!r} could be one number or several; write thousands without a comma there"
+        )
+    plain = in_signs(plain, FUNCTIONS.keys(), CONSTANTS.keys(), money=bool(kinds))
     translation, position = _Translation(), 0
     while position < len(plain):
         if plain[position].isspace():
@@ -129,6 +136,26 @@ def _translate(text: str) -> str:
             )
         position += translation.take(token)
     return translation.finish()
+
+
+def _unclear_group(text: str) -> str | None:
+    """Return what could be thousands, or arguments, in a function: ``1,500`` in ``max(1,500, 900)``.
+
+    Where all commas of a function are written alike, they all separate arguments.
+    """
+    opened: list[tuple[bool, str, bool]] = [(False, "", False)]
+    for found in _GROUPS_AND_CALLS.finditer(text):
+        if found["opening"]:
+            opened.append((found[0] == "[" or found["called"].lower() in FUNCTIONS, "", False))
+            continue
+        if found["closing"]:
+            opened = opened[:-1] or [(False, "", False)]
+            continue
+        separating, group, apart = opened[-1]
+        opened[-1] = separating, found["group"] or group, apart or bool(found["apart"])
+        if all(opened[-1]):
+            return opened[-1][1]
+    return None
 
 
 class _Translation:
@@ -169,6 +196,11 @@ class _Translation:
         """Whether a comma here separates arguments."""
         return bool(self.opened) and self.opened[-1][2]
 
+    @property
+    def _divides(self) -> bool:
+        """Whether the operand that was just read stands after a /."""
+        return self.operand is not None and self.out[self.operand - 1 : self.operand] == ["/"]
+
     def _add_sign(self, sign: str) -> None:
         if sign in _CLOSING:
             self._open(sign)
@@ -191,18 +223,22 @@ class _Translation:
         if name == "of":
             if self.operand is None or self.out[self.operand] != "percent":
                 raise ToolException("'of' can only follow a percentage, as in 15% of 240")
+            if self._divides:
+                raise ToolException(
+                    "a percentage of something cannot follow '/'; write (1/2)% of 200 or 1 / (2% of 200)"
+                )
             self._add_operator("*")
         elif name == "mod" and self.operand is not None:
             self._add_operator("%")
-        elif name == "percent" and self.operand is not None:
+        elif self.operand is not None and (name == "percent" or (name == "factorial" and not self._divides)):
             self._add_postfix(name, name)
-        elif name in _CONSTANTS:
+        elif name in CONSTANTS:
             self._add_operand(name)
-        elif name in _FUNCTIONS:
+        elif name in FUNCTIONS:
             self._expect_operand(name)
             self.out.append(name)
         else:
-            known = ", ".join(sorted([*_CONSTANTS, *_FUNCTIONS]))
+            known = ", ".join(sorted([*CONSTANTS, *FUNCTIONS]))
             raise ToolException(f"unknown name {name[:40]!r}; write numbers, or one of: {known}")
 
     def _add_operator(self, text: str) -> None:
@@ -229,7 +265,7 @@ class _Translation:
             raise _too_deep()
         if self.out and self.out[-1] == "√":
             self.out[-1] = "sqrt"
-        is_call = bool(self.out) and self.out[-1] in _FUNCTIONS
+        is_call = bool(self.out) and self.out[-1] in FUNCTIONS
         self.opened.append((bracket, len(self.out) - is_call, is_call or bracket == "["))
         self.out.append(bracket)
 
@@ -257,8 +293,8 @@ def _value(node: ast.expr, source: str, depth: int) -> Number:
     match node:
         case ast.Constant():
             return _literal(source[node.col_offset : node.end_col_offset])
-        case ast.Name(id=name) if name in _CONSTANTS:
-            return _CONSTANTS[name]
+        case ast.Name(id=name) if name in CONSTANTS:
+            return CONSTANTS[name]
         case ast.Name(id=name):
             raise ToolException(f"{name} needs its arguments in parentheses, as in {name}(2)")
         case ast.UnaryOp(op=ast.USub()):
@@ -287,24 +323,31 @@ def _chain(node: ast.BinOp, source: str, depth: int) -> Number:
         additive = isinstance(link.op, ast.Add | ast.Sub)
         if additive and _is_percentage(link.right) and not _is_percentage(link.left):
             right *= total
-        total = _bounded(_OPERATORS[type(link.op)](total, right))
+        total = bounded(OPERATORS[type(link.op)](total, right))
     return total
 
 
 def _is_percentage(node: ast.expr) -> bool:
+    """Say whether it is a percentage, or a sum of some, of which 200 + (10% - 5%) is 5% more."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        if not _is_percentage(node.right):
+            return False
+        node = node.left
+    if isinstance(node, ast.UnaryOp):
+        return _is_percentage(node.operand)
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "percent"
 
 
 def _literal(text: str) -> Fraction:
     _, _, exponent = text.lower().partition("e")
     if exponent and abs(int(exponent)) > MAX_DIGITS:
-        raise _too_large()
+        raise too_large()
     return Fraction(text)
 
 
 def _call(name: str, values: list[Number]) -> Number:
     """Apply a function of the table to its arguments."""
-    function = _FUNCTIONS[name]
+    function = FUNCTIONS[name]
     most = math.inf if function.most is None else function.most
     if not function.least <= len(values) <= most:
         many = str(function.least)
@@ -313,185 +356,10 @@ def _call(name: str, values: list[Number]) -> Number:
         hint = "; write thousands without a comma there" if len(values) > most else ""
         raise ToolException(f"{name} takes {many} argument(s), got {len(values)}{hint}")
     try:
-        return _bounded(function.apply(*values))
+        return bounded(function.apply(*values))
     except ValueError as error:
         shown = ", ".join(map(_show, values))
         raise ToolException(f"{name}({shown}) has no real result; {name} takes {function.takes}") from error
-
-
-def _bounded(value: Number | int) -> Number:
-    """Return a value as it is kept; refuse one that has outgrown the limit."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise _too_large()
-        return value
-    if isinstance(value, int):
-        value = Fraction(value)
-    if _bits(value) > _MAX_BITS:
-        raise _too_large()
-    return value
-
-
-def _bits(value: Fraction) -> int:
-    return max(value.numerator.bit_length(), value.denominator.bit_length())
-
-
-def _is_small(base: Fraction, exponent: int) -> bool:
-    """Say whether a power is small enough to be worked out exactly, without working it out."""
-    return abs(exponent) * (_bits(base) - 1) <= _MAX_BITS
-
-
-def _power(base: Number, exponent: Number) -> Number:
-    """Raise to a power: exactly where that is possible and small enough, else in floats."""
-    if isinstance(base, Fraction) and isinstance(exponent, Fraction) and _is_small(base, exponent.numerator):
-        return _root(Fraction(base**exponent.numerator), exponent.denominator)
-    power: float | complex = float(base) ** float(exponent)
-    if isinstance(power, complex):
-        raise ToolException("a negative number to a fractional power has no real result")
-    if power == 0 and base != 0:
-        raise ToolException("the result is too small, nearer to 0 than can be worked with")
-    return power
-
-
-def _root(value: Number, degree: int) -> Number:
-    """Take the real root: exactly where it is rational, else as a float."""
-    if value < 0 and degree % 2 == 0:
-        raise ToolException("an even root of a negative number has no real result")
-    if isinstance(value, Fraction):
-        numerator, denominator = abs(value.numerator), value.denominator
-        top, bottom = _whole_root(numerator, degree), _whole_root(denominator, degree)
-        if top**degree == numerator and bottom**degree == denominator:
-            return Fraction(top, bottom) if value >= 0 else -Fraction(top, bottom)
-    size = abs(float(value))
-    root = math.sqrt(size) if degree == 2 else math.cbrt(size) if degree == 3 else size ** (1 / degree)
-    return math.copysign(root, value)
-
-
-def _whole_root(value: int, degree: int) -> int:
-    """Return the root of a whole number, rounded down, by Newton's method."""
-    if degree == 1 or value < 2:
-        return value
-    if degree >= value.bit_length():
-        return 1
-    guess = 1 << -(-value.bit_length() // degree)
-    while True:
-        better = ((degree - 1) * guess + value // guess ** (degree - 1)) // degree
-        if better >= guess:
-            return guess
-        guess = better
-
-
-def _log(value: Number, base: Number = math.e) -> Number:
-    """Take a logarithm; a whole one of exact numbers is exact."""
-    if base <= 0 or base == 1:
-        raise ValueError("no such base")
-    result = _natural_log(value) / _natural_log(base)
-    whole = round(result)
-    if isinstance(value, Fraction) and isinstance(base, Fraction) and _is_small(base, whole):
-        return Fraction(whole) if base**whole == value else result
-    return result
-
-
-def _natural_log(value: Number) -> float:
-    if _BELOW_ONE < value < _ABOVE_ONE:
-        return math.log1p(float(value - 1))
-    # Of a fraction in two halves, as either may be far beyond a float.
-    return (
-        math.log(value.numerator) - math.log(value.denominator)
-        if isinstance(value, Fraction)
-        else math.log(value)
-    )
-
-
-def _factorial(value: Number) -> int:
-    whole = _whole(value)
-    if whole > 1 and math.lgamma(whole + 1) > _MAX_BITS * math.log(2):
-        raise _too_large()
-    return math.factorial(whole)
-
-
-def _round(value: Number, places: Number = Fraction(0)) -> Fraction:
-    digits = _whole(places)
-    if abs(digits) > MAX_DIGITS:
-        raise _too_large()
-    scale = Fraction(10) ** digits
-    # A float counts as its shortest decimal, not as the binary fraction that is next to it.
-    exact = Fraction(repr(value)) if isinstance(value, float) else value
-    size = Fraction(math.floor(abs(exact) * scale + Fraction(1, 2))) / scale
-    return size if value >= 0 else -size
-
-
-def _whole(value: Number) -> int:
-    if value != int(value):
-        raise ValueError("not a whole number")
-    return int(value)
-
-
-def _multiple(*values: Number) -> Number:
-    total: Number = Fraction(1)
-    for value in values:
-        total = _bounded(math.lcm(_whole(total), _whole(value)))
-    return total
-
-
-def _wave(function: Callable[[float], float]) -> Callable[[Number], float]:
-    # Rounded, so that sin(pi) is 0 and not the error that pi itself has as a float.
-    return lambda angle: round(function(float(angle)), 15)
-
-
-class _Function(NamedTuple):
-    """A function by name: how it is worked out, how many arguments it has, and what they may be."""
-
-    apply: Callable[..., Number | int]
-    least: int = 1
-    most: int | None = 1
-    takes: str = "numbers"
-
-
-_CONSTANTS: dict[str, Number] = {"pi": math.pi, "e": math.e}
-_AVERAGE = _Function(lambda *values: sum(values) / Fraction(len(values)), 1, None)
-_FUNCTIONS = {
-    "abs": _Function(abs),
-    "acos": _Function(math.acos, takes="a number from -1 to 1"),
-    "asin": _Function(math.asin, takes="a number from -1 to 1"),
-    "atan": _Function(math.atan),
-    "average": _AVERAGE,
-    "avg": _AVERAGE,
-    "cbrt": _Function(lambda value: _root(value, 3)),
-    "ceil": _Function(math.ceil),
-    "cos": _Function(_wave(math.cos)),
-    "degrees": _Function(math.degrees),
-    "exp": _Function(lambda value: _power(math.e, value)),
-    "factorial": _Function(_factorial, takes="a whole number from 0 up"),
-    "floor": _Function(math.floor),
-    "gcd": _Function(lambda *values: math.gcd(*map(_whole, values)), 1, None, "whole numbers"),
-    "lcm": _Function(_multiple, 1, None, "whole numbers"),
-    "ln": _Function(_log, takes="a number above 0"),
-    "log": _Function(_log, 1, 2, "a number above 0, and a base above 0 other than 1"),
-    "log10": _Function(lambda value: _log(value, Fraction(10)), takes="a number above 0"),
-    "log2": _Function(lambda value: _log(value, Fraction(2)), takes="a number above 0"),
-    "max": _Function(lambda *values: max(values), 1, None),
-    "mean": _AVERAGE,
-    "min": _Function(lambda *values: min(values), 1, None),
-    "mod": _Function(operator.mod, 2, 2),
-    "percent": _Function(lambda value: value / Fraction(100)),
-    "pow": _Function(_power, 2, 2),
-    "radians": _Function(math.radians),
-    "round": _Function(_round, 1, 2, "a number, and a whole number of decimal places"),
-    "sin": _Function(_wave(math.sin)),
-    "sqrt": _Function(lambda value: _root(value, 2)),
-    "sum": _Function(lambda *values: sum(values), 1, None),
-    "tan": _Function(_wave(math.tan)),
-}
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Number | int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: _power,
-}
 
 
 # --- from the value to text ---
@@ -528,12 +396,6 @@ def _decimal_text(value: Decimal) -> str:
 
 def _unreadable(text: str) -> ToolException:
     return ToolException(f"cannot read {text.strip()[:80]!r}; write it like 2 * (3 + 4)")
-
-
-def _too_large() -> ToolException:
-    return ToolException(
-        f"the numbers grow too large; {MAX_DIGITS} digits are the most, 308 for irrational ones"
-    )
 
 
 def _too_deep() -> ToolException:

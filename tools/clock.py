@@ -6,7 +6,8 @@ rather than guessed at.
 
 A date without a year is this year's; after ``until`` the next one, after ``since`` the last one. So are
 Christmas and other feasts on fixed days. From one date to another the second is the next one after the
-first. 25.12.2024 and 12/25/2024 are read where one reading is left.
+first, or the first the last one before the second, if only that has a year. 25.12.2024 and 12/25/2024 are
+read where one reading is left.
 
 A place is a time zone (``Europe/Paris``), the last part of one (``New York``), an offset (``UTC+2``),
 or one of a few large cities and countries that no zone is named after.
@@ -14,18 +15,18 @@ or one of a few large cities and countries that no zone is named after.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 import zoneinfo
 from calendar import isleap, monthrange
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
-from typing import NamedTuple
 
 from langchain_core.tools import ToolException, tool
 
 from . import _times
+from ._dates import MONTH, MONTHS, NAMED_DAYS, WEEKDAYS, take_dates
+from ._spans import Span, take_spans
 from ._times import many
 
 FORMS = (
@@ -33,72 +34,18 @@ FORMS = (
     "days until 2030-01-01; 2024-01-31 + 45 days; 3 weeks before 3 March 2024; 9:48 + 35 minutes"
 )
 
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
-_FEASTS = {
-    "christmas eve": (12, 24), "christmas day": (12, 25), "christmas": (12, 25), "xmas": (12, 25),
-    "boxing day": (12, 26), "new year's eve": (12, 31), "new years eve": (12, 31),
-    "the end of the year": (12, 31), "end of the year": (12, 31), "new year's day": (1, 1),
-    "new years day": (1, 1), "new year's": (1, 1), "new year": (1, 1), "valentine's day": (2, 14),
-    "valentines day": (2, 14), "halloween": (10, 31),
-}  # fmt: skip
-_ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
-    "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14,
-    "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19,
-    "twentieth": 20, "twenty-first": 21, "twenty-second": 22, "twenty-third": 23, "twenty-fourth": 24,
-    "twenty-fifth": 25, "twenty-sixth": 26, "twenty-seventh": 27, "twenty-eighth": 28,
-    "twenty-ninth": 29, "thirtieth": 30, "thirty-first": 31,
-}  # fmt: skip
-_ORDINAL = re.compile(
-    rf"\b(?P<before>{_MONTH} (?:the )?)?(?P<day>{'|'.join(sorted(_ORDINALS, reverse=True))})"
-    rf"(?P<after> (?:of )?{_MONTH})?\b"
-)
-_NAMED = "|".join(day.lower() for day in _WEEKDAYS)
-_NTH = "(?:st|nd|rd|th)?"
-_DATE = re.compile(
-    rf"""\b (?P<year>[0-9]{{4}}) (?P<mark>[-/.]) (?P<month>[0-9]{{1,2}}) (?P=mark) (?P<day>[0-9]{{1,2}}) \b
-       | \b (?P<one>[0-9]{{1,2}}) (?P<mark_2>[/.]) (?P<other>[0-9]{{1,2}}) (?P=mark_2)    # 25.12.2024
-         (?P<year_2>[0-9]{{4}}) \b
-       | \b (?P<day_3>[0-9]{{1,2}}) {_NTH} [ ] (?:of[ ])? (?P<month_3>{_MONTH}) \b
-         [.,]? (?: [ ] (?P<year_3>[0-9]{{4}}) \b )?                                     # 3 March 2024
-       | \b (?P<month_4>{_MONTH}) [.]? [ ] (?:the[ ])? (?P<day_4>[0-9]{{1,2}}) {_NTH} \b
-         ,? (?: [ ] (?P<year_4>[0-9]{{4}}) \b )?                                        # March 3, 2024
-       | \b (?P<feast> {"|".join(name.replace(" ", "[ ]") for name in _FEASTS)} ) \b
-         (?: [ ] (?P<year_5>[0-9]{{4}}) \b )?
-       | \b (?P<which> next|last|coming|until|till|since ) [ ] (?P<weekday> {_NAMED} ) \b
-       | \b (?: the[ ] )? (?P<near> day[ ]after[ ]tomorrow | day[ ]before[ ]yesterday
-            | today | tomorrow | yesterday ) \b (?!'s|[ ]in\b)""",
-    re.VERBOSE,
-)
-_YEARS = ("year", "year_2", "year_3", "year_4", "year_5")
-_RAREST = 8
-"""Years from one 29 February to the next, at most."""
-_NEAR = {"day before yesterday": -2, "yesterday": -1, "today": 0, "tomorrow": 1, "day after tomorrow": 2}
-_COUNTS = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
-    "sixty": 60, "ninety": 90,
-}  # fmt: skip
-_SPAN = re.compile(
-    rf"""(?: (?P<sign> [-+] | \b(?:plus|minus|in|add|subtract|take[ ]away|take|back)\b ) [ ]? )?
-        \b (?P<many> [0-9]{{1,9}} | {"|".join(_COUNTS)} ) [ ]?
-        (?P<unit> minute|hour|day|week|fortnight|month|year) (?:'s|s')? s? \b (?: [ ] time \b )?
-        (?: [ ] (?P<way> after|from|before|ago|later|earlier|hence|back|to) \b )?""",
-    re.VERBOSE,
-)
-_BACK = frozenset(("-", "minus", "subtract", "take", "take away", "back", "before", "ago", "earlier"))
-_UNITS = {"minute": (1, "minutes"), "hour": (60, "minutes"), "day": (1, "days"), "week": (7, "days"),
-          "fortnight": (14, "days"), "month": (1, "months"), "year": (12, "months")}  # fmt: skip
-_OFFSET = re.compile(r"(?:utc|gmt)? ?([-+]) ?([0-9]{1,2})(?::?([0-9]{2}))?")
+_OFFSET = re.compile(r"(?:utc|gmt) ?([-+]) ?([0-9]{1,2})(?::?([0-9]{2}))?|([-+])([0-9]{2}):([0-9]{2})")
+"""By itself +2 could be hours, as in now + 2."""
 _LEAP = re.compile(r"(?:is|was|will|are) (?:the )?(?:year )?([0-9]{4}) (?:be )?(?:a )?leap year")
 _MONTH_LENGTH = re.compile(
     rf"(?:how many |number of )?days (?:are (?:there )?|does |has |were (?:there )?)?(?:in )?"
-    rf"({_MONTH})(?: of)?(?: ([0-9]{{4}}))?(?: have| has)?"
+    rf"({MONTH})(?: of)?(?: ([0-9]{{4}}))?(?: have| has)?"
+)
+_TWENTY_FOUR = re.compile(r"\b(?:(?:in|on|as|by) )?(?:a |the )?24[- ]hours? (?:clock|format)\b")
+"""How a time is to be written, which it is anyway."""
+_ELSEWHERE = re.compile(
+    r"(?:what time is it|what is the time|what's the time|time) (?:in|at) (.+) "
+    r"(?:when|if) (?:it is|it's|its) (.+) (?:in|at) (.+)"
 )
 _AHEAD = re.compile(
     r"(?:what is |what's |whats |tell me )?(?:the )?time difference (?:between|from) (.+) (?:and|to) (.+)"
@@ -120,16 +67,19 @@ _NOW = _ANY | _words(
     "how late hour clock watch say says show shows there they got exact exactly full just moment o'clock "
     "over need want like to see your my our name number"
 )
-_IS_IT = _words("weekend or am pm already still lunch dinner bed") | frozenset(_NAMED.split("|"))
+_IS_IT = _words("weekend or am pm already still lunch dinner bed") | frozenset(NAMED_DAYS.split("|"))
 _WEEKDAY = _ANY | _words("weekday day week date fall falls fell name born happen happened land lands")
 _BETWEEN = _ANY | _words(
     "how many much long number days day's weeks day week count there are between from to until till since - "
     "have has passed left away remain remaining gone go ago old am someone somebody who born been lie lies "
-    "more still wait must should come comes in starting beginning time next last coming sleeps age years year"
+    "more still wait must should come comes in starting beginning time next last coming sleeps age years "
+    "year before"
 )
 _TO_IT = _words("until till to left away remain remaining wait sleeps")
 _SINCE_IT = _words("since ago passed old gone")
 _IN_YEARS = _words("old age years")
+_OF_DATES = _words("day days week weeks month months year years date")
+"""Words beside which 1.12 is a date, and no time of day."""
 _WITH_TIMES = _words("hours minutes time hour minute and in the morning evening afternoon night")
 _SHIFT = _ANY | _words(
     "date day weekday week today time year month clock be add to come comes lies fall falls take away from "
@@ -210,159 +160,31 @@ def clock(query: str) -> str:
 
 def _answer(text: str) -> str | None:
     """Answer a question in small letters; None if it is not understood."""
-    for form, answered in ((_LEAP, _leap), (_MONTH_LENGTH, _month_length), (_AHEAD, _ahead)):
-        if found := form.fullmatch(text.replace(" please", "")):
-            return answered(found)
+    for form, answered in _ANSWERS:
+        found = form.fullmatch(text.replace(" please", ""))
+        if found and (answer := answered(found)) is not None:
+            return answer
     asked = frozenset(text.replace(",", " ").split())
     if asked & {"is", "was", "isn't"} and asked & _IS_IT and asked <= _NOW | _IS_IT | {"isn't"}:
         return _time_at("")
-    dates, rest = _take_dates(_ORDINAL.sub(_in_digits, text))
-    times, rest = _times.take_times(rest)
-    spans, rest = _take_spans(rest)
+    dates, rest = take_dates(text, _now().date())
+    times, rest = _times.take_times(_TWENTY_FOUR.sub("", rest))
+    spans, rest = take_spans(rest)
     words = [word.strip(":") for word in rest.replace(",", " , ").replace(". ", " ").split()]
     if times:
-        return None if dates else _with_times(times, spans, words)
+        unclear = "o'clock" in text and not spans  # from 9 to 5 o'clock can be 8 hours or 20
+        return None if dates or unclear or _OF_DATES & set(words) else _with_times(times, spans, words)
     if spans:
         return _shifted(dates, spans) if len(dates) < 2 and _SHIFT.issuperset(words) else None
     if dates:
         answer = _between(dates, words) if _BETWEEN.issuperset(words) else None
         if answer is None and len(dates) == 1 and _WEEKDAY.issuperset(words):
-            answer = f"{dates[0]} is a {_WEEKDAYS[dates[0].weekday()]}"
+            answer = f"{dates[0]} is a {WEEKDAYS[dates[0].weekday()]}"
         return answer
     return _time_at(_place(words))
 
 
 # --- taking a question apart ---
-
-
-def _take_dates(text: str) -> tuple[list[date], str]:
-    """Return the dates in a text, in order, and the text without them."""
-    past = re.search(r"\b(?:since|ago|passed)\b", text) is not None
-    future = re.search(r"\b(?:until|till|to|left|away)\b", text) is not None
-    found, today = list(_DATE.finditer(text)), _now().date()
-    if len(found) == 2 and _lacks_year(found[0]) and (future or _lacks_year(found[1])):
-        dates = _stretch(*found)
-    else:
-        dates = [_date(one, today, -1 if past else 1 if future or one["feast"] else 0) for one in found]
-    # A word such as ``until`` is still wanted afterwards.
-    return dates, _DATE.sub(lambda found: f" {found['which'] or ''} ", text)
-
-
-def _lacks_year(found: re.Match[str]) -> bool:
-    return not (found["near"] or found["weekday"] or any(found[name] for name in _YEARS))
-
-
-def _stretch(one: re.Match[str], other: re.Match[str]) -> list[date]:
-    """Return where a stretch of time begins and ends, of which the first date has no year."""
-    today = _now().date()
-    if _lacks_year(other):
-        first = _date(one, today, 0)
-        return [first, _date(other, first, 1)]
-    last = _date(other, today, 0)
-    return [_date(one, last, -1), last]
-
-
-def _date(found: re.Match[str], near: date, toward: int) -> date:
-    """Return a date as it is written.
-
-    Args:
-        found: it, in a text.
-        near: what a date without a year is taken by.
-        toward: then it is the next one from there on (1), the last one up to there (-1), or of the same
-            year (0).
-    """
-    today = _now().date()
-    if found["near"]:
-        return today + timedelta(days=_NEAR[found["near"]])
-    if found["weekday"]:
-        ahead = (_NAMED.split("|").index(found["weekday"]) - today.weekday()) % 7
-        behind = found["which"] in ("last", "since")
-        return today + timedelta(days=(ahead or 7) - (7 if behind and ahead else 14 if behind else 0))
-    year = next((found[name] for name in _YEARS if found[name]), None)
-    if found["feast"]:
-        month, day = _FEASTS[found["feast"]]
-    elif found["month"]:
-        month, day = int(found["month"]), int(found["day"])
-    elif found["one"]:
-        month, day = _either_way(found)
-    else:
-        month = _MONTHS.index((found["month_3"] or found["month_4"])[:3]) + 1
-        day = int(found["day_3"] or found["day_4"])
-    try:
-        if year is not None:
-            return date(int(year), month, day)
-        return _nearest(month, day, near, toward) if toward else date(near.year, month, day)
-    except ValueError as error:
-        raise ToolException(
-            f"{found[0]!r} is not in the calendar; a date is written like 2024-02-29"
-        ) from error
-
-
-def _nearest(month: int, day: int, near: date, toward: int) -> date:
-    """Return the next such day from a date on, or the last one up to it.
-
-    Raises:
-        ValueError: there is none.
-    """
-    for years in range(_RAREST + 1):
-        with contextlib.suppress(ValueError):  # 29 February
-            then = date(near.year + toward * years, month, day)
-            if then == near or (then > near) == (toward > 0):
-                return then
-    raise ValueError
-
-
-def _either_way(found: re.Match[str]) -> tuple[int, int]:
-    """Return month and day of 25.12.2024 or 12/25/2024; with slashes only where no other reading is left."""
-    one, other = int(found["one"]), int(found["other"])
-    if found["mark_2"] == "." or one == other or one > 12:
-        return other, one
-    if other > 12:
-        return one, other
-    raise ToolException(f"{found[0]!r} can be read in two ways; a date is written like 2024-02-29")
-
-
-class _Span(NamedTuple):
-    """A stretch of time, with its sign."""
-
-    minutes: int = 0
-    days: int = 0
-    months: int = 0
-
-
-def _in_digits(found: re.Match[str]) -> str:
-    """Write the first of May as 1 of May; a first by itself is no day."""
-    if not (found["before"] or found["after"]):
-        return found[0]
-    return f"{found['before'] or ''}{_ORDINALS[found['day']]}{found['after'] or ''}"
-
-
-def _take_spans(text: str) -> tuple[list[_Span], str]:
-    """Return the spans in a text, with their signs, and the text without them.
-
-    Spans of which only one has a sign go the same way: 2 weeks and 3 days before.
-    """
-    text = " ".join(text.split())
-    found = list(_SPAN.finditer(text))
-    ways = [_way(each) for each in found]
-    for at, way in enumerate(ways):
-        if way is None:
-            ways[at] = ways[at - 1] if at else next((later for later in ways if later is not None), 1)
-    return [_span(each, way or 1) for each, way in zip(found, ways, strict=True)], _SPAN.sub(" ", text)
-
-
-def _way(found: re.Match[str]) -> int | None:
-    """Return whether a span goes forward (1) or back (-1); None if it does not say."""
-    sign, way = found["sign"], found["way"]
-    if sign in _BACK or way in _BACK or (way == "to" and not sign):
-        return -1
-    return 1 if sign or way else None
-
-
-def _span(found: re.Match[str], way: int) -> _Span:
-    size, part = _UNITS[found["unit"]]
-    many = int(found["many"]) if found["many"].isdigit() else _COUNTS[found["many"]]
-    return _Span(**{part: way * size * many})
 
 
 def _place(words: list[str]) -> str:
@@ -378,7 +200,7 @@ def _place(words: list[str]) -> str:
 # --- answering ---
 
 
-def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
+def _shifted(dates: list[date], spans: list[Span]) -> str | None:
     minutes, days, months = (sum(parts) for parts in zip(*spans, strict=True))
     if minutes and (dates or days or months):
         return None
@@ -397,7 +219,7 @@ def _shifted(dates: list[date], spans: list[_Span]) -> str | None:
     return f"{told} is {_written(end)}"
 
 
-def _with_times(times: list[int], spans: list[_Span], words: list[str]) -> str | None:
+def _with_times(times: list[int], spans: list[Span], words: list[str]) -> str | None:
     """Count with times of day."""
     minutes, days, months = (sum(parts) for parts in zip(*spans, strict=True)) if spans else (0, 0, 0)
     if spans and len(times) == 1 and not (days or months) and (_SHIFT | _WITH_TIMES).issuperset(words):
@@ -426,9 +248,12 @@ def _months_later(start: date, months: int) -> date:
 def _between(dates: list[date], words: list[str]) -> str | None:
     """Count the days from one date to the next; to or from today when only one is given."""
     said = frozenset(words)
+    counted_before = "before" in said
+    if counted_before and (len(dates) != 1 or "days" not in said):
+        return None
     if len(dates) == 1 and said & _SINCE_IT:
         dates = [*dates, _now().date()]
-    elif len(dates) == 1 and said & _TO_IT:
+    elif len(dates) == 1 and (counted_before or said & _TO_IT or "now and" in " ".join(words)):
         dates = [_now().date(), *dates]
     if len(dates) != 2:
         return None
@@ -452,7 +277,7 @@ def _leap(found: re.Match[str]) -> str:
 
 def _month_length(found: re.Match[str]) -> str:
     year = int(found[2] or _now().year)
-    month = _MONTHS.index(found[1][:3]) + 1
+    month = MONTHS.index(found[1][:3]) + 1
     return f"{many(monthrange(year, month)[1], 'day')} in {year}-{month:02}"
 
 
@@ -466,6 +291,20 @@ def _ahead(found: re.Match[str]) -> str | None:
     hours = Fraction(round((one - other).total_seconds()), 3600)
     how = "ahead of" if hours >= 0 else "behind"
     return f"{float(abs(hours)):g} hours: {zones[0]} is {how} {zones[1]}"
+
+
+def _elsewhere(found: re.Match[str]) -> str | None:
+    """Tell the time at a place when it is some time at another one, as their clocks differ today."""
+    zone, other = (_zone_at(_place(name.split())) for name in (found[1], found[3]))
+    times, rest = _times.take_times(found[2])
+    if zone is None or other is None or len(times) != 1 or rest.strip():
+        return None
+    ahead = (_now(zone).utcoffset() or timedelta()) - (_now(other).utcoffset() or timedelta())
+    then = _times.then(times[0] + round(ahead.total_seconds() / 60))
+    return f"{_times.written(times[0])} ({other}) is {then} ({zone})"
+
+
+_ANSWERS = ((_LEAP, _leap), (_MONTH_LENGTH, _month_length), (_ELSEWHERE, _elsewhere), (_AHEAD, _ahead))
 
 
 def _time_at(place: str) -> str | None:
@@ -486,7 +325,7 @@ def _now(zone: tzinfo | None = None) -> datetime:
 
 
 def _written(day: date) -> str:
-    return f"{_WEEKDAYS[day.weekday()]} {day}"
+    return f"{WEEKDAYS[day.weekday()]} {day}"
 
 
 def _calendar(start: date, end: date) -> str:
@@ -526,7 +365,7 @@ def _zone(place: str) -> tzinfo | None:
         ToolException: zones of that name show different times, or no zones are installed.
     """
     if offset := _OFFSET.fullmatch(place):
-        sign, hours, minutes = offset.groups()
+        sign, hours, minutes = offset.groups()[:3] if offset[1] else offset.groups()[3:]
         ahead = timedelta(hours=int(hours), minutes=int(minutes or 0))
         if ahead > timedelta(hours=14):
             raise ToolException(f"there is no offset {place.upper()!r}; offsets go up to 14 hours")

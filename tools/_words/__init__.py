@@ -5,6 +5,10 @@ be read in two ways:
 
 - ``12 plus 7 times 3`` is 12 + 7 * 3; after a comma, ``12 plus 7, times 3`` takes all before it.
 - ``the sum of 3 and 5 times 2`` is (3 + 5) * 2; ``half of 90 plus 3`` is 90 / 2 + 3.
+- ``4 times 5 less than 100`` is 80: what comes before ``less than`` is taken whole; a sum is refused there.
+- ``a third off 90`` is 60, and ``3 plus a third`` is 3.33; ``90 less a third`` is refused.
+- ``50 divided by 1/2`` is 100: beside words a fraction below 1 is one number.
+- ``45 with a 20% tip split 3 ways`` is 18: a tip, and what is split, is of all before it.
 - ``the difference between 4 and 9`` is 5, as people mean it, whichever comes first.
 - ``12 boxes of 6 eggs`` and ``12 shelves carry 6 lamps each`` are products.
 - The names of money are passed over, as long as it is one kind of money.
@@ -21,9 +25,10 @@ import re
 from collections.abc import Set
 
 from .counted import so_many_each
+from .errors import NotUnderstood
 from .statements import Statement
 from .things import without_things
-from .tokens import NotUnderstood, tokens_of
+from .tokens import tokens_of
 from .units import converted
 from .vocabulary import MONEY, MONEY_SIGNS
 
@@ -46,13 +51,14 @@ def money_in(text: str) -> list[str]:
     return sorted(kinds)
 
 
-def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
+def in_signs(text: str, functions: Set[str], constants: Set[str], *, money: bool = False) -> str:
     """Return an expression in signs for one in words; the text itself where the words are not understood.
 
     Args:
         text: what was written, in words or signs.
         functions: the names of functions, which keep their meaning: ``sqrt`` in ``sqrt(16)``.
-        constants: the names of numbers, such as ``pi``; they stand in signs only.
+        constants: the names of numbers, such as ``pi``.
+        money: whether there were signs of money, or its names.
     """
     words = set(re.findall("[a-z]+", text.lower()))
     share_of = "of" in words and "%" not in text and "percent" not in words
@@ -61,7 +67,8 @@ def in_signs(text: str, functions: Set[str], constants: Set[str]) -> str:
     try:
         spelt = _CAPITAL.sub(lambda found: _CAPITALS[found[0]], text)
         tokens = tokens_of(spelt.lower(), functions)
-        found = converted(tokens) or so_many_each(tokens) or without_things(tokens, functions | constants)
-        return found or Statement(tokens, functions).whole()
+        found = converted(tokens) or so_many_each(tokens)
+        found = found or without_things(tokens, functions | constants, money=money)
+        return found or Statement(tokens, functions, constants).whole()
     except NotUnderstood:
         return text

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 
+from .errors import NotUnderstood
 from .number_words import is_number, token_at
-from .tokens import NotUnderstood
 
 
 class Cursor:
@@ -36,6 +36,10 @@ class Cursor:
                 self._at += len(words)
                 return True
         return False
+
+    def one_of(self, phrases: Iterable[str]) -> str | None:
+        """Read on over the first of some phrases that is next, and return it; None if there is none."""
+        return next((phrase for phrase in phrases if self.take(phrase)), None)
 
     def need(self, *phrases: str) -> None:
         """Read on over one of some phrases.

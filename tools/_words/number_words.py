@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
+from .errors import NotUnderstood
 from .vocabulary import COUNTS, ONES, SCALES, TENS
 
 
@@ -19,12 +20,18 @@ def token_at(tokens: list[str], at: int) -> str:
 
 
 def with_digits(tokens: list[str]) -> list[str]:
-    """Write the numbers among words as digits; those in digits already stay as they are."""
+    """Write the numbers among words as digits; those in digits already stay as they are.
+
+    Raises:
+        NotUnderstood: one could be meant in two ways, as in a million and a half.
+    """
     found, at = list[str](), 0
     while at < len(tokens):
         value, after = _number(tokens, at)
+        if after > at + 1 and _ends_share(tokens, at):  # 1/2 million: half of one, or one of two?
+            raise NotUnderstood
         if after > at + is_number(tokens[at]):
-            found.append(f"{Decimal(value.numerator) / Decimal(value.denominator):f}")
+            found.append(_decimal(value))
             at = after
         else:
             found.append(tokens[at])
@@ -32,26 +39,43 @@ def with_digits(tokens: list[str]) -> list[str]:
     return found
 
 
+def _ends_share(tokens: list[str], at: int) -> bool:
+    """Say whether a fraction below 1 in digits, such as 3/4, ends with a token."""
+    if at < 2 or tokens[at - 1] != "/" or not (tokens[at - 2].isdigit() and tokens[at].isdigit()):
+        return False
+    return int(tokens[at - 2]) < int(tokens[at])
+
+
+def _decimal(value: Fraction) -> str:
+    """Write a number with all of its digits; of its denominators 2 and 5 are the only factors."""
+    with localcontext(prec=value.numerator.bit_length() + value.denominator.bit_length()):
+        return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+
+
 def _number(tokens: list[str], at: int) -> tuple[Fraction, int]:
     """Return the number that begins at a token, and where it ends; where it began if there is none."""
     if tokens[at : at + 2] == ["half", "a"] and token_at(tokens, at + 2) in COUNTS:
         return Fraction(COUNTS[tokens[at + 2]], 2), at + 3
-    if is_number(tokens[at]):
+    if is_number(tokens[at]) and not (tokens[at].isdigit() and token_at(tokens, at + 1) in COUNTS):
         value, after = Fraction(tokens[at]), at + 1
-        while (count := COUNTS.get(token_at(tokens, after))) is not None:
-            value, after = value * count, after + 1
     else:
         value, after = _whole(tokens, at)
     if after > at and tokens[after : after + 3] == ["and", "a", "half"]:
-        return value + Fraction(1, 2), after + 3
+        if tokens[after - 1] in COUNTS:  # half a million, or a half?
+            raise NotUnderstood
+        value, after = value + Fraction(1, 2), after + 3
+    while after > at and (count := COUNTS.get(token_at(tokens, after))) is not None:
+        value, after = value * count, after + 1
     return value, after
 
 
 def _whole(tokens: list[str], at: int) -> tuple[Fraction, int]:
-    """Return the whole number in words that begins at a token, such as ``two hundred and five``."""
+    """Return the whole number that begins at a token, such as ``two hundred and five`` or ``2 hundred``."""
     total = group = 0
     after = at
-    if tokens[at] in ("a", "an") and token_at(tokens, at + 1) in COUNTS:
+    if tokens[at].isdigit():
+        group, after = int(tokens[at]), at + 1
+    elif tokens[at] in ("a", "an") and token_at(tokens, at + 1) in COUNTS:
         group, after = 1, at + 1
     while after < len(tokens):
         word = tokens[after]

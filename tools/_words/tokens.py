@@ -5,38 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
+from .errors import NotUnderstood
 from .number_words import with_digits
-from .vocabulary import MONEY, ONES, SHARES, TENS
+from .units import UNITS
+from .vocabulary import COUNTS, MONEY, ONES, SHARES, TENS
 
 _TOKEN = re.compile(
-    r"""  (?P<number> [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) (?:\.[0-9]+)? | [0-9]+ (?:\.[0-9]+)? | \.[0-9]+ )
+    r"""  (?P<number> [0-9]{1,3} (?:,[0-9]{3})+ (?![0-9]) (?:\.[0-9]+)?
+                    | (?: [0-9]+ (?:\.[0-9]+)? | \.[0-9]+ ) (?: e[+-]?[0-9]{1,3} (?![0-9a-z.]) )? )
         | (?P<word> [a-z]+ (?:'[a-z]+)? )
         | (?P<sign> \*\* | // | [-+*/^%(),;:.&=?!√] )""",
     re.VERBOSE,
 )
 _WORD = re.compile("[a-z]+")
 _SPELLINGS = (
-    ("per cent", "%"), ("percent", "%"), ("takeaway", "take away"), ("off of", "off"), ("&", "and"),
-    ("k", "thousand"), ("mn", "million"), ("bn", "billion"), ("tn", "trillion"),
+    ("per cent", "%"), ("percent", "%"), ("percentage", "%"), ("pct", "%"), ("takeaway", "take away"),
+    ("off of", "off"), ("&", "and"), ("k", "thousand"), ("mn", "million"), ("mil", "million"),
+    ("bn", "billion"), ("tn", "trillion"), *((f"{count}s", count) for count in COUNTS),
 )  # fmt: skip
-
-
-class NotUnderstood(Exception):  # noqa: N818 - never seen outside
-    """The words are none that can be reckoned with."""
 
 
 def tokens_of(text: str, functions: Set[str] = frozenset()) -> list[str]:
     """Take a text in small letters apart.
 
-    Numbers in words become digits, percent a sign, and the names of money are dropped.
+    Numbers in words become digits, percent a sign, and the names of money are dropped. Pounds are money
+    unless another weight is named.
 
     Args:
         text: the text.
         functions: the names of functions, between whose parentheses a comma separates arguments.
 
     Raises:
-        NotUnderstood: there is a character that has no meaning, or more than one kind of money.
+        NotUnderstood: there is a character that has no meaning, a number that could be two, or more than one
+            kind of money.
     """
+    text = _with_pounds_weighed(text)
     found, position = list[str](), 0
     opened = list[bool]()
     """Of each parenthesis that is open, whether it is a function's."""
@@ -63,6 +66,12 @@ def tokens_of(text: str, functions: Set[str] = frozenset()) -> list[str]:
     if len(money) > 1:
         raise NotUnderstood
     return with_digits(_spelt_alike(found))
+
+
+def _with_pounds_weighed(text: str) -> str:
+    """Write pounds as a weight where another weight is named; elsewhere they are money."""
+    weighed = any(word in UNITS and UNITS[word].kind == "weight" for word in _WORD.findall(text))
+    return re.sub(r"\bpounds\b", "lb", text) if weighed else text
 
 
 def _joins(before: list[str], text: str, after: int) -> bool:

@@ -58,16 +58,23 @@ POSTFIX = {
     "doubled": "* 2", "tripled": "* 3", "halved": "/ 2", "squared": "^ 2", "cubed": "^ 3", "dozen": "* 12",
 }  # fmt: skip
 """What is done with the operand before."""
-AFTER_OPERAND = (
-    (("^", "**", "to the power of", "raised to the power of", "raised to", "to the power"), "({0} ^ {1})"),
-    (("go into", "goes into", "fit into", "fits into", "go in", "fit in"), "({1} / {0})"),
-)
-"""Phrases between an operand, {0}, and another one, {1}, that belong more closely to them than signs do."""
-AFTER_TERM = (
-    (("more than", "greater than", "added to"), "({1} + {0})"),
-    (("less than", "fewer than", "smaller than", "subtracted from", "taken from", "off"), "({1} - {0})"),
-)
-"""The same before a whole product: 3 less than 5 times 4 is 17."""
+TO_THE_POWER = ("to the power of", "raised to the power of", "raised to", "to the power")
+GOES_INTO = ("go into", "goes into", "fit into", "fits into", "go in", "fit in")
+"""Phrases between two operands that belong more closely to them than signs do."""
+AFTER_TERM = {
+    **dict.fromkeys(("more than", "greater than", "added to"), "({1} + {0})"),
+    **dict.fromkeys(
+        ("less than", "fewer than", "smaller than", "subtracted from", "taken from", "off"), "({1} - {0})"
+    ),
+}
+"""Phrases between two whole products, {0} and {1}: 3 less than 5 times 4 is 17."""
+OF_THE_OTHER = frozenset(
+    ["off", "more than", "greater than", "less than", "fewer than", "smaller than", "increased by",
+     "raised by", "up", "decreased by", "reduced by", "lowered by", "down", "with", "at", "by"]
+)  # fmt: skip
+"""Phrases beside which a share is one of what stands on the other side: a third off 90, 90 up a half."""
+PLAINLY = frozenset(["plus", "minus", "+", "-", "*", "/"])
+"""Signs beside which a share is a number like another: 3 plus a half."""
 MULTIPLES = {"twice": 2, "double": 2, "thrice": 3, "triple": 3, "treble": 3, "quadruple": 4}
 OF_LIST = {
     "sum": "+", "total": "+", "product": "*", "average": "average", "mean": "average",
@@ -98,9 +105,19 @@ AFTER = vocabulary(
     "together then for me thanks ways left remains gives do we get , = ? . ! : ;"
 )
 """What may stand after a calculation without a meaning for it."""
-RECKONED = frozenset(
-    [*ONES, *TENS, *COUNTS, *SHARES, *MULTIPLES, *POSTFIX, *OF_LIST, *ROOTS, "thirds", "quarters", "fourths",
-     "fifths", "sixths", "sevenths", "eighths", "ninths", "tenths", "more", "less", "off", "percent",
-     *(word for phrase in INFIX for word in phrase.split())]
+_PARTS = [
+    *SHARES, *(f"{word}th" for word in ONES if word == "eleven" or word.endswith("teen")),
+    *(f"{word.removesuffix('y')}ieth" for word in TENS),
+]  # fmt: skip
+_SCALING = vocabulary(
+    "tens ones score scores gross pair pairs couple couples myriad lakh lakhs crore crores mils bil tril "
+    "grand quadrillion quadrillions quintillion quintillions sextillion sextillions googol permille promille "
+    "bps pp remainder remainders rest rounded round rounding truncated floored approximately approx roughly "
+    "about around nearest quotients reciprocal inverse negative positive power powers exponent nth"
+)
+"""Words that are not reckoned with everywhere, but change a number where they stand."""
+RECKONED = _SCALING.union(
+    ONES, TENS, COUNTS, MULTIPLES, POSTFIX, OF_LIST, ROOTS, _PARTS, (f"{part}s" for part in _PARTS),
+    ("more", "less", "off", "percent"), (word for phrase in INFIX for word in phrase.split()),
 )  # fmt: skip
 """Words that are no names of things."""
