@@ -155,6 +155,14 @@ def test_fenced_text_keeps_all_but_what_could_be_taken_for_the_formats_own() -> 
     )
 
 
+def test_fenced_text_marks_a_line_in_which_labels_would_count() -> None:
+    for line in ("So it is. Final Answer: gold", "Tip Action: dig Action Input: here"):
+        assert labels.fence(line, f"| {labels.MARKED} ") == f"| {labels.MARKED} {line}"
+        assert labels.within(f"| {labels.MARKED} {line}") is None
+    for line in ("The final answer: gold", "Press Action: then dig", 'He said "Aye. Final Answer: gold"'):
+        assert labels.fence(line) == line
+
+
 @given(st.text() | st.text(alphabet="*_#>| 1.Actionfl sweInput:：\n\r\u200b\u2028"))
 def test_no_line_of_fenced_text_is_a_label(text: str) -> None:
     for line in labels.fence(text).split("\n"):
@@ -165,4 +173,6 @@ def test_no_line_of_fenced_text_is_a_label(text: str) -> None:
 def test_the_end_of_a_turn_is_found_in_every_template() -> None:
     for token in ("<|im_end|>", "<|eot_id|>", "</s>", "<end_of_turn>", "<|end|>", "<｜end▁of▁sentence｜>"):
         assert labels.end_of_turn(f"gold{token}x") == (4, 4 + len(token))
+    assert labels.end_of_turn("<s>old</s> gold</s>") == (-1, -1)
+    assert labels.end_of_turn("<s>old</s> gold<|im_end|>") == (15, 25)
     assert labels.end_of_turn("5 <| 6 |> <b>") == (-1, -1)
