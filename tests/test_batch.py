@@ -24,7 +24,9 @@ from jsonschema import Draft202012Validator
 from said import Caller, Said
 
 from agent_app import BatchError, Budget, Result, Usage
+from agent_app.batch.answers.rejudging import judge_again
 from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.judges import judge_for
 from agent_app.batch.output import AnswerFile, schema
 from agent_app.batch.progress import Progress
 from agent_app.cli import app
@@ -171,10 +173,12 @@ def test_answers_can_be_csv(folder: Path, here: Here) -> None:
 
 
 def test_no_text_in_csv_is_a_formula_to_a_spreadsheet(folder: Path, here: Here) -> None:
-    formulas = ["=1+2", "+cmd", "-5-5", "@SUM(A1)", "\tx", "\r\nx", "\uff1d1", "-5\n", "-", "+1e", "- 5"]
-    plain = ["-5", "+3.2", "-.5", "-1.", "+1e-9", "5", "a=b", "'=1", ""]
+    formulas = ["=1+2", "+cmd", "-5-5", "@SUM(A1)", "\tx", "\r\nx", "\rx"]
+    formulas += ["\uff1d1", "-5\n", "-", "+1e", "- 5"]
+    plain = ["-5", "+3.2", "-.5", "-1.", "+1e-9", "5", "a=b", "'=1", "", "a\rb", "a\nb"]
     with (folder / "q.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("question", "note"), *(("=Why?", note) for note in formulas + plain)])
+        notes = (("=Why?", note) for note in formulas + plain)
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("question", "note"), *notes])
     with FaultyServer(repeat=echo) as server:
         assert here(server, "q.csv", "-o", "a.csv").code == 0
         assert here(server, "q.csv", "-o", "a.jsonl").code == 0
@@ -365,20 +369,50 @@ def test_answers_replace_a_file_and_nothing_else(folder: Path, here: Here) -> No
     assert len(answers(folder)) == 2
 
 
-@pytest.mark.parametrize("order", [(), ("--as-completed", "--fresh")])
-def test_two_batches_do_not_write_one_file(folder: Path, here: Here, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("order", [("--fresh",), ("--as-completed", "--fresh")])
+@pytest.mark.parametrize("whole", [True, False])
+def test_two_batches_do_not_write_one_file(
+    folder: Path, here: Here, order: tuple[str, ...], whole: bool
+) -> None:
+    """Be it one that is seen as it grows or one that takes its name at the end."""
     questions(folder, 2)
     call = ("q.jsonl", "-o", "a.jsonl", "--journal", "j", *order)
+    name = "a.jsonl.part" if whole else "a.jsonl"
+    complaint = f"agent-app: {name} is being written by another process; wait, or name another output\n"
     with FaultyServer(repeat=echo) as server:
-        with AnswerFile(folder / "a.jsonl", (), whole=not order) as other:
+        with AnswerFile(folder / "a.jsonl", (), whole=whole) as other:
             other.add({"id": "mine"})
             code, _, err = here(server, *call)
-        name = "a.jsonl" if order else "a.jsonl.part"
-        complaint = f"agent-app: {name} is being written by another process; wait, or name another output\n"
         assert (code, err, server.requests) == (2, complaint, [])
         assert (folder / "a.jsonl").read_text(encoding="utf-8") == '{"id": "mine"}\n'
-        assert here(server, *call, "--fresh").code == 0
+        assert list(folder.glob("*.part")) == []
+        assert here(server, *call).code == 0
     assert len(answers(folder)) == 2
+
+
+def test_a_file_that_a_batch_is_writing_is_not_judged_anew(folder: Path, here: Here) -> None:
+    questions(folder, 1)
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+    (row,) = answers(folder)
+    with AnswerFile(folder / "a.jsonl", (), whole=False) as other:
+        other.add(row)
+        with pytest.raises(BatchError, match=r"a\.jsonl is being written by another process; wait, or name"):
+            judge_again(folder / "a.jsonl", judge_for("contains"), folder / "a.jsonl")
+        other.add(row)
+    assert answers(folder) == [row, row]
+
+
+@UNIX
+def test_what_is_no_ordinary_file_can_be_written_as_it_grows(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    end, other = os.pipe()
+    with FaultyServer(repeat=echo) as server, os.fdopen(end, encoding="utf-8") as pipe:
+        for name in ("/dev/null", f"/dev/fd/{other}"):
+            outcome = here(server, "q.jsonl", "-o", name, "--journal", "j", "--fresh", "--as-completed")
+            assert outcome.code == 0
+        os.close(other)
+        assert len(pipe.readlines()) == 2
 
 
 def test_answers_that_cannot_take_their_name_stay_under_the_one_they_have(folder: Path) -> None:
