@@ -470,6 +470,20 @@ def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Her
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
+def test_how_a_batch_stands_is_told_of_its_last_input(folder: Path, here: Here) -> None:
+    call = ("q.jsonl", "-o", "a.jsonl")
+    with FaultyServer(repeat=echo) as server:
+        questions(folder, 3)
+        assert here(server, *call, "--repeat", "3").code == 0
+        assert here(server, *call).code == 0
+        assert here(server, "status", "a.jsonl").out.startswith("3 of 3 questions answered\n")
+        other = '{"question": "Who?"}\n{"question": "What is 1?"}\n'
+        (folder / "q.jsonl").write_text(other, encoding="utf-8")
+        assert here(server, *call, "--max-tokens", "1").code == 3
+        code, out, _ = here(server, "status", "a.jsonl")
+    assert (code, out.splitlines()[:2]) == (1, ["1 of 2 questions answered", "1 left"])
+
+
 def test_another_model_takes_over_where_one_has_failed(folder: Path, here: Here) -> None:
     questions(folder, 3)
     call = ("q.jsonl", "-o", "a.jsonl", "--attempts", "2")
