@@ -470,6 +470,18 @@ def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Her
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
+def test_a_journal_may_have_any_name(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    (folder / "none.journal").touch()
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.jsonl", "--journal", "my.log").code == 0
+        assert here(server, "status", "my.log").out.startswith("2 of 2 questions answered\n")
+        told = "agent-app: none.journal has no batch in it: nothing was begun yet\n"
+        assert here(server, "status", "none.journal") == (2, "", told)
+        told = "agent-app: cannot read the journal q.jsonl.journal: No such file or directory\n"
+        assert here(server, "status", "q.jsonl") == (2, "", told)
+
+
 def test_how_a_batch_stands_is_told_of_its_last_input(folder: Path, here: Here) -> None:
     call = ("q.jsonl", "-o", "a.jsonl")
     with FaultyServer(repeat=echo) as server:
@@ -527,6 +539,18 @@ def test_a_budget_ends_a_run_with_code_3_and_a_count_of_what_is_left(folder: Pat
         assert here(server, "q.jsonl", "-o", "a.jsonl", "--max-seconds", "0.001")[0] == 3
 
 
+def test_answers_are_not_thrown_away_for_a_call_that_is_wrong(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+        kept = {file.name: file.read_bytes() for file in folder.iterdir()}
+        for call in (("--max-cost", "1"), ("--max-cost", "1e300", "--price", "openai:parrot=1,1")):
+            code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--fresh", *call)
+            assert (code, err.count("\n"), err.startswith("agent-app: a budget")) == (2, 1, True)
+        assert len(server.requests) == 2
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
+
+
 def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Path, here: Here) -> None:
     questions(folder, 3)
     with FaultyServer(repeat=echo) as server:
@@ -543,7 +567,7 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Pa
         assert here(server, "q.jsonl", "-o", "old.jsonl")[2] == (
             "agent-app: old.jsonl is there, but not its journal old.jsonl.journal; --fresh replaces it\n"
         )
-        for wrong in ("0", "x", "100%", "0%", "2.5"):
+        for wrong in ("0", "x", "100%", "0%", "2.5", "9" * 400):
             with pytest.raises(click.BadParameter, match="neither a number of rows above 0 nor a share"):
                 app.main(["batch", "q.jsonl", "--max-errors", wrong], standalone_mode=False)
         for wrong in ("0", "lots", "2.5"):
@@ -553,6 +577,9 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Pa
             for wrong in ("inf", "nan"):
                 with pytest.raises(click.BadParameter, match=f"'{wrong}' is no number above 0; without a"):
                     app.main(["batch", "q.jsonl", option, wrong], standalone_mode=False)
+        for option in ("-o", "--journal"):
+            told = "agent-app: cannot write nowhere/a.jsonl: there is no folder nowhere; make it\n"
+            assert here(server, "q.jsonl", option, "nowhere/a.jsonl") == (2, "", told)
         for name in (".", str(folder)):
             such = str(Path(name) / "answers.jsonl")
             for call in (("q.jsonl", "-o", name), ("status", name)):

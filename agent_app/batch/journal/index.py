@@ -93,6 +93,14 @@ class Index:
             self.ended = note
 
 
+def is_journal(path: Path) -> bool:
+    """Say whether a file is there that begins as a journal does, whatever it is called."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(OPENING)) == OPENING
+
+
 def check_journal(file: IO[bytes], path: Path) -> None:
     """Make sure that a file is a journal, of whichever version and however damaged, or is empty.
 
