@@ -671,6 +671,24 @@ def test_a_value_that_the_prompt_does_not_take_is_refused_before_anything_is_wri
         assert "In 1720, calm." in server.requests[0].texts[0]
 
 
+def test_a_secret_that_is_given_to_the_prompt_is_not_kept_but_another_is_told_apart(
+    folder: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONE_API_KEY", "topsecret-123456789")
+    text = PROMPT.replace("version:", "inputs:\n  tok: {type: string}\nversion:")
+    (folder / "mate.md").write_text(text.replace("Question:", "Of {tok}.\nQuestion:"), encoding="utf-8")
+    questions(folder, 1)
+    call = ("q.jsonl", "-o", "a.jsonl", "-P")
+    with FaultyServer(repeat=echo) as server:
+        for _ in range(2):
+            assert here(server, *call, "tok=topsecret-123456789").code == 0
+        assert "topsecret" not in (folder / "a.jsonl.journal").read_text(encoding="utf-8")
+        code, _, err = here(server, *call, "tok=topsecret-123456789!")
+        assert (code, "topsecret" in err) == (2, False)
+        told = r"input tok was \[secret: ONE_API_KEY\] \(\w+\), is \[secret: ONE_API_KEY\]! \(\w+\)\n"
+        assert re.search(told, err)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--actors", "2"), ("--address", "auto"), ("--cpus-per-actor", "2"), ("--worker-env", "HOME")],

@@ -249,13 +249,13 @@ def open_ray_batch(
         SettingError: a limit is not above 0, or money is limited and the model's price not known.
     """
     values = how.get("values", {})
-    made_of = fingerprint(agent, values)
+    made_of, of_actors = fingerprint(agent, values), fingerprint(agent, {})
     pace_for(agent, FIRST, how)  # complains of limits before a journal begins anew
     check_price(agent, budget)
     _close(agent)
     rules = rules_of(how)
     asked, marking = repeated(rows, how)
-    job = Job(make, made_of, _share({"retry": rules.retry, **how, "values": values}, crew.actors))
+    job = Job(make, of_actors, _share({"retry": rules.retry, **how, "values": values}, crew.actors))
     with opened_journal(journal, made_of, how) as kept:
         yield RayBatch(agent, asked, kept, rules, job, crew, budget, marking)
 
