@@ -29,6 +29,7 @@ from agent_app.batch.journal.record import Record
 from agent_app.batch.judging.judges import judge_for
 from agent_app.batch.output import AnswerFile, schema
 from agent_app.batch.progress import Progress
+from agent_app.batch.report import Answers
 from agent_app.cli import app
 from agent_app.cli.batch.showing import in_a_line
 from agent_app.steps import PromptRef
@@ -494,6 +495,7 @@ def test_how_a_batch_stands_is_told_of_its_last_input(folder: Path, here: Here) 
         assert here(server, *call, "--max-tokens", "1").code == 3
         code, out, _ = here(server, "status", "a.jsonl")
     assert (code, out.splitlines()[:2]) == (1, ["1 of 2 questions answered", "1 left"])
+    assert Answers(folder / "a.jsonl.journal").not_reached() == 1
 
 
 def test_another_model_takes_over_where_one_has_failed(folder: Path, here: Here) -> None:
