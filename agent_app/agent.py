@@ -141,6 +141,7 @@ class Agent(Runnable[Question, Result]):
             call_seconds=call_seconds,
             tool_seconds=tool_seconds,
         )
+        Budget(cost=max_cost)  # complains of more dollars than can be counted
         check_lists(tools=tools, fallbacks=fallbacks)
         check_parts((model, *fallbacks), prompt)
         check_kinds(

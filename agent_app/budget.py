@@ -22,6 +22,9 @@ _DOLLAR = 10**12
 # Money is added up in whole trillionths of a dollar, as sums of floats do not come back to zero when
 # all is released. The cheapest token costs some thousands of them.
 
+_MOST = 10**12
+"""How many dollars a budget may have: so many can be counted and added up."""
+
 UNPRICED = (
     "a budget limits the cost, but the model's price is not known; give it in US dollars per million tokens: "
     "--price NAME=INPUT,OUTPUT, or in a program prices=Price(input=..., output=...)"
@@ -102,14 +105,15 @@ class Budget:
         cost: how many US dollars may be spent.
 
     Raises:
-        SettingError: a limit is not a number above 0.
+        SettingError: a limit is not a number above 0, or the dollars are too many to be counted.
     """
 
     def __init__(self, tokens: int | None = None, cost: float | None = None) -> None:
         if tokens is not None and not (isinstance(tokens, int) and tokens > 0):
             raise SettingError(f"a budget's tokens are {tokens!r}; it takes a whole number above 0")
-        if cost is not None and not 0 < cost < math.inf:
-            raise SettingError(f"a budget's cost is {cost!r}; it takes a number of US dollars above 0")
+        if cost is not None and not 0 < cost <= _MOST:
+            what = f"it takes a number of US dollars above 0, and {_MOST:,} at most"
+            raise SettingError(f"a budget's cost is {cost!r}; {what}")
         self.tokens, self.cost = tokens, cost
         self._spent = _Sum()
         self._reserved = _Sum()

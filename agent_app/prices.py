@@ -8,7 +8,6 @@ on the network. What is not in it is not known, and never guessed.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 _FREE = ("embedded", "scripted")
 """The providers that run in this process."""
+
+_MOST = 10**9
+"""How many dollars a million tokens may cost, so that what many of them cost can still be counted."""
 
 # LangChain's word for a provider, where the price list has another one.
 _LISTED_AS = {
@@ -47,7 +49,7 @@ class Price:
         cached: for what it has read before and finds in its server's cache; None: as other input.
 
     Raises:
-        SettingError: a price is below zero or not a number, or `cached` is above `input`.
+        SettingError: a price is below zero, too high, or not a number, or `cached` is above `input`.
     """
 
     input: float
@@ -57,8 +59,9 @@ class Price:
     def __post_init__(self) -> None:
         for name in ("input", "output", "cached"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise SettingError(f"the price for {name} is {value}; it takes dollars per million tokens")
+            if value is not None and not 0 <= value <= _MOST:
+                what = f"it takes dollars per million tokens, {_MOST:,} at most"
+                raise SettingError(f"the price for {name} is {value}; {what}")
         if self.cached is not None and self.cached > self.input:
             raise SettingError(f"the price for cached, {self.cached}, is above that for input, {self.input}")
 

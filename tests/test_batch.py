@@ -24,9 +24,12 @@ from jsonschema import Draft202012Validator
 from said import Caller, Said
 
 from agent_app import BatchError, Budget, Result, Usage
+from agent_app.batch.answers.rejudging import judge_again
 from agent_app.batch.journal.record import Record
+from agent_app.batch.judging.judges import judge_for
 from agent_app.batch.output import AnswerFile, schema
 from agent_app.batch.progress import Progress
+from agent_app.batch.report import Answers
 from agent_app.cli import app
 from agent_app.cli.batch.showing import in_a_line
 from agent_app.steps import PromptRef
@@ -171,10 +174,12 @@ def test_answers_can_be_csv(folder: Path, here: Here) -> None:
 
 
 def test_no_text_in_csv_is_a_formula_to_a_spreadsheet(folder: Path, here: Here) -> None:
-    formulas = ["=1+2", "+cmd", "-5-5", "@SUM(A1)", "\tx", "\r\nx", "\uff1d1", "-5\n", "-", "+1e", "- 5"]
-    plain = ["-5", "+3.2", "-.5", "-1.", "+1e-9", "5", "a=b", "'=1", ""]
+    formulas = ["=1+2", "+cmd", "-5-5", "@SUM(A1)", "\tx", "\r\nx", "\rx"]
+    formulas += ["\uff1d1", "-5\n", "-", "+1e", "- 5"]
+    plain = ["-5", "+3.2", "-.5", "-1.", "+1e-9", "5", "a=b", "'=1", "", "a\rb", "a\nb"]
     with (folder / "q.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("question", "note"), *(("=Why?", note) for note in formulas + plain)])
+        notes = (("=Why?", note) for note in formulas + plain)
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("question", "note"), *notes])
     with FaultyServer(repeat=echo) as server:
         assert here(server, "q.csv", "-o", "a.csv").code == 0
         assert here(server, "q.csv", "-o", "a.jsonl").code == 0
@@ -365,20 +370,50 @@ def test_answers_replace_a_file_and_nothing_else(folder: Path, here: Here) -> No
     assert len(answers(folder)) == 2
 
 
-@pytest.mark.parametrize("order", [(), ("--as-completed", "--fresh")])
-def test_two_batches_do_not_write_one_file(folder: Path, here: Here, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("order", [("--fresh",), ("--as-completed", "--fresh")])
+@pytest.mark.parametrize("whole", [True, False])
+def test_two_batches_do_not_write_one_file(
+    folder: Path, here: Here, order: tuple[str, ...], whole: bool
+) -> None:
+    """Be it one that is seen as it grows or one that takes its name at the end."""
     questions(folder, 2)
     call = ("q.jsonl", "-o", "a.jsonl", "--journal", "j", *order)
+    name = "a.jsonl.part" if whole else "a.jsonl"
+    complaint = f"agent-app: {name} is being written by another process; wait, or name another output\n"
     with FaultyServer(repeat=echo) as server:
-        with AnswerFile(folder / "a.jsonl", (), whole=not order) as other:
+        with AnswerFile(folder / "a.jsonl", (), whole=whole) as other:
             other.add({"id": "mine"})
             code, _, err = here(server, *call)
-        name = "a.jsonl" if order else "a.jsonl.part"
-        complaint = f"agent-app: {name} is being written by another process; wait, or name another output\n"
         assert (code, err, server.requests) == (2, complaint, [])
         assert (folder / "a.jsonl").read_text(encoding="utf-8") == '{"id": "mine"}\n'
-        assert here(server, *call, "--fresh").code == 0
+        assert list(folder.glob("*.part")) == []
+        assert here(server, *call).code == 0
     assert len(answers(folder)) == 2
+
+
+def test_a_file_that_a_batch_is_writing_is_not_judged_anew(folder: Path, here: Here) -> None:
+    questions(folder, 1)
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+    (row,) = answers(folder)
+    with AnswerFile(folder / "a.jsonl", (), whole=False) as other:
+        other.add(row)
+        with pytest.raises(BatchError, match=r"a\.jsonl is being written by another process; wait, or name"):
+            judge_again(folder / "a.jsonl", judge_for("contains"), folder / "a.jsonl")
+        other.add(row)
+    assert answers(folder) == [row, row]
+
+
+@UNIX
+def test_what_is_no_ordinary_file_can_be_written_as_it_grows(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    end, other = os.pipe()
+    with FaultyServer(repeat=echo) as server, os.fdopen(end, encoding="utf-8") as pipe:
+        for name in ("/dev/null", f"/dev/fd/{other}"):
+            outcome = here(server, "q.jsonl", "-o", name, "--journal", "j", "--fresh", "--as-completed")
+            assert outcome.code == 0
+        os.close(other)
+        assert len(pipe.readlines()) == 2
 
 
 def test_answers_that_cannot_take_their_name_stay_under_the_one_they_have(folder: Path) -> None:
@@ -436,6 +471,33 @@ def test_failed_rows_are_named_and_asked_again_on_demand(folder: Path, here: Her
     assert {row["status"] for row in answers(folder)} == {"answered"}
 
 
+def test_a_journal_may_have_any_name(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    (folder / "none.journal").touch()
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.jsonl", "--journal", "my.log").code == 0
+        assert here(server, "status", "my.log").out.startswith("2 of 2 questions answered\n")
+        told = "agent-app: none.journal has no batch in it: nothing was begun yet\n"
+        assert here(server, "status", "none.journal") == (2, "", told)
+        told = "agent-app: cannot read the journal q.jsonl.journal: No such file or directory\n"
+        assert here(server, "status", "q.jsonl") == (2, "", told)
+
+
+def test_how_a_batch_stands_is_told_of_its_last_input(folder: Path, here: Here) -> None:
+    call = ("q.jsonl", "-o", "a.jsonl")
+    with FaultyServer(repeat=echo) as server:
+        questions(folder, 3)
+        assert here(server, *call, "--repeat", "3").code == 0
+        assert here(server, *call).code == 0
+        assert here(server, "status", "a.jsonl").out.startswith("3 of 3 questions answered\n")
+        other = '{"question": "Who?"}\n{"question": "What is 1?"}\n'
+        (folder / "q.jsonl").write_text(other, encoding="utf-8")
+        assert here(server, *call, "--max-tokens", "1").code == 3
+        code, out, _ = here(server, "status", "a.jsonl")
+    assert (code, out.splitlines()[:2]) == (1, ["1 of 2 questions answered", "1 left"])
+    assert Answers(folder / "a.jsonl.journal").not_reached() == 1
+
+
 def test_another_model_takes_over_where_one_has_failed(folder: Path, here: Here) -> None:
     questions(folder, 3)
     call = ("q.jsonl", "-o", "a.jsonl", "--attempts", "2")
@@ -479,6 +541,18 @@ def test_a_budget_ends_a_run_with_code_3_and_a_count_of_what_is_left(folder: Pat
         assert here(server, "q.jsonl", "-o", "a.jsonl", "--max-seconds", "0.001")[0] == 3
 
 
+def test_answers_are_not_thrown_away_for_a_call_that_is_wrong(folder: Path, here: Here) -> None:
+    questions(folder, 2)
+    with FaultyServer(repeat=echo) as server:
+        assert here(server, "q.jsonl", "-o", "a.jsonl").code == 0
+        kept = {file.name: file.read_bytes() for file in folder.iterdir()}
+        for call in (("--max-cost", "1"), ("--max-cost", "1e300", "--price", "openai:parrot=1,1")):
+            code, _, err = here(server, "q.jsonl", "-o", "a.jsonl", "--fresh", *call)
+            assert (code, err.count("\n"), err.startswith("agent-app: a budget")) == (2, 1, True)
+        assert len(server.requests) == 2
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
+
+
 def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Path, here: Here) -> None:
     questions(folder, 3)
     with FaultyServer(repeat=echo) as server:
@@ -495,7 +569,7 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Pa
         assert here(server, "q.jsonl", "-o", "old.jsonl")[2] == (
             "agent-app: old.jsonl is there, but not its journal old.jsonl.journal; --fresh replaces it\n"
         )
-        for wrong in ("0", "x", "100%", "0%", "2.5"):
+        for wrong in ("0", "x", "100%", "0%", "2.5", "9" * 400):
             with pytest.raises(click.BadParameter, match="neither a number of rows above 0 nor a share"):
                 app.main(["batch", "q.jsonl", "--max-errors", wrong], standalone_mode=False)
         for wrong in ("0", "lots", "2.5"):
@@ -505,6 +579,9 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_asked(folder: Pa
             for wrong in ("inf", "nan"):
                 with pytest.raises(click.BadParameter, match=f"'{wrong}' is no number above 0; without a"):
                     app.main(["batch", "q.jsonl", option, wrong], standalone_mode=False)
+        for option in ("-o", "--journal"):
+            told = "agent-app: cannot write nowhere/a.jsonl: there is no folder nowhere; make it\n"
+            assert here(server, "q.jsonl", option, "nowhere/a.jsonl") == (2, "", told)
         for name in (".", str(folder)):
             such = str(Path(name) / "answers.jsonl")
             for call in (("q.jsonl", "-o", name), ("status", name)):
@@ -594,6 +671,24 @@ def test_a_value_that_the_prompt_does_not_take_is_refused_before_anything_is_wri
         assert (server.requests, sorted(folder.iterdir())) == ([], before)
         assert here(server, *call).code == 0
         assert "In 1720, calm." in server.requests[0].texts[0]
+
+
+def test_a_secret_that_is_given_to_the_prompt_is_not_kept_but_another_is_told_apart(
+    folder: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONE_API_KEY", "topsecret-123456789")
+    text = PROMPT.replace("version:", "inputs:\n  tok: {type: string}\nversion:")
+    (folder / "mate.md").write_text(text.replace("Question:", "Of {tok}.\nQuestion:"), encoding="utf-8")
+    questions(folder, 1)
+    call = ("q.jsonl", "-o", "a.jsonl", "-P")
+    with FaultyServer(repeat=echo) as server:
+        for _ in range(2):
+            assert here(server, *call, "tok=topsecret-123456789").code == 0
+        assert "topsecret" not in (folder / "a.jsonl.journal").read_text(encoding="utf-8")
+        code, _, err = here(server, *call, "tok=topsecret-123456789!")
+        assert (code, "topsecret" in err) == (2, False)
+        told = r"input tok was \[secret: ONE_API_KEY\] \(\w+\), is \[secret: ONE_API_KEY\]! \(\w+\)\n"
+        assert re.search(told, err)
 
 
 @pytest.mark.parametrize(

@@ -371,9 +371,13 @@ def test_secrets_do_not_get_into_the_answers(tmp_path: Path) -> None:
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(tmp_path: Path, how: Any, complaint: str) -> None:
+    agent, journal = agent_of(tmp_path, ScriptedModel(repeat=echo)), tmp_path / "a.journal"
+    list(run_batch(agent, ["Why?"], journal=journal))
+    kept = journal.read_bytes()
     with pytest.raises(SettingError) as caught:
-        list(run_batch(agent_of(tmp_path, ScriptedModel(repeat=echo)), ["Why?"], **how))
+        list(run_batch(agent, ["Why?"], journal=journal, fresh=True, **how))
     assert str(caught.value) == complaint
+    assert journal.read_bytes() == kept
 
 
 def test_room_is_taken_for_no_more_answers_than_there_are_to_come(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,8 @@ from agent_app.batch.journal.index import Index
 from agent_app.batch.journal.journal import Journal, open_journal
 from agent_app.batch.journal.record import Record, Status
 from agent_app.batch.journal.standing import standing
+from agent_app.batch.judging.scores import Scores
+from agent_app.cli.batch.showing import standing_lines
 from agent_app.steps import PromptRef
 
 AGENT = {"prompt": "mate 7 (0123456789ab)", "model": "scripted", "tool clock": "aa"}
@@ -126,11 +131,64 @@ def test_lines_that_are_no_notes_are_passed_over(tmp_path: Path) -> None:
 def test_a_journal_that_does_not_tell_whose_answers_it_has_is_refused(tmp_path: Path, first: bytes) -> None:
     path = tmp_path / "a.journal"
     path.write_bytes(first)
-    assert standing(path).fingerprint == {}
+    with pytest.raises(BatchError, match=r"a\.journal has no batch in it: nothing was begun yet$"):
+        standing(path)
     with pytest.raises(BatchError, match=r"has answers of another agent: prompt is new; model is new; tool"):
         open_journal(path, AGENT)
-    open_journal(path, AGENT, accept_change=True).__exit__()
+    with open_journal(path, AGENT, accept_change=True) as journal:
+        add(journal, record(1))
     open_journal(path, AGENT).__exit__()
+    assert standing(path).fingerprint == AGENT
+
+
+DAMAGED = [
+    (b'"questions":2', b'"questions":"2"'),
+    (b'"repeat":1', b'"repeat":[1]'),
+    (b'"answered":0', b'"answered":null'),
+    (b'"unanswered":[]', b'"unanswered":["x"]'),
+    (b'"unanswered":[]', b'"unanswered":[7]'),
+    (b'"limit":8', b'"limit":{}'),
+    (b'"judged":1', b'"judgel":1'),
+    (b'"judged":1', b'"judged":"1"'),
+    (b'"right":1', b'"right":9'),
+    (b'"errors":{}', b'"errors":7'),
+    (b'"scores":{', b'"scores":[{'),
+    (b'"fingerprint":{', b'"fingerprint":[{'),
+]
+
+
+@pytest.mark.parametrize(("whole", "damaged"), DAMAGED)
+def test_a_note_of_another_shape_counts_as_not_there(tmp_path: Path, whole: bytes, damaged: bytes) -> None:
+    path = tmp_path / "a.journal"
+    scores = Scores(right=1, judged=1, questions=1, total=1.0, judges=Counter(exact=1))
+    with open_journal(path, AGENT) as journal:
+        add(journal, record(1))
+        others = journal.index.others({record(1).key, record(2).key})
+        journal.begin(1, input="q.txt", questions=2, repeat=1, others=others)
+        journal.end(why=None, limit=8, scores=scores.to_dict())
+    whole_lines = path.read_bytes()
+    before = "\n".join(standing_lines(standing(path)))
+    assert (before.splitlines()[0], "1 of 1 right" in before) == ("1 of 2 questions answered", True)
+    path.write_bytes(re.sub(re.escape(whole) + b"[^\\[{\n]*", damaged, whole_lines, count=1))
+    assert path.read_bytes() != whole_lines
+    after = "\n".join(standing_lines(standing(path)))
+    assert after.startswith("1 of ")
+    assert after != before
+    with open_journal(path, AGENT, accept_change=True) as journal:
+        assert isinstance(journal.index.ended.get("limit", 8), int)
+
+
+def test_only_the_last_runs_questions_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    with open_journal(path, AGENT) as journal:
+        add(journal, record(1), record(2), record(3, "failed"), record(4, "failed"), record(5, "begun"))
+        journal.begin(1, questions=4, others=journal.index.others({record(n).key for n in (2, 4, 6, 7)}))
+        now = standing(path)
+        assert (now.questions, now.answered, now.failed, now.begun, now.missing) == (4, 1, 1, 0, 2)
+        assert now.errors == {"EndpointDown": 1}
+        add(journal, record(4), record(6, "begun"))
+        now = standing(path)
+        assert (now.answered, now.failed, now.begun, now.missing, now.errors) == (2, 0, 1, 2, {})
 
 
 def test_answers_of_another_agent_are_refused_in_words(tmp_path: Path) -> None:
@@ -180,7 +238,8 @@ def test_two_writers_of_one_journal_are_one_too_many(tmp_path: Path) -> None:
     hold = (
         "import sys, time; from pathlib import Path\n"
         "from agent_app.batch.journal.journal import open_journal\n"
-        f"with open_journal(Path(sys.argv[1]), {AGENT!r}): print('here', flush=True); time.sleep(60)"
+        f"with open_journal(Path(sys.argv[1]), {AGENT!r}) as journal:\n"
+        "    journal.begin(1); print('here', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", hold, str(path)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -256,6 +315,40 @@ def test_without_room_for_what_is_on_its_way_nothing_is_begun(tmp_path: Path) ->
         journal.begin(1)
     (tmp_path / "a.journal.spare").rmdir()
     journal.__exit__()
+
+
+def test_a_journal_with_nothing_in_it_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.journal"
+    open_journal(path, AGENT).__exit__()
+    assert list(tmp_path.iterdir()) == []
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(DiskFull, match=r"a\.journal: No space left on device; nothing was asked$"):
+            open_journal(path, AGENT)
+    assert list(tmp_path.iterdir()) == []
+    with open_journal(path, AGENT) as journal:
+        add(journal, record(1))
+    open_journal(path, AGENT).__exit__()
+    assert standing(path).answered == 1
+    with open_journal(path, AGENT) as journal, monkeypatch.context() as patched:
+        patched.setattr(journal._spare, "take_room", lambda _: None)
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(DiskFull, match=r"a\.journal: No space left on device; nothing was asked$"):
+            journal.begin(1)
+        journal.end(why="failed")
+    assert standing(path).answered == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_journal_is_an_ordinary_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/null"), tmp_path / "pipe"):
+        with pytest.raises(BatchError, match=f"^{path} is no ordinary file, as a journal has to be"):
+            open_journal(path, AGENT)
 
 
 def test_how_a_batch_stands_can_be_read_while_it_goes_on(tmp_path: Path) -> None:

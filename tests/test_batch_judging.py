@@ -207,6 +207,8 @@ def test_a_row_that_failed_is_not_right_and_one_that_was_not_asked_is_not_judged
 # --- functions ---
 
 JUDGES = """\
+import os
+
 def voice(row):
     return "Arg" in row["answer"]
 
@@ -218,6 +220,9 @@ def crash(row):
 
 def leave(row):
     raise SystemExit(0)
+
+def tell(row):
+    raise ValueError("no access with " + os.environ["JUDGES_API_KEY"])
 
 def many(row):
     return 7
@@ -240,10 +245,14 @@ def judges(tmp_path: Path) -> Path:
         ("half", (True, 0.5, None)),
         ("crash", (None, None, "KeyError: '1'")),
         ("leave", (None, None, "SystemExit: 0")),
+        ("tell", (None, None, "ValueError: no access with [secret: JUDGES_API_KEY]")),
         ("many", (None, None, "ValueError: {} returned 7; a judge returns True, False or 0 to 1")),
     ],
 )
-def test_a_python_function_judges(judges: Path, name: str, fields: tuple[Any, ...]) -> None:
+def test_a_python_function_judges(
+    judges: Path, name: str, fields: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGES_API_KEY", "topsecret-123456789")
     reference = f"{judges}:{name}"
     said = verdict(judge_for(reference), row("Arg!", None)).fields
     right, score, error = fields
@@ -264,7 +273,10 @@ def test_a_python_function_judges(judges: Path, name: str, fields: tuple[Any, ..
         ("{}:voise", "cannot use {}:voise: there is no function 'voise'; did you mean 'voice'?"),
         (
             "{}:number",
-            "cannot use {}:number: there is no function 'number'; known: voice, half, crash, leave, many",
+            (
+                "cannot use {}:number: there is no function 'number'; "
+                "known: voice, half, crash, leave, tell, many"
+            ),
         ),
         (
             "no_such_module:f",

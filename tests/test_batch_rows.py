@@ -120,10 +120,11 @@ def test_every_bad_row_is_named_before_anything_is_asked(tmp_path: Path) -> None
         b'{"question": "half \\ud83d"}',
         b'{"question": "x", "id": "a"}',
         b'{"question": "y", "id": "a"}',
+        b'{"question": "x", "n": 1e308, "m": -1e999}',
     ]
     assert complaint(tmp_path, "q.jsonl", b"\n".join(lines)).splitlines() == [
         "q.jsonl:2: it is not JSON: Expecting value, at character 13",
-        'q.jsonl:3: it is no JSON object such as {"question": "..."}',
+        "q.jsonl:3: it is a JSON array; write one object a line",
         "q.jsonl:4: there is no field 'question'; did you mean 'qestion'?",
         "q.jsonl:5: the question is empty: 'question' is \" \"",
         "q.jsonl:6: the question is no text: 'question' is 5",
@@ -131,6 +132,7 @@ def test_every_bad_row_is_named_before_anything_is_asked(tmp_path: Path) -> None
         "q.jsonl:8: it is not UTF-8 text, at byte 15",
         "q.jsonl:9: the question is not Unicode text: it has half of a surrogate pair",
         "q.jsonl:11: the id 'a' is that of another question before",
+        "q.jsonl:12: the number -1e999 is too large",
         "nothing was asked; --skip-bad leaves out bad rows",
     ]
     kept = read(tmp_path, "q.jsonl", b"\n".join(lines), skip_bad=True)
@@ -143,6 +145,9 @@ def test_of_many_bad_rows_only_the_first_are_named(tmp_path: Path) -> None:
     assert lines[-2:] == ["and 30 more", "nothing was asked; --skip-bad leaves out bad rows"]
 
 
+NO_TEXT = "it is not UTF-8 text; save the file as UTF-8"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
@@ -152,6 +157,12 @@ def test_of_many_bad_rows_only_the_first_are_named(tmp_path: Path) -> None:
         ("q.csv", "question,question\na,b\n", "q.csv:1: two columns are called 'question'"),
         ("q.csv", 'question\n"a\n', "q.csv:2: it is not CSV: unexpected end of data"),
         ("q.csv", b"question,n\xff\na,b\n", "q.csv:1: it is not UTF-8 text; save the file as UTF-8"),
+        ("q.txt", "Why?\nHow?\n".encode("utf-16-le"), f"q.txt:1: {NO_TEXT}\nq.txt:2: {NO_TEXT}\n"),
+        ("q.jsonl", '{"question": "a"}\n'.encode("utf-16-le"), f"q.jsonl:1: {NO_TEXT}\n"),
+        ("q.csv", "question\nWhy?\n".encode("utf-16-le"), f"q.csv:1: {NO_TEXT}"),
+        ("q.jsonl", '[\n {"question": "a"},\n]', "q.jsonl:1: it is a JSON array; write one object a line\n"),
+        ("q.jsonl", '[{"question": "a"}]', "q.jsonl:1: it is a JSON array; write one object a line\n"),
+        ("q.jsonl", '"a"', 'q.jsonl:1: it is no JSON object such as {"question": "..."}\n'),
         ("q.txt", "x" * 50_001, "q.txt:1: the question has 50,001 characters; at most 50,000 are taken"),
     ],
 )

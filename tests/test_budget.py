@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from agent_app import Agent
 from agent_app.budget import Amount, Budget, Hold, Left, Purse, Spent, reserve
 from agent_app.errors import SettingError
 
@@ -141,11 +142,17 @@ def test_a_wrong_limit_of_tokens_is_named(tokens: int) -> None:
     assert str(caught.value) == f"a budget's tokens are {tokens!r}; it takes a whole number above 0"
 
 
-@pytest.mark.parametrize("cost", [0, -0.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("cost", [0, -0.5, 1e300, float("nan"), float("inf")])
 def test_a_wrong_limit_of_money_is_named(cost: float) -> None:
     with pytest.raises(SettingError) as caught:
         Budget(cost=cost)
-    assert str(caught.value) == f"a budget's cost is {cost!r}; it takes a number of US dollars above 0"
+    right = "it takes a number of US dollars above 0, and 1,000,000,000,000 at most"
+    assert str(caught.value) == f"a budget's cost is {cost!r}; {right}"
+
+
+def test_an_agent_takes_no_more_dollars_than_can_be_counted() -> None:
+    with pytest.raises(SettingError, match=r"^a budget's cost is 1e\+300; it takes a number of US doll"):
+        Agent("scripted:none.txt", max_cost=1e300)
 
 
 @pytest.mark.parametrize("amount", [(-1, 0.0), (1, -0.1), (1, float("nan")), (1, float("inf"))])

@@ -135,6 +135,7 @@ def test_the_first_continue_begins_a_session(chat: Caller) -> None:
         (("--no-log", "--continue"), "--no-log keeps nothing; it cannot go on with a session"),
         (("-p", "pirat"), "unknown prompt 'pirat'; did you mean 'pirate' or 'pirate-soft'?"),
         (("--persona", "x"), "mate.md: the prompt 'mate' has no part 'persona'; there is none"),
+        (("-P", "ship=Ranger"), "the prompt 'mate' has no slot {ship}; there is none"),
         (("--rule", "nevr:shell"), "a rule cannot say 'nevr'; did you mean 'never'?"),
     ],
 )
@@ -142,9 +143,38 @@ def test_a_wrong_call_is_one_clear_line(arguments: tuple[str, ...], told: str, c
     assert chat(*CHAT, *arguments, stdin="Hi\n") == (2, "", f"agent-app: {told}\n")
 
 
-def test_what_cannot_be_loaded_is_told_at_each_question(chat: Caller) -> None:
-    told = "agent-app: cannot read the scripted replies none.txt: No such file or directory\n"
-    assert chat("chat", "-m", "scripted:none.txt", stdin="Hi\nHo\n") == (1, "", told * 2)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-m", "scripted:none.txt"), "cannot read the scripted replies none.txt: No such file or directory"),
+        (("-m", "nosuch:x"), "unknown model provider 'nosuch'; known: "),
+        (("-t", "nosuch"), "unknown tool 'nosuch'; "),
+        (("--rule", "ask:nosuch"), "there is no tool for the rule ask:nosuch; "),
+        (("--fallback", "nosuch"), "unknown model"),
+        (("--mcp", "nofile"), "cannot read the MCP configuration nofile: "),
+        (("--tools-dir", "nodir"), "there is no folder of tools at nodir"),
+        (("--price", "foo"), "the price 'foo' is none; "),
+        (("--max-cost", "inf"), "a budget's cost is inf; "),
+    ],
+)
+def test_what_cannot_be_loaded_ends_a_pipe_at_its_first_question(
+    arguments: tuple[str, ...], told: str, chat: Caller
+) -> None:
+    code, out, err = chat(*CHAT, *arguments, stdin="/usage\nHi\nHo\n")
+    _, line, rest = err.split("\n")
+    assert (code, out, line[: len("agent-app: ") + len(told)], rest) == (2, "", f"agent-app: {told}", "")
+
+
+def test_an_answer_that_cannot_be_kept_is_shown_all_the_same(
+    chat: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full", Path("sessions.db"))
+
+    monkeypatch.setattr("agent_app.sessions.writing.RunWriter.step", full)
+    told = "agent-app: sessions.db: the disk is full\n"
+    outcome = chat(*CHAT, stdin="What is 23 * 47?\nAnd half of it?\n")
+    assert outcome == (1, "Arg, 1081!\nArg, 540.5!\n", f"{STEPS}{told}{MORE_STEPS}{told}")
 
 
 def test_a_model_that_fails_ends_its_answer_only(chat: Caller) -> None:

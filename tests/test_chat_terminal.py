@@ -118,6 +118,22 @@ def test_what_was_typed_is_found_again_in_another_chat_unless_nothing_is_kept(fo
         leave(at)
 
 
+def test_what_was_typed_is_there_until_the_end_where_it_cannot_be_kept(folder: Path) -> None:
+    with terminal(folder, *CHAT) as at:
+        at.expect(READY)
+        typed = folder / "home" / "agent-app" / "typed.txt"
+        typed.unlink()
+        typed.mkdir()
+        at.type("What is 23 * 47?\r")
+        at.expect("Arg, 1081!", READY)
+        at.type("\x1b[A")
+        at.expect("23 * 47?")
+        at.type("\r")
+        at.expect("Arg, 540.5!")
+        leave(at)
+    assert "Unhandled exception" not in at.raw
+
+
 def test_the_last_question_is_edited_in_place_or_in_an_editor(folder: Path) -> None:
     write(folder, {"editor.sh": "#!/bin/sh\nprintf 'And a third of it?' > \"$1\"\n"})
     (folder / "editor.sh").chmod(0o755)
@@ -365,6 +381,21 @@ def test_a_terminal_without_colours_gets_none_and_nothing_moves(variable: Any, f
         re.findall(r"\x1b\[[0-9;]*[1-9][0-9;]*m|⠋", at.raw.partition("**1081**")[0].partition("Thought")[2])
         == []
     )
+
+
+def test_to_a_terminal_that_cannot_draw_nothing_but_text_is_written(folder: Path) -> None:
+    with terminal(folder, *CHAT, TERM="dumb") as at:
+        at.expect("> ")
+        at.type("What is 23 * 47?\r")
+        at.expect("Arg, 1081!", "> ")
+        at.type("/edit\r")
+        at.expect("this terminal cannot show what is to be changed; write /edit and a new question", "> ")
+        at.type("/edit And half of it?\r")
+        at.expect("Arg, 540.5!", "> ")
+        time.sleep(0.5)  # till the keys are read one by one
+        at.type(CTRL_D)
+        assert at.end() == 0
+    assert "\x1b" not in at.raw
 
 
 def test_forty_columns_and_wide_characters(folder: Path) -> None:

@@ -100,6 +100,9 @@ def test_a_list_that_was_cut_says_so(call: Caller, kept: tuple[str, ...]) -> Non
     assert (code, [line.split()[0] for line in out.splitlines()]) == (0, [kept[2], kept[1]])
     assert err == "only the last 2 are shown; -n shows more\n"
     assert call("list", "-n", "3").err == ""
+    for command in (("list",), ("search", "say")):
+        code, _, err = call(*command, "-n", "9223372036854775807")
+        assert (code, "is not in the range 1<=x<=1000000000" in err) == (2, True)
 
 
 def test_the_list_as_json(call: Caller, kept: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import shutil
 import sqlite3
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -509,6 +510,15 @@ def test_folders_that_are_named_must_be_there(home: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have other rights there")
+def test_a_folder_that_is_named_must_be_readable(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.R_OK | os.X_OK)  # root may read any
+    told = f"the folder of tools at {home} cannot be read"
+    advice = "let yourself read it, or mend --tools-dir or AGENT_APP_TOOLS_DIR"
+    first, *_ = check_folders(Settings(tools_dir=home))
+    assert first == Finding("folders", "fail", told, advice)
+
+
 def test_a_file_where_a_folder_has_to_be_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = put(home / "data", b"")
     monkeypatch.setenv("XDG_DATA_HOME", str(file))
@@ -730,6 +740,37 @@ def test_what_is_wrong_beside_model_prompt_and_tools_is_found(
     assert code == 1
     failed = [one["check"] for one in json.loads(shown) if one["status"] == "fail"]
     assert failed == ["sessions", "prices", "mcp"]
+
+
+def test_a_folder_that_cannot_be_looked_into_ends_no_examination(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of what is below it is told, and all else is looked at."""
+    locked = home / "locked"
+    put(home / "replies.txt", "Arg")
+    names = ("AGENT_APP_TOOLS_DIR", "AGENT_APP_PROMPTS_DIR", "AGENT_APP_MODEL_DIR", "XDG_DATA_HOME")
+    for name in names:
+        monkeypatch.setenv(name, str(locked / name))
+    for look in ("is_dir", "is_file", "exists"):  # root may look anywhere
+        monkeypatch.setattr(Path, look, refusing(getattr(Path, look), locked))
+    code, shown = call("-m", "scripted:replies.txt", "--json")
+    found = json.loads(shown)
+    failed = [one for one in found if one["status"] == "fail"]
+    checks = ["folders", "folders", "folders", "folders", "sessions", "prompts", "tools"]
+    assert (code, [one["check"] for one in failed]) == (1, checks)
+    assert failed[0]["says"] == f"cannot use {locked}/AGENT_APP_PROMPTS_DIR: Permission denied"
+    assert ("model", "ok") in {(one["check"], one["status"]) for one in found}
+
+
+def refusing(look: Callable[[Path], bool], locked: Path) -> Callable[[Path], bool]:
+    """What looks at a path, but for what is below a folder."""
+
+    def refuse(path: Path) -> bool:
+        if locked in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path)
+
+    return refuse
 
 
 def test_a_file_of_settings_that_is_no_text_is_a_finding(home: Path) -> None:

@@ -131,6 +131,7 @@ class Batch:
         self._config: RunnableConfig = {"callbacks": [Meter(pace)]}
         keys = {key for key in rows.census.keys if key is not None}
         self._unasked = {key for key in keys if self._is_wanted(key)}
+        self._others = journal.index.others(keys)
         self._in_flight: set[bytes] = set()
         self._keeps_completed = False
         self._completed: deque[Row] = deque()
@@ -157,7 +158,11 @@ class Batch:
         Raises:
             DiskFull: an answer could not be written.
         """
-        facts = {"questions": self.progress.total, "repeat": self.marking.repeat}
+        facts = {
+            "questions": self.progress.total,
+            "repeat": self.marking.repeat,
+            "others": self._others,
+        }
         most = min(self._pace.most, len(self._unasked))
         self._journal.begin(most, input=self._rows.name, **facts)
         self._keeps_completed = as_completed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -52,6 +53,8 @@ def _lines_of_text(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(line: bytes) -> str:
+    if b"\0" in line:  # UTF-16 is full of them, and may be UTF-8 all the same
+        raise ValueError(_NO_UTF8)
     try:
         return line.decode().strip()
     except UnicodeDecodeError as error:
@@ -59,8 +62,11 @@ def _text(line: bytes) -> str:
 
 
 def _object(line: bytes) -> Mapping[str, Any]:
+    text = _text(line)
+    if text.startswith("["):
+        raise ValueError("it is a JSON array; write one object a line")
     try:
-        value = json.loads(_text(line), parse_constant=_constant)
+        value = json.loads(text, parse_constant=_constant, parse_float=_float)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error.msg}, at character {error.pos + 1}") from None
     except RecursionError:
@@ -76,6 +82,13 @@ def _constant(name: str) -> None:
         raise ValueError(f"it is not JSON: {name} is no number of JSON")
 
 
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # it would be written as `Infinity`, which JSON does not know
+        raise ValueError(f"the number {text:.40} is too large")
+    return number
+
+
 def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
     """Yield CSV's records, each with the header; a record may have several lines and is named by its last."""
     # Bytes that are no UTF-8 become surrogates, so that only the records that hold them are bad.
@@ -84,7 +97,7 @@ def _records(path: Path) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
         try:
             records = _filled(reader)
             header = next(records, [])
-            if not _is_utf8(header):
+            if not _is_text(header):
                 raise BatchError(f"{path.name}:{reader.line_num}: {_NO_UTF8}")
             twice = next((name for name in header if header.count(name) > 1), None)
             if twice is not None:
@@ -123,19 +136,21 @@ def _next_record(reader: Iterator[list[str]]) -> list[str] | None:
 
 def _record(raw: tuple[list[str], list[str]]) -> Mapping[str, str]:
     header, values = raw
-    if not _is_utf8(values):
+    if not _is_text(values):
         raise ValueError(_NO_UTF8)
     if len(values) != len(header):
         raise ValueError(f"it has {len(values)} values for {len(header)} columns")
     return dict(zip(header, values, strict=True))
 
 
-def _is_utf8(values: list[str]) -> bool:
+def _is_text(values: list[str]) -> bool:
+    """Say whether values were UTF-8, and no UTF-16 that may be taken for it."""
+    text = "".join(values)
     try:
-        "".join(values).encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in text
 
 
 FORMATS: dict[Format, tuple[Callable[[Path], Iterator[tuple[int, Any]]], Callable[[Any], Given]]] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_app.agent import Agent
+    from agent_app.redaction import Redactor
 
 _KEY_BYTES = 16
 _SHOWN = 12
@@ -31,7 +32,7 @@ def key_of(question: str, inputs: Mapping[str, Any]) -> bytes:
 
 
 def fingerprint(agent: Agent, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides how an agent answers, as plain data to store and to compare.
+    """Return what decides how an agent answers, as plain data to store, to compare and to show.
 
     Time-outs, attempts and budgets are not among it: they decide whether it answers. Nor are approvals.
 
@@ -59,7 +60,7 @@ def fingerprint(agent: Agent, values: Mapping[str, Any]) -> dict[str, Any]:
         "on_limit": limits.then,
         "context": terms.context,
         "response format": None if terms.form is None else _hash(terms.form.schema),
-        **{f"input {name}": value for name, value in sorted(values.items())},
+        **{f"input {name}": _safe(value, agent.redactor) for name, value in sorted(values.items())},
     }  # fmt: skip
 
 
@@ -72,6 +73,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[s
             yield f"{name} is new"
         elif before[name] != now[name]:
             yield f"{name} was {before[name]}, is {now[name]}"
+
+
+def _safe(value: Any, redactor: Redactor) -> Any:
+    """Return a value without the secrets in it; a hash keeps values apart that would be the same so."""
+    safe = redactor.data(value)
+    return value if safe == value else f"{safe} ({_hash(value)})"
 
 
 def _settings_of(model: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -30,6 +31,8 @@ _MISSING = "NotAsked"
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet may take for the beginning of a formula, as OWASP lists it (CSV injection); the last
 four are the full-width forms of the first."""
+_CSV_END = "\r\n"
+"""What `csv` is told that lines end with, as it puts quotes around a text only where that has some of it."""
 _NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -148,13 +151,19 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def open_alone(path: Path) -> IO[bytes]:
+def open_alone(path: Path, also: Path) -> IO[bytes]:
     """Open a file to write it anew; only this process can, until it is closed.
 
+    Args:
+        path: the file.
+        also: what no other process may be writing either: the one that this is a part of, or the part of
+            this one, as it would replace this.
+
     Raises:
-        BatchError: another process writes it, or it cannot be written.
+        BatchError: another process writes one of them, or it cannot be written.
     """
     try:
+        _refuse_if_written(also)
         file = path.open("ab")  # "wb" would empty what another process is writing
         if path.is_file():  # many may write to a device or a pipe
             lock_or_refuse(file, path)
@@ -163,6 +172,12 @@ def open_alone(path: Path) -> IO[bytes]:
     except OSError as error:
         raise BatchError(f"cannot write {path}: {error.strerror}") from error
     return file
+
+
+def _refuse_if_written(path: Path) -> None:
+    if path.is_file():
+        with path.open("rb") as file:
+            lock_or_refuse(file, path)
 
 
 def give_name(part: Path, path: Path) -> None:
@@ -197,7 +212,10 @@ class AnswerFile:
         if self._whole:
             self._path = place_of(self._path)
             self._part = part_of(self._path)
-        self._file = open_alone(self._part)
+            self._file = open_alone(self._part, self._path)
+        else:
+            target = self._path.resolve() if self._path.is_symlink() else self._path
+            self._file = open_alone(self._path, part_of(target))
         if isinstance(self._form, CsvLines):
             self._write(self._form.header())
         return self
@@ -225,7 +243,8 @@ class AnswerFile:
         assert self._file is not None
         try:
             self._file.flush()
-            os.fsync(self._file.fileno())
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # a device or a pipe cannot be synced
+                os.fsync(self._file.fileno())
         except OSError as full:
             if kind is None:
                 raise self._full(full) from full
@@ -291,5 +310,5 @@ def _cell(value: Any) -> Any:
 
 def _csv_line(values: list[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue().encode("utf-8", "replace")
+    csv.writer(text, lineterminator=_CSV_END).writerow(values)
+    return text.getvalue().removesuffix(_CSV_END).encode("utf-8", "replace") + b"\n"

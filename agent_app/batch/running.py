@@ -21,7 +21,10 @@ from agent_app.batch.output import AnswerRow
 from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Reading, Rows, check_values, rows_of_file, rows_of_values
+from agent_app.budget import UNPRICED, Budget
 from agent_app.errors import SettingError
+from agent_app.models import name_of
+from agent_app.prices import estimate, served_at
 from agent_app.retrying import Retry
 
 if TYPE_CHECKING:
@@ -87,13 +90,34 @@ def open_batch(agent: Agent, rows: Rows, journal: Path | None, **how: Unpack[How
 
     Raises:
         BatchError: the journal is another agent's or another process's, or cannot be opened.
-        SettingError: a limit is not above 0, or there is no such judge.
+        SettingError: a limit is not above 0, there is no such judge, or money is limited and the model's
+            price not known.
     """
     asked, marking = repeated(rows, how)
     rules, values = rules_of(how), how.get("values", {})
-    with opened_journal(journal, fingerprint(agent, values), how) as kept:
+    made_of = fingerprint(agent, values)
+    pace_for(agent, FIRST, how)  # complains of limits before a journal begins anew
+    check_price(agent, agent.terms.budget)
+    with opened_journal(journal, made_of, how) as kept:
         pace = pace_for(agent, kept.index.ended.get("limit", FIRST), how)
         yield Batch(agent, asked, kept, pace, rules, values, marking)
+
+
+def check_price(agent: Agent, budget: Budget | None) -> None:
+    """Make sure that it is known what a model costs, if money is limited.
+
+    Args:
+        agent: the agent; it is loaded by this.
+        budget: that of all rows, if there is one.
+
+    Raises:
+        SettingError: it is not known; asking would end with the first row.
+    """
+    terms = agent.terms
+    is_limited = terms.max_cost is not None or (budget is not None and budget.cost is not None)
+    name, url = name_of(agent.model), served_at(agent.model)
+    if is_limited and estimate(name, 1, 1, terms.prices, url=url) is None:
+        raise SettingError(UNPRICED)
 
 
 def rules_of(how: How) -> Rules:

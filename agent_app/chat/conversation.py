@@ -46,6 +46,8 @@ class Conversation:
         self.setup, self.loader, self.permissions, self.store = setup, loader, permissions, store
         self.prompt: Prompt = loader.prompt(setup)
         self.session = session
+        self.unkept: StoreError | None = None
+        """Why the last answer could not be kept; None where it was."""
         self._agent: Future[Agent] | None = None
         self._recorder: Recorder | None = None
         self.resume(session)
@@ -128,6 +130,8 @@ class Conversation:
     def ask(self, question: str, *, instead: bool = False) -> Generator[Event, None, None]:
         """Ask a question that follows on what was said, and yield what happens; it is kept as it happens.
 
+        Where it cannot be kept it is answered all the same; `unkept` says so then.
+
         Args:
             question: what is asked.
             instead: whether it takes the place of the last question. Where nothing comes of it, the answer
@@ -136,7 +140,7 @@ class Conversation:
         Raises:
             AgentAppError: as for `Agent.stream`.
         """
-        agent = self.agent()
+        agent, self.unkept = self.agent(), None
         from agent_app.chat.recording import Recorder
 
         runs = self.session.runs()
@@ -147,11 +151,14 @@ class Conversation:
         asked = {"input": question, **values}
         events = agent.stream(asked, {"callbacks": [self._recorder]}, history=history)
         try:
-            yield from record(events, self.session, instead=instead)
+            yield from record(events, self.session, instead=instead, unkept=self._cannot_keep)
         finally:
             if self.session.runs() == runs:  # nothing came of it, so `calls` are those of the answer before
                 self._recorder = before
             self.keep_decisions()
+
+    def _cannot_keep(self, error: StoreError) -> None:
+        self.unkept = error
 
     @property
     def calls(self) -> Sequence[ModelCall | ToolCall]:

@@ -18,11 +18,13 @@ from agent_app.steps import Answer
 from agent_app.terminal import Writer, clean_line, stderr, stdout, write_json
 
 _MANY = 20
+_MOST = 10**9
+"""What can be asked for; much larger numbers the database does not know."""
 _NOT_CONFIRMED = 130
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _limit = click.option(
-    "-n", "--limit", type=click.IntRange(min=1), default=_MANY, show_default=True, help="How many at most."
+    "-n", "--limit", type=click.IntRange(1, _MOST), default=_MANY, show_default=True, help="How many at most."
 )
 
 

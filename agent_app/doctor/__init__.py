@@ -7,9 +7,10 @@ list of models. No model is loaded. Tool files are run, as they are for every qu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from agent_app.doctor.files import check_folders, check_prompts, check_tools, soft_prompt_of
-from agent_app.doctor.finding import Finding, Status
+from agent_app.doctor.finding import Finding, Status, looked_at
 from agent_app.doctor.kept import check_mcp, check_prices, check_sessions
 from agent_app.doctor.keys import check_keys
 from agent_app.doctor.model import check_embedded
@@ -29,14 +30,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_extras(extras(), required)
     yield check_terminal(this_terminal())
     yield from check_folders(settings)
-    yield from check_sessions()
-    yield from check_prompts(settings)
-    yield from check_prices(settings)
+    yield from looked_at("sessions", check_sessions)
+    yield from looked_at("prompts", partial(check_prompts, settings))
+    yield from looked_at("prices", partial(check_prices, settings))
+    yield from looked_at("model", partial(_check_model, settings))
+    yield from looked_at("tools", partial(check_tools, settings))
+    yield from looked_at("mcp", partial(check_mcp, settings))
+
+
+def _check_model(settings: Settings) -> Iterator[Finding]:
     kind, _, name = meant_by(settings.model, soft_prompt_of(settings)).strip().partition(":")
     if kind == "embedded":
         yield check_keys(kind)
         yield from check_embedded(name, settings)
     else:
         yield from check_remote(settings)
-    yield from check_tools(settings)
-    yield from check_mcp(settings)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from agent_app import places
-from agent_app.doctor.finding import Finding
+from agent_app.doctor.finding import Finding, looked_at
 from agent_app.doctor.model import size_of
 from agent_app.errors import PromptError, ToolFileError, UserError
 from agent_app.models.virtual import check_can_read
@@ -29,24 +30,39 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
         "models": (settings.model_dir, "AGENT_APP_MODEL_DIR"),
     }
     for kind, (folder, setting) in named.items():
-        if folder is not None and not folder.is_dir():
-            says = f"there is no folder of {kind} at {folder}"
-            yield Finding("folders", "fail", says, f"make it, or mend {setting}")
-    yield check_writable("fetched models", places.model_folder())
-    yield check_writable("your own prompts and tools", places.user_folder("prompts").parent)
+        if folder is not None:
+            yield from looked_at("folders", partial(_check_readable, kind, folder, setting))
+    written = {
+        "fetched models": places.model_folder(),
+        "your own prompts and tools": places.user_folder("prompts").parent,
+    }
+    for what, folder in written.items():
+        yield from looked_at("folders", partial(_check_writable, what, folder))
 
 
-def check_writable(what: str, folder: Path) -> Finding:
+def _check_readable(kind: str, folder: Path, setting: str) -> Iterator[Finding]:
+    """Tell where a folder that the settings name is not there, or cannot be read."""
+    if not folder.is_dir():
+        says = f"there is no folder of {kind} at {folder}"
+        yield Finding("folders", "fail", says, f"make it, or mend {setting}")
+    elif not os.access(folder, os.R_OK | os.X_OK):
+        says = f"the folder of {kind} at {folder} cannot be read"
+        yield Finding("folders", "fail", says, f"let yourself read it, or mend {setting}")
+
+
+def _check_writable(what: str, folder: Path) -> Iterator[Finding]:
     """Say whether a folder can be written to, or made, and how much room there is."""
     there = places.nearest(folder)
     if not there.is_dir():
         says = f"{what}: {there} is no folder"
-        return Finding("folders", "warn", says, "move it away, or put HOME elsewhere")
-    if not os.access(there, os.W_OK | os.X_OK):
+        yield Finding("folders", "warn", says, "move it away, or put HOME elsewhere")
+    elif not os.access(there, os.W_OK | os.X_OK):
         says = f"{what}: {there} cannot be written to"
-        return Finding("folders", "warn", says, "let yourself write there, or put HOME elsewhere")
-    made = "" if there == folder else ", made when it is needed"
-    return Finding("folders", "ok", f"{what}: {folder}{made}, {size_of(shutil.disk_usage(there).free)} free")
+        yield Finding("folders", "warn", says, "let yourself write there, or put HOME elsewhere")
+    else:
+        made = "" if there == folder else ", made when it is needed"
+        says = f"{what}: {folder}{made}, {size_of(shutil.disk_usage(there).free)} free"
+        yield Finding("folders", "ok", says)
 
 
 def check_prompts(settings: Settings) -> Iterator[Finding]:
@@ -68,7 +84,7 @@ def soft_prompt_of(settings: Settings) -> SoftPrompt | None:
     """Return the soft prompt in the prompt that the settings name, if it can be loaded and has one."""
     try:
         return load_prompt(settings.prompt, folders=library_folders(settings.prompts_dir)).soft
-    except UserError:  # `check_prompts` tells of it
+    except (UserError, OSError):  # `check_prompts` tells of it
         return None
 
 
@@ -95,6 +111,8 @@ def check_tools(settings: Settings) -> Iterator[Finding]:
             files += tool_files(folder)
         except ToolFileError as error:
             yield Finding("tools", "fail", str(error), "name a folder that is there")
+        except OSError:  # `check_folders` tells of it
+            continue
     found: dict[str, Path] = {}
     for file in dict.fromkeys(files):
         try:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from agent_app.batch.journal.notes import is_note
 from agent_app.batch.journal.record import Record, Status, head
 from agent_app.errors import BatchError
 
@@ -50,12 +53,37 @@ class Index:
         self.places.pop(key, None)
         self.unanswered.pop(key, None)
 
+    def others(self, keys: Set[bytes]) -> dict[str, Any]:
+        """Return what a run that is to ask these questions notes of all others.
+
+        Only what has no answer is named, so that a long journal does not get a long note.
+        """
+        unanswered = [key.hex() for key in self.unanswered if key not in keys]
+        known = sum(key in self.places for key in keys)
+        return {"answered": len(self.places) - known - len(unanswered), "unanswered": unanswered}
+
+    def failed(self) -> list[bytes]:
+        """Return which of the last run's questions have failed."""
+        others = self._others_unanswered()
+        return [key for key, status in self.unanswered.items() if status == "failed" and key not in others]
+
+    def tally(self) -> Counter[Status]:
+        """Count the last run's questions by what has come of them, in it and in those before."""
+        others = self._others_unanswered()
+        states = Counter(status for key, status in self.unanswered.items() if key not in others)
+        answered = len(self.places) - len(self.unanswered)
+        states["answered"] = max(0, answered - self.began.get("others", {}).get("answered", 0))
+        return states
+
+    def _others_unanswered(self) -> Set[bytes]:
+        return frozenset(map(bytes.fromhex, self.began.get("others", {}).get("unanswered", ())))
+
     def _note(self, line: bytes) -> None:
         try:
             note = json.loads(line)
         except (ValueError, RecursionError):
             return
-        if not isinstance(note, dict):
+        if not is_note(note):
             return
         if "journal" in note:
             self.fingerprint = note.get("fingerprint", {})
@@ -63,6 +91,14 @@ class Index:
             self.began, self.ended = note, {}
         elif "ended" in note:
             self.ended = note
+
+
+def is_journal(path: Path) -> bool:
+    """Say whether a file is there that begins as a journal does, whatever it is called."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(OPENING)) == OPENING
 
 
 def check_journal(file: IO[bytes], path: Path) -> None:

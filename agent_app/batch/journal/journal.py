@@ -8,6 +8,7 @@ has torn is taken away when the file is opened again. One process at a time can 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -39,6 +40,8 @@ class Journal:
         self.path, self.index = path, index
         self._full: OSError | None = None
         """Why nothing more can be written."""
+        self._empty_until: int | None = None
+        """Up to which length nothing in the file is worth keeping; None: there was something before."""
         self._lost = False
         self._file, self._reader = file, path.open("rb")
         self._spare = Spare(spare_of(path))
@@ -52,6 +55,9 @@ class Journal:
         self._reader.close()
         if not self._spare.lines():
             self._spare.give_back()
+            if self.index.size == self._empty_until:
+                with contextlib.suppress(OSError):  # Windows removes no file that is open; it may stay
+                    self.path.unlink()
         self._file.close()  # and the lock goes
 
     def record(self, key: bytes) -> Record | None:
@@ -77,13 +83,14 @@ class Journal:
         try:
             self._spare.take_room(rows)
         except OSError as error:
-            raise DiskFull(f"cannot write {self._spare.path}: {error.strerror}; nothing was asked") from error
+            raise _nothing_asked(self._spare.path, error) from error
         self._note({"began": _now(), **facts})
 
     def end(self, **facts: Any) -> None:
         """Note how a run ended, if there is room for that."""
         if self._full is None:
-            self._note({"ended": _now(), **facts})
+            with contextlib.suppress(DiskFull):
+                self._note({"ended": _now(), **facts})
 
     async def add(self, record: Record) -> None:
         """Write a record, and return when it is on the disk.
@@ -124,18 +131,26 @@ class Journal:
         self._writing = None
 
     def _write(self, lines: bytes) -> None:
-        """Add whole lines, all or none, and wait until they are on the disk."""
+        """Add whole lines of records, all or none; what there is no room for is kept elsewhere.
+
+        Raises:
+            DiskFull: there is none; says whether it could be kept.
+        """
         if self._full is not None:  # what came in later must not be lost either
             raise self._no_room(lines)
         try:
-            self._file.seek(self.index.size)
-            written = 0
-            while written < len(lines):
-                written += self._file.write(lines[written:])
-            os.fsync(self._file.fileno())
+            self._append(lines)
         except OSError as error:
             self._full = error
             raise self._no_room(lines) from error
+
+    def _append(self, lines: bytes) -> None:
+        """Write at the end, and wait until it is on the disk."""
+        self._file.seek(self.index.size)
+        written = 0
+        while written < len(lines):
+            written += self._file.write(lines[written:])
+        os.fsync(self._file.fileno())
 
     def _no_room(self, lines: bytes) -> DiskFull:
         self._lost |= not self._spare.keep(lines)
@@ -147,8 +162,16 @@ class Journal:
             self.index.add(line)
 
     def _note(self, facts: Mapping[str, Any]) -> None:
+        """Write a line that is no record.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
         line = encoded(json.dumps(facts, ensure_ascii=False, separators=(",", ":"), default=str)) + b"\n"
-        self._write(line)
+        try:
+            self._append(line)
+        except OSError as error:
+            raise _nothing_asked(self.path, error) from error
         self._count([line])
 
     def settle(self, fingerprint: dict[str, Any], *, fresh: bool, accept_change: bool) -> None:
@@ -161,6 +184,7 @@ class Journal:
 
         Raises:
             BatchError: it is another agent's, and that was not accepted.
+            DiskFull: there is no room for it.
         """
         is_new = fresh or not self.index.size
         changes = [] if is_new else list(differences(self.index.fingerprint, fingerprint))
@@ -173,8 +197,12 @@ class Journal:
             self._spare.give_back()
             self.index = Index()
         self._file.truncate(self.index.size)
-        if changes or not self.index.size:
+        if is_new:
+            self._empty_until = 0
+        if changes or is_new:
             self._note({"journal": VERSION, "fingerprint": fingerprint})
+        if is_new:
+            self._empty_until = self.index.size
         kept = self._spare.lines()
         if kept:
             self._write(kept)
@@ -204,6 +232,9 @@ def open_journal(
         file = path.open("r+b", buffering=0)
     except OSError as error:
         raise BatchError(f"cannot open the journal {path}: {error.strerror}") from error
+    if not path.is_file():
+        file.close()
+        raise BatchError(f"{path} is no ordinary file, as a journal has to be; name another one")
     lock_or_refuse(file, path)
     try:
         with path.open("rb") as reader:
@@ -220,6 +251,10 @@ def open_journal(
         journal.__exit__()
         raise
     return journal
+
+
+def _nothing_asked(path: Path, error: OSError) -> DiskFull:
+    return DiskFull(f"cannot write {path}: {error.strerror}; nothing was asked")
 
 
 def _sync_folder(folder: Path) -> None:

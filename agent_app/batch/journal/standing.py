@@ -16,10 +16,10 @@ from agent_app.errors import BatchError
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a batch stands. What is counted are different questions."""
+    """How a batch stands. What is counted are different questions of the last run."""
 
     questions: int
-    """All that the last run was to ask."""
+    """All that it was to ask."""
     answered: int
     failed: int
     begun: int
@@ -50,7 +50,7 @@ def standing(path: Path) -> Standing:
         path: its journal.
 
     Raises:
-        BatchError: there is no such journal.
+        BatchError: there is no such journal, or nothing was begun yet.
     """
     try:
         file = path.open("rb")
@@ -58,19 +58,20 @@ def standing(path: Path) -> Standing:
         raise BatchError(f"cannot read the journal {path}: {error.strerror}") from error
     with file:
         index = read_index(file, path)
+        if not index.began and not index.places:
+            raise BatchError(f"{path} has no batch in it: nothing was begun yet")
         errors = Counter[str]()
-        failed = [key for key, status in index.unanswered.items() if status == "failed"]
-        for key in sorted(failed, key=index.places.__getitem__):
+        for key in sorted(index.failed(), key=index.places.__getitem__):
             record = read_record(file, index.places[key])
             if record is None:
                 index.forget(key)
             else:
                 errors[record.error_kind or ""] += 1
-        states = Counter(index.unanswered.values())
+        states = index.tally()
         is_running = not lock(file)
     return Standing(
         questions=index.began.get("questions", len(index.places)),
-        answered=len(index.places) - states.total(),
+        answered=states["answered"],
         failed=states["failed"],
         begun=states["begun"],
         errors=dict(errors.most_common()),

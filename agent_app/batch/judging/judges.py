@@ -18,6 +18,7 @@ from agent_app.batch.judging.functions import load_function
 from agent_app.batch.judging.numbers import Tolerance
 from agent_app.batch.judging.rules import AUTO, RULES, RuleJudge
 from agent_app.errors import SettingError, suggest
+from agent_app.redaction import Redactor
 
 Function: TypeAlias = Callable[[dict[str, Any]], Any]
 """Is given a row of answers; returns whether it is right, or a score from 0 to 1."""
@@ -69,6 +70,8 @@ class Judge(Protocol):
 def verdict(judge: Judge, row: Mapping[str, Any]) -> Verdict:
     """Return what a judge says of a row of answers; one that failed has no right answer.
 
+    What an error of the judge tells is kept and shown, without the secrets of the environment.
+
     Args:
         judge: the judge.
         row: as in a file of answers.
@@ -81,7 +84,8 @@ def verdict(judge: Judge, row: Mapping[str, Any]) -> Verdict:
     try:
         return Verdict(name, judge.score(row))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be right on other rows
-        return Verdict(name, error=" ".join(f"{type(error).__name__}: {error}".split()))
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return Verdict(name, error=Redactor.from_environment().text(told))
 
 
 def judge_for(wanted: str | Function | Judge | None) -> Judge:

@@ -53,8 +53,20 @@ class Scores:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Take back what `to_dict` gave."""
-        return cls(**{**data, "errors": Counter(data["errors"]), "judges": Counter(data["judges"])})
+        """Take back what `to_dict` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            found = cls(**{**data, "errors": Counter(data["errors"]), "judges": Counter(data["judges"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no scores: {error}") from error
+        counts = (found.right, found.questions, found.failed, *found.errors.values(), *found.judges.values())
+        is_whole = all(isinstance(count, int) for count in (found.judged, *counts))
+        if not (is_whole and isinstance(found.total, int | float) and 0 <= found.right <= found.judged):
+            raise ValueError("no scores: they are not what can be counted")
+        return found
 
     def interval(self) -> Interval:
         """Return the interval of the share that is right, as wide as if repeats always agreed."""

@@ -22,7 +22,7 @@ from agent_app.batch.on_ray.worker import AT_ONCE, ROWS, Job, Worker
 from agent_app.batch.pace import FIRST, MOST, Pace
 from agent_app.batch.repeating import Repeated
 from agent_app.batch.rows import Row, Rows
-from agent_app.batch.running import How, opened_journal, pace_for, repeated, rules_of
+from agent_app.batch.running import How, check_price, opened_journal, pace_for, repeated, rules_of
 from agent_app.budget import UNPRICED
 from agent_app.errors import BatchError, DiskFull, SettingError
 from agent_app.patience import awithin
@@ -246,15 +246,16 @@ def open_ray_batch(
 
     Raises:
         BatchError: the journal is another agent's or another process's, or cannot be opened.
-        SettingError: a limit is not above 0.
+        SettingError: a limit is not above 0, or money is limited and the model's price not known.
     """
     values = how.get("values", {})
-    made_of = fingerprint(agent, values)
-    pace_for(agent, FIRST, how)  # complains of limits
+    made_of, of_actors = fingerprint(agent, values), fingerprint(agent, {})
+    pace_for(agent, FIRST, how)  # complains of limits before a journal begins anew
+    check_price(agent, budget)
     _close(agent)
     rules = rules_of(how)
     asked, marking = repeated(rows, how)
-    job = Job(make, made_of, _share({"retry": rules.retry, **how, "values": values}, crew.actors))
+    job = Job(make, of_actors, _share({"retry": rules.retry, **how, "values": values}, crew.actors))
     with opened_journal(journal, made_of, how) as kept:
         yield RayBatch(agent, asked, kept, rules, job, crew, budget, marking)
 

@@ -161,7 +161,7 @@ class ParquetFile:
         self._path = place_of(self._path)
         self._part = part_of(self._path)
         self._schema = _schema()
-        self._file = open_alone(self._part)
+        self._file = open_alone(self._part, self._path)
         self._writer = ParquetWriter(self._file, self._schema)
         return self
 

@@ -41,7 +41,8 @@ class Job:
     make: Callable[[], Agent]
     """Makes the agent."""
     fingerprint: Mapping[str, Any]
-    """What decides how the driver's agent answers; the actor's must be the same."""
+    """What decides how the driver's agent answers, but for the values, which are the driver's own; the
+    actor's must be the same."""
     how: How
     """How the batch is run, as far as it is the actor's concern: an actor's share of each limit."""
 
@@ -116,7 +117,7 @@ class Worker:
 
     def _made(self) -> Agent:
         agent = self._job.make()
-        changes = differences(self._job.fingerprint, fingerprint(agent, self._job.how["values"]))
+        changes = differences(self._job.fingerprint, fingerprint(agent, {}))
         if found := "; ".join(changes):
             raise BatchError(f"the agent is another one than the driver's: {found}")
         return agent.open()

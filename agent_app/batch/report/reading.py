@@ -140,8 +140,9 @@ class Answers:
             return 0
         with journal.open("rb") as file:
             index = read_index(file, journal)
-        begun = sum(status == "begun" for status in index.unanswered.values())
-        return max(0, int(index.began.get("questions", 0)) - len(index.places) + begun + self._damaged)
+        states = index.tally()
+        seen = states["answered"] + states["failed"]
+        return max(0, int(index.began.get("questions", 0)) - seen + self._damaged)
 
     @property
     def is_part(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from agent_app.batch.journal.index import is_journal
 from agent_app.batch.journal.journal import SUFFIX
 from agent_app.batch.journal.standing import standing
 from agent_app.batch.output import file_at, schema
@@ -46,14 +47,16 @@ def batch() -> None:
 def status(file: Path) -> None:
     """Say how the batch stands that writes FILE; nothing is changed, and it may go on meanwhile.
 
+    FILE is the file of answers, also while it is not there yet, or the batch's journal.
+
     \b
     Examples:
       agent-app batch status answers.jsonl
 
     Exit codes: 0 all is answered; 1 something is not; 2 there is no such batch.
     """
-    journal = file if file.name.endswith(SUFFIX) else file_at(file).with_name(file.name + SUFFIX)
-    now = standing(journal)
+    is_itself = file.name.endswith(SUFFIX) or is_journal(file_at(file))
+    now = standing(file if is_itself else file.with_name(file.name + SUFFIX))
     for line in standing_lines(now):
         stdout().line(line)
     sys.exit(0 if now.answered >= now.questions else 1)

@@ -56,7 +56,7 @@ class _Errors(click.ParamType[float]):
         text = str(value)
         try:
             number = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(int(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             number = 0
         if not number > 0 or (text.endswith("%") and number >= 1):
             self.fail(f"{value!r} is neither a number of rows above 0 nor a share such as 5%", param, ctx)

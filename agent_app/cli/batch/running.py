@@ -131,13 +131,10 @@ def _opened(
 def _check_files(call: Call) -> None:
     """Make sure that no file is overwritten that somebody may want to keep."""
     path, journal = call.path, call.journal_path
-    if path is not None and not is_remote(call.output):
-        file_at(path)
+    _check_places(call)
     for name in (call.questions, call.output):
         if not call.on_ray and is_ours(name):
             raise BatchError(f"{name}: folders, Parquet, and files that lie elsewhere, take --engine ray")
-    if path is not None and not call.as_completed and not is_remote(call.output):
-        place_of(path)
     for (one, name), (other, same) in itertools.combinations(call.files.items(), 2):
         if is_same(name, same):
             raise BatchError(f"{same} cannot hold both {one} and {other}; name another file for one of them")
@@ -149,6 +146,18 @@ def _check_files(call: Call) -> None:
         stderr().line(
             f"nothing is kept to go on from, as this goes from {source} to stdout; --journal FILE keeps it"
         )
+
+
+def _check_places(call: Call) -> None:
+    """Make sure that answers and journal can lie where they are to."""
+    path = None if is_remote(call.output) else call.path
+    if path is not None:
+        file_at(path)
+        if not call.as_completed:
+            place_of(path)
+    for file in (path, call.journal_path):
+        if file is not None and not file.parent.is_dir():
+            raise BatchError(f"cannot write {file}: there is no folder {file.parent}; make it")
 
 
 def _rows(call: Call, prompt: Prompt, values: dict[str, Value], judge: Judge) -> Rows:

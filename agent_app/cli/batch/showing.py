@@ -162,7 +162,8 @@ def standing_lines(now: Standing) -> Iterator[str]:
         yield f"{now.missing:,} left{begun}"
     if now.scores is not None:
         yield from now.scores.lines()
-    yield f"prompt {now.fingerprint['prompt']}, model {now.fingerprint['model']}"
+    prompt, model = (now.fingerprint.get(name, "unknown") for name in ("prompt", "model"))
+    yield f"prompt {prompt}, model {model}"
     yield f"{now.began.get('input', 'nothing')} begun {now.began.get('began', 'never')}; {_how_it_ended(now)}"
 
 

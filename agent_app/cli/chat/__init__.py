@@ -56,9 +56,8 @@ def chat(latest: bool, resume: str | None, no_log: bool, **given: Any) -> None:
     permissions = Permissions(choices.rules)
     every_tool = partial(choices.every_tool, settings, click.get_current_context())
     loader = Loader(settings, permissions.approvals, every_tool, choices.fallbacks)
-    chosen, values = choices.loaded_prompt(
-        settings
-    )  # what is wrong with the call is said before any fetching
+    chosen, values = choices.loaded_prompt(settings)
+    chosen.draft("", "", (), **values)  # what is wrong with the call is said before any fetching
     offered = () if choices.no_tools else choices.tools or None
     setup = Setup(settings.model, settings.prompt, choices.persona, offered, values)
     with _store(keep=not no_log) as store:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.output import create_output
+from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import is_dumb_terminal
 
 from agent_app.chat.commands import completions
 from agent_app.chat.conversation import Conversation
@@ -101,7 +105,14 @@ class Keyboard:
                 return encodable(line)
 
     def rewrite(self, question: str) -> str | None:
-        """Let a question be changed; Ctrl-C, Ctrl-D or nothing left: it is not to be asked again."""
+        """Let a question be changed; Ctrl-C, Ctrl-D or nothing left: it is not to be asked again.
+
+        Raises:
+            QuestionError: the terminal cannot show what is to be changed; says what to write.
+        """
+        if is_dumb_terminal():
+            problem = "this terminal cannot show what is to be changed"
+            raise QuestionError(f"{problem}; write /edit and a new question")
         try:
             return encodable(self._prompt.prompt(default=question)).strip() or None
         except (EOFError, KeyboardInterrupt):
@@ -124,24 +135,32 @@ class Keyboard:
 
 def _prompt(chat: Conversation, typed: Path | None, hint: Callable[[], str]) -> PromptSession[str]:
     completer = _Completer(chat)
-    prompt: PromptSession[str] = PromptSession(
-        "\n> ",
-        multiline=True,
-        prompt_continuation="  ",
-        placeholder=hint,
-        key_bindings=_keys(),
-        completer=completer,
-        complete_while_typing=Condition(lambda: prompt.default_buffer.text.startswith("/")),
-        history=_history(typed),
-        search_ignore_case=True,
-        enable_open_in_editor=True,
-        enable_suspend=True,
-        tempfile_suffix=".md",
-        reserve_space_for_menu=6,
-        output=create_output(always_prefer_tty=True),
-        style=_STYLE,
-    )
+    # Not as an argument of the prompt: one that is given an output draws on terminals that cannot draw, too.
+    with create_app_session(output=_output()):
+        prompt: PromptSession[str] = PromptSession(
+            "\n> ",
+            multiline=True,
+            prompt_continuation="  ",
+            placeholder=hint,
+            key_bindings=_keys(),
+            completer=completer,
+            complete_while_typing=Condition(lambda: prompt.default_buffer.text.startswith("/")),
+            history=_history(typed),
+            search_ignore_case=True,
+            enable_open_in_editor=True,
+            enable_suspend=True,
+            tempfile_suffix=".md",
+            reserve_space_for_menu=6,
+            style=_STYLE,
+        )
     return prompt
+
+
+def _output() -> Output:
+    """Return what draws on the terminal, or only writes to one that cannot draw."""
+    if is_dumb_terminal():
+        return PlainTextOutput(sys.stdout if sys.stdout.isatty() else sys.stderr)
+    return create_output(always_prefer_tty=True)
 
 
 def _keys() -> KeyBindings:
@@ -173,11 +192,12 @@ def _history(file: Path | None) -> History:
 
 
 class _Typed(FileHistory):
-    """Keeps what was typed, without the secrets in it."""
+    """Keeps what was typed, without the secrets in it; what cannot be kept is there until the chat ends."""
 
     def store_string(self, string: str) -> None:
-        """Add to the file."""
-        super().store_string(Redactor.from_environment().text(string))
+        """Add to the file, where that can be written."""
+        with contextlib.suppress(OSError):
+            super().store_string(Redactor.from_environment().text(string))
 
 
 class _Completer(Completer):

@@ -36,7 +36,7 @@ class Reader(Protocol):
     """Gives one line after the other; a line of a person may hold several."""
 
     keeps_going: bool
-    """Whether Ctrl-C ends an answer only, and not the chat."""
+    """Whether a person is there: Ctrl-C ends an answer only then, and not the chat."""
 
     def read(self) -> str | None:
         """Return what is typed next, or None at the end."""
@@ -88,7 +88,9 @@ class Talk:
     def __init__(self, chat: Conversation, reader: Reader, make_view: Callable[[], View]) -> None:
         self._chat, self._reader, self._make_view = chat, reader, make_view
         self.failures = 0
-        """How many lines came to nothing."""
+        """How many lines came to nothing, or to what could not be kept."""
+        self._hopeless: UserError | None = None
+        """Why nothing can be answered where nobody is there to choose something else."""
 
     @functools.cached_property
     def _view(self) -> View:
@@ -102,7 +104,11 @@ class Talk:
             self._view.tell(NO_MEMORY)
 
     def go_on(self) -> None:
-        """Take lines until there are no more, or one of them ends the chat."""
+        """Take lines until there are no more, or one of them ends the chat.
+
+        Raises:
+            UserError: what the call names cannot be had, and no person is there to choose something else.
+        """
         before: Sequence[Result] = ()
         while True:
             try:
@@ -113,6 +119,8 @@ class Talk:
                 if not self._take(line):
                     return
             except AgentAppError as error:
+                if error is self._hopeless:
+                    raise
                 self.failures += 1
                 self._view.complain(str(error))
             except KeyboardInterrupt:
@@ -147,6 +155,7 @@ class Talk:
                         show(effect, self._view)
 
     def _ask(self, question: str, *, instead: bool) -> None:
+        self._load()
         # Closed however it ends, so that a run that nobody looks at any more stops and is kept.
         with contextlib.closing(self._chat.ask(question, instead=instead)) as events:
             result = self._view.run(events)
@@ -154,6 +163,21 @@ class Talk:
         if result.stopped_by:
             rest = "the answer is the best from what there was" if result.text else "there is no answer"
             self._view.complain(f"stopped by the limit of {result.stopped_by}; {rest}")
+        if self._chat.unkept is not None:
+            raise self._chat.unkept
+
+    def _load(self) -> None:
+        """Wait for what answers, unless it is there already.
+
+        Raises:
+            UserError: it cannot be had.
+        """
+        try:
+            self._chat.agent()
+        except UserError as error:
+            if not self._reader.keeps_going:
+                self._hopeless = error
+            raise
 
 
 def show(effect: Effect, view: View) -> None:
