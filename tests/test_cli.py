@@ -523,8 +523,8 @@ def test_a_refused_key_is_the_users_to_mend_and_never_printed(run: Caller, endpo
     ("status", "code", "says"),
     [
         (403, 2, "does not allow this with the given key (HTTP 403)"),
-        (404, 2, "knows no such model or address (HTTP 404): bad: Bearer ***␛]0;x␇"),
-        (418, 1, "refuses the call (HTTP 418): bad: Bearer ***␛]0;x␇"),
+        (404, 2, "knows no such model or address (HTTP 404): bad: Bearer [secret: OPENAI_API_KEY]␛]0;x␇"),
+        (418, 1, "refuses the call (HTTP 418): bad: Bearer [secret: OPENAI_API_KEY]␛]0;x␇"),
     ],
 )
 def test_other_refusals_are_the_users_or_the_servers(
