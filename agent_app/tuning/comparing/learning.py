@@ -142,7 +142,10 @@ def learn(
             common = tuple(frozen.tokenizer(words, add_special_tokens=False)["input_ids"]) if words else ()
         reader = Reader(model.get_base_model(), common, bfloat16=recipe.bfloat16)
         virtual = _none(frozen) if system.method == "lora" else partial(virtual_tokens, model)
-        from_batch = lambda batch: reader.learn(virtual(), batch)  # noqa: E731
+
+        def from_batch(batch: Sequence[Trace]) -> float:
+            return reader.learn(virtual(), batch)
+
         steps, seconds, losses = _steps(model, from_batch, traces, recipe, tell)
         found: dict[str, Any] = _added(model) if system.method == "lora" else _vectors(model)
     read = steps * min(recipe.batch, len(rows))
