@@ -12,6 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from itertools import combinations
 
 from agent_app.loop import OBJECTED
 from agent_app.prompt import Draft, Prompt
@@ -68,6 +69,7 @@ _PARTS = {
     "tenth": 10,
 }  # fmt: skip
 _ELSEWHERE, _AS_GIVEN = OBJECTED
+_FEW = 6
 _NAMED = 4
 """How many of the numbers are named; one is enough."""
 
@@ -107,7 +109,8 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
 
     Whole numbers up to twelve, halves and quarters, and well-known numbers may come from anywhere, and so
     may those by which units are converted, unless they are added or taken away. What a given percentage
-    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2, and of a third 0.333, 0.67 and 1.33. But a sum
+    makes of one is given as well: of 20 are 0.2, 0.8 and 1.2, and of a third 0.333, 0.67 and 1.33. Nor is a
+    number made up that two numbers of the question come to: the 72 eggs in 12 boxes of 6. But a sum
     of small and round numbers of which none was given is made up as a whole. Where larger numbers are given
     in words, nothing counts as made up.
 
@@ -120,6 +123,7 @@ def made_up(text: str, given: Sequence[str]) -> tuple[str, ...]:
     known = {number for told in given for number in _numbers_in(told)}
     percentages = {n for n in known if n <= _PERCENT} | {n for told in given for n in _percentages_in(told)}
     known |= {round(share, 6) for n in percentages for share in (n / 100, 1 - n / 100, 1 + n / 100)}
+    known |= set(_products_in(given[0])) if given else set()
     known |= {number for number, word in enumerate(_WORDS) if any(word.search(told) for told in given)}
     parts = {part for told in given for part in _parts_in(told)}
     numbers = list(_NUMBER.finditer(text))
@@ -156,6 +160,13 @@ def _numbers_in(text: str) -> Iterator[float]:
         yield float(re.sub(r"\D", "", number))
     for whole, decimals in _COMMA.findall(text):
         yield float(f"{whole}.{decimals}")
+
+
+def _products_in(text: str) -> Iterator[float]:
+    """Yield what each two of a few numbers come to, multiplied: models do that in their heads."""
+    numbers = [number for number in _numbers_in(text) if number > 1]
+    if len(numbers) <= _FEW:
+        yield from (round(one * other, 6) for one, other in combinations(numbers, 2))
 
 
 def _percentages_in(text: str) -> Iterator[float]:
