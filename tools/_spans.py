@@ -5,21 +5,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_TEENS = (
-    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
-    "nineteen",
-)  # fmt: skip
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+from ._words.vocabulary import ONES, TENS
+
+_UP_TO_NINE = {word: number for word, number in ONES.items() if 0 < number < 10}
 _COUNTS = {
     "a": 1, "an": 1, "a hundred": 100,
-    **{word: number for number, word in enumerate((*_ONES, *_TEENS), 1)},
-    **{word: 10 * ten for ten, word in enumerate(_TENS, 2)},
-    **{
-        f"{tens} {ones}": 10 * ten + one
-        for ten, tens in enumerate(_TENS, 2) for one, ones in enumerate(_ONES, 1)
-    },
-    **{f"{word} hundred": 100 * number for number, word in enumerate(_ONES, 1)},
+    **{word: number for word, number in ONES.items() if number}, **TENS,
+    **{f"{tens} {ones}": ten + one for tens, ten in TENS.items() for ones, one in _UP_TO_NINE.items()},
+    **{f"{word} hundred": 100 * number for word, number in _UP_TO_NINE.items()},
 }  # fmt: skip
 _IN_WORDS = "|".join(sorted(_COUNTS, key=len, reverse=True)).replace(" ", "[- ]")
 _SPAN = re.compile(

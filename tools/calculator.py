@@ -29,6 +29,7 @@ from fractions import Fraction
 
 from langchain_core.tools import ToolException, tool
 
+from ._dates import MONTH
 from ._functions import CONSTANTS, FUNCTIONS, MAX_DIGITS, OPERATORS, Number, bounded, too_large
 from ._words import in_signs, money_in
 
@@ -72,9 +73,7 @@ _CHARACTERS: dict[int, str] = str.maketrans(
     }
 )
 _DATE = re.compile(
-    r"\b[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\b"
-    r"|\b[0-9]{1,2} (?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b",
+    rf"\b[12][0-9]{{3}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\b|\b[0-9]{{1,2}} {MONTH}\b",
     re.IGNORECASE,
 )
 _BASED = re.compile(r"(?<![0-9A-Za-z_.])0(?:x[0-9a-f]+|o[0-7]+|b[01]+)(?![0-9A-Za-z_.])", re.IGNORECASE)

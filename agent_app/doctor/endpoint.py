@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import textwrap
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from agent_app.doctor.finding import Finding, Status
 from agent_app.errors import suggest
+from agent_app.models.access import shown
 from agent_app.models.complaints import ancestry
 from agent_app.models.way import way_to
 from agent_app.patience import OutOfTime, within
@@ -71,13 +71,6 @@ def check_endpoint(url: str, key: str | None, name: str, *, seconds: float = 5) 
         says, advice = _broken(error)
         return Finding("endpoint", "fail", f"{where} {says}", advice)
     return _read_status(answer, where, name)
-
-
-def shown(url: str) -> str:
-    """Return an address without the name and password that it may hold."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def _ask(address: str, key: str | None, seconds: float) -> _Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from agent_app.errors import SettingError
 
@@ -33,6 +34,12 @@ def check_address(url: str) -> None:
         raise SettingError("OPENAI_BASE_URL has a `?`; it takes an address without, as http://HOST:PORT/v1")
     if parts.path.rstrip("/").endswith(CALL):
         raise SettingError(f"OPENAI_BASE_URL ends in {CALL}; leave that out, the calls put it there")
+
+
+def shown(url: str) -> str:
+    """Return an address as it may be shown: without the user and password, and what follows its path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def without_credentials(url: str) -> tuple[str, Mapping[str, str]]:

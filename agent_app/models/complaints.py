@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent_app.errors import AgentAppError, EndpointBusy, EndpointDown, EndpointError, EndpointRefused
-from agent_app.models.access import CALL
+from agent_app.models.access import CALL, shown
 from agent_app.models.server_words import words_of
 from agent_app.patience import OutOfTime
 from agent_app.settings import SHORTEST_SECRET
@@ -149,9 +149,7 @@ def _address(error: Exception) -> str:
     request = _request_of(error)
     if request is None:
         return "the model's server"
-    url = urlsplit(str(request.url))
-    host = url.netloc.rpartition("@")[2]
-    return f"{url.scheme}://{host}{url.path.removesuffix(CALL)}"
+    return shown(str(request.url)).removesuffix(CALL)
 
 
 def _advice(where: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent_app import places
 from agent_app.errors import PromptError, UnknownName
-from agent_app.prompt.library import PROMPT_NAME, part_names
+from agent_app.prompt.library import check_name, part_names
 from agent_app.prompt.loading import load_prompt
 from agent_app.prompt.prompt import Prompt, prompt_from
 from agent_app.prompt.saving import front_and_body, write_text
@@ -50,8 +50,7 @@ def new_prompt(
         UnknownName: there is no such persona.
     """
     path = folder / f"{name}.md"
-    if not PROMPT_NAME.fullmatch(name):
-        raise PromptError(f"{name!r} is no name for a prompt; it takes lower-case letters, digits, - and _")
+    check_name(name)
     if path.exists():
         raise PromptError("there is a file already; choose another name", file=path)
     if not description.isprintable():

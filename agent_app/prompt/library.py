@@ -21,6 +21,21 @@ PROMPT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """What a prompt may be called."""
 
 
+def check_name(name: str, file: Path | None = None) -> None:
+    """Make sure that a prompt can be called so.
+
+    Args:
+        name: what it is to be called.
+        file: the one that it is the name of, for the message.
+
+    Raises:
+        PromptError: it cannot.
+    """
+    if not PROMPT_NAME.fullmatch(name):
+        what = f"{name!r} is no name for a prompt"
+        raise PromptError(f"{what}; it takes lower-case letters, digits, - and _", file=file)
+
+
 @dataclass(frozen=True, slots=True)
 class PromptEntry:
     """A prompt that a library offers."""

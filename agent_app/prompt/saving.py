@@ -12,7 +12,7 @@ from typing import Any
 from agent_app.errors import PromptError
 from agent_app.paths import place_of
 from agent_app.prompt.assemble import Content, Message
-from agent_app.prompt.library import PROMPT_NAME
+from agent_app.prompt.library import check_name
 from agent_app.prompt.source import compose_source
 from agent_app.prompt.template import as_source
 
@@ -74,9 +74,7 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     """
     if path.suffix != ".md":
         raise PromptError("a prompt file ends in .md", file=path)
-    if not PROMPT_NAME.fullmatch(path.stem):
-        what = f"{path.stem!r} is no name for a prompt"
-        raise PromptError(f"{what}; it takes lower-case letters, digits, - and _", file=path)
+    check_name(path.stem, path)
     if path.exists() and not overwrite:
         raise PromptError("there is a file already; choose another path, or pass overwrite=True", file=path)
     try:

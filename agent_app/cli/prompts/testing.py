@@ -174,7 +174,7 @@ class _Runner:
 
     def __init__(self, settings: Settings, tokenizer: str | None) -> None:
         self._settings, self._given = settings, tokenizer
-        self._tokenizer_of("")
+        self._tokenizer_of("")  # so that one that is none is complained of at once
         self._models: dict[str, BaseChatModel] = {}
         self._counts: dict[str, Count] = {}
         self._soft: dict[str, dict[str, SoftPrompt]] = {}
